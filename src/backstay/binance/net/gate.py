@@ -1,0 +1,189 @@
+"""The door that every request asks: budgets, pauses after 429, the halt after 418 or refused keys.
+
+The arithmetic lives in `wire.limits`; here is the waiting, the reading of headers, and the telling: each
+change is given out as a `GateChanged` of the gate `rate_limited` or `venue_halt` (exchange-state 4.1, 8.1).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from backstay.binance.net.outcomes import NotSent, VenueUnavailable
+from backstay.binance.net.transport import HttpReply
+from backstay.binance.wire import endpoints
+from backstay.binance.wire.decode_rest import RateLimit, WsAnswer
+from backstay.binance.wire.limits import Admit, Budget, Delay, Halted, Kind
+from backstay.binance.wire.rejections import Verdict
+from backstay.core.events import Effect, GateChanged
+from backstay.core.types import MS, SECOND, TimeNs
+
+RATE_LIMITED = "rate_limited"
+VENUE_HALT = "venue_halt"
+MINUTE = 60 * SECOND
+MAX_WAIT = 75 * SECOND
+"""A read that would have to wait longer fails at once and says for how long."""
+
+
+class Gate:
+    """One per account and IP: shared by REST, the order connection and the streams."""
+
+    def __init__(
+        self, *, budget: Budget, now: Callable[[], TimeNs], on_change: Callable[[GateChanged], None]
+    ) -> None:
+        self._budget = budget
+        self._now = now
+        self._on_change = on_change
+        self._limited_until: TimeNs = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._halt_reason = ""
+
+    @property
+    def halted(self) -> bool:
+        return self._budget.halted
+
+    @property
+    def limited_until(self) -> TimeNs:
+        """Venue time at which the current pause ends; 0: none."""
+        return self._limited_until
+
+    def admit(self, kind: Kind, weight: int, *, orders: int = 0) -> None:
+        """Book a mutation. Raises NotSent when it may not go out now; nothing is awaited."""
+        answer = self._budget.admit(kind, weight, self._now(), orders=orders)
+        if type(answer) is Admit:
+            return
+        if isinstance(answer, Delay):
+            self._limited(answer.until, answer.reason)
+            wait_ms = max(0, (answer.until - self._now()) // MS)
+            raise NotSent(f"rate limit: {answer.reason}; free in {wait_ms} ms")
+        raise NotSent(f"venue halt: {self._halt_reason or _reason(answer)}; an operator has to release it")
+
+    async def wait(self, kind: Kind, weight: int) -> None:
+        """Book a read, waiting for its turn.
+
+        Raises VenueUnavailable when halted, or when the wait would be too long.
+        """
+        while True:
+            now = self._now()
+            answer = self._budget.admit(kind, weight, now)
+            if isinstance(answer, Admit):
+                return
+            if isinstance(answer, Halted):
+                raise VenueUnavailable(
+                    f"venue halt: {self._halt_reason or answer.reason}; an operator has to release it",
+                    fatal=True,
+                )
+            wait = answer.until - now
+            if wait > MAX_WAIT:
+                raise VenueUnavailable(f"rate limit: {answer.reason}", retry_after_ms=wait // MS)
+            await asyncio.sleep(max(wait, MS) / SECOND)
+
+    # --- what answers teach ---------------------------------------------------------------------------
+
+    def note_headers(self, path: str, headers: Mapping[str, str]) -> None:
+        """Adopt the counts of a REST answer: they are the truth, other processes may share the address."""
+        weight = _number(headers, endpoints.WEIGHT_HEADER)
+        if path in endpoints.UNRELIABLE_WEIGHT:
+            weight = None
+        orders_10s = _number(headers, endpoints.ORDERS_10S_HEADER)
+        orders_1m = _number(headers, endpoints.ORDERS_1M_HEADER)
+        if weight is not None or orders_10s is not None or orders_1m is not None:
+            self._budget.adopt(self._now(), weight=weight, orders_10s=orders_10s, orders_1m=orders_1m)
+
+    def note_ws(self, limits: tuple[RateLimit, ...]) -> None:
+        """Adopt the order counts of a WebSocket API answer.
+
+        Its weight is a counter of its own by one page and the shared one by another (binance.md 9); our own
+        booking already charges both, and a smaller number must not overwrite what REST told.
+        """
+        now = self._now()
+        for limit in limits:
+            if limit.kind == "ORDERS":
+                if limit.interval_s == 10:
+                    self._budget.adopt(now, orders_10s=limit.used)
+                elif limit.interval_s == 60:
+                    self._budget.adopt(now, orders_1m=limit.used)
+
+    def adopt_limits(self, limits: tuple[RateLimit, ...]) -> None:
+        """Adopt the capacities that exchangeInfo announces."""
+        known = {(limit.kind, limit.interval_s): limit.limit for limit in limits}
+        self._budget.adopt_limits(
+            weight=known.get(("REQUEST_WEIGHT", 60)),
+            orders_10s=known.get(("ORDERS", 10)),
+            orders_1m=known.get(("ORDERS", 60)),
+        )
+
+    def note_verdict(self, verdict: Verdict, *, status: int, code: int, retry_after_ms: int = 0) -> None:
+        """Pause or halt when a refusal says so; any other verdict changes nothing."""
+        effect = verdict.effect
+        now = self._now()
+        if effect is Effect.RATE_LIMITED:
+            delay_ms = retry_after_ms or verdict.retry_after_ms
+            # a refusal that names no delay deserves the rest of the minute
+            until = now + delay_ms * MS if delay_ms else (now // MINUTE + 1) * MINUTE
+            reason = f"the venue answered {status} ({code})"
+            self._budget.pause(until, reason, orders_only=code == -1015)
+            self._limited(until, reason)
+        elif effect is Effect.BANNED:
+            self.halt(f"the venue banned this address: {status} ({code})", until=verdict.banned_until_ms * MS)
+        elif effect is Effect.KEYS:
+            self.halt(f"the venue refused the API key or its signature: {status} ({code})")
+
+    # --- halting --------------------------------------------------------------------------------------
+
+    def halt(self, reason: str, *, until: TimeNs = 0) -> None:
+        """Stop every request until `release`. `until`: when the ban ends, as far as the venue said."""
+        self._budget.halt(reason)
+        if not self._halt_reason:
+            self._halt_reason = reason
+            self._on_change(GateChanged(gate=VENUE_HALT, active=True, reason=reason, until=until))
+
+    def release(self, reason: str) -> None:
+        """An operator's word: requests may go out again."""
+        self._budget.release()
+        if self._halt_reason:
+            self._halt_reason = ""
+            self._on_change(GateChanged(gate=VENUE_HALT, active=False, reason=reason))
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _limited(self, until: TimeNs, reason: str) -> None:
+        if until <= self._limited_until:
+            return
+        self._limited_until = until
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(
+            max(0, until - self._now()) / SECOND, self._limit_over
+        )
+        self._on_change(GateChanged(gate=RATE_LIMITED, active=True, reason=reason, until=until))
+
+    def _limit_over(self) -> None:
+        left = self._limited_until - self._now()
+        if left > 0:  # timers may be early against a clock that is being corrected
+            self._timer = asyncio.get_running_loop().call_later(left / SECOND, self._limit_over)
+            return
+        self._timer = None
+        self._limited_until = 0
+        self._on_change(GateChanged(gate=RATE_LIMITED, active=False))
+
+
+def retry_after_ms(reply: HttpReply) -> int:
+    """The `Retry-After` header (seconds) in ms; 0 when there is none that can be read."""
+    seconds = _number(reply.headers, "retry-after")
+    return 0 if seconds is None else seconds * 1000
+
+
+def retry_after_of(answer: WsAnswer, now: TimeNs) -> int:
+    """`error.data.retryAfter` (an epoch in ms) as a delay in ms; 0 when absent or past."""
+    return max(0, answer.retry_at_ms - now // MS) if answer.retry_at_ms else 0
+
+
+def _number(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(name.lower(), "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _reason(answer: Delay | Halted | Admit) -> str:
+    return "" if isinstance(answer, Admit) else answer.reason

@@ -1,0 +1,39 @@
+"""How long the gateway waits for what, in seconds. The defaults follow the venue's documents."""
+
+import msgspec
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Sources: binance.md 4 (24 h, pings), binance-usdm.md 4 (listen key), exchange-state 8.2 and 13."""
+
+    connection_life: float = 23 * 3600.0
+    """A connection is replaced after this long, less up to 2 % by chance; the venue closes it at 24 h."""
+    overlap: float = 5.0
+    """How long a replaced stream is still listened to."""
+    first_delay: float = 0.25
+    """Backoff between attempts to connect: doubles from here..."""
+    longest_delay: float = 30.0
+    """... to here, less up to half of it by chance."""
+    stable: float = 10.0
+    """A connection that lived shorter counts as a failed attempt: who hangs up at once is not hammered."""
+    quiet: float = 20.0
+    """Silence after which a socket is asked for a sign of life, and in which it has to give it."""
+    keepalive: float = 30 * 60.0
+    """The listen key is extended this often..."""
+    keepalive_retry: float = 60.0
+    """... and after a failure this soon again..."""
+    key_life: float = 60 * 60.0
+    """... until it is this old and counts as dead."""
+    clock_refresh: float = 300.0
+    clock_retry: float = 30.0
+    read: float = 10.0
+    """A REST read may take this long."""
+    answer_margin: float = 5.0
+    """An order's answer may take recvWindow and this much longer before its outcome is unknown."""
+    logon: float = 10.0
+    reopen: float = 30.0
+    """`reconnect_private` gives up waiting after this long; attempts go on."""
+    probe: float = 15.0
+    """Silence after which a market connection is asked what it is subscribed to."""
+    deaf: float = 60.0
+    """Silence after which one with mark prices, which come every second, is replaced."""

@@ -1,0 +1,68 @@
+"""Does the order that rests equal the order that is wanted? (exchange-state 7.6)
+
+Only actionable fields count. Ids, echoes (a close-position stop comes back with quantity 0, reduceOnly and
+GTE_GTC), time in force, self-trade-prevention mode and the number of trailing zeros do not. The wanted side
+has been through `conform`, so both sides are on the venue's grid.
+"""
+
+from decimal import Decimal
+
+from backstay.core.contexts import OrderContext
+from backstay.core.events import AlgoReport, OrderReport
+from backstay.core.slots import Slot
+from backstay.core.state import ScopeState
+from backstay.core.types import OrderType, Surface
+
+type Row = OrderReport | AlgoReport
+
+
+def row_of(s: ScopeState, ctx: OrderContext) -> Row | None:
+    """The venue's row of a context's order, or None while it is not proven to exist."""
+    if not ctx.order_id:
+        return None
+    if ctx.surface is Surface.ALGO:
+        return s.algos.get(ctx.order_id)
+    return s.orders.get(ctx.order_id)
+
+
+def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:
+    """The resting order is what the slot wants; False while nothing proves that it rests."""
+    if row is None or not ctx.is_resting or row.side is not slot.side or row.kind is not slot.kind:
+        return False
+    if isinstance(row, OrderReport):
+        return (
+            row.price == slot.price
+            and row.quantity - row.filled == slot.quantity
+            and row.reduce_only is slot.reduce_only
+        )
+    if row.working_type is not slot.working_type:
+        return False
+    if slot.kind is OrderType.TRAILING_STOP_MARKET:
+        return _same_trail(slot, ctx) and _same_size(slot, row)
+    if row.trigger != slot.trigger:
+        return False
+    if slot.close_position:
+        return row.close_position
+    return (
+        not row.close_position and _same_size(slot, row) and (slot.price is None or row.price == slot.price)
+    )
+
+
+def _same_trail(slot: Slot, ctx: OrderContext) -> bool:
+    """The exchange's trail is lost on replacement, so only what we asked for is compared."""
+    asked = ctx.slot
+    return asked.callback_rate == slot.callback_rate and asked.activate_price == slot.activate_price
+
+
+def _same_size(slot: Slot, row: Row) -> bool:
+    wanted = slot.quantity if slot.quantity is not None else Decimal(0)
+    if row.quantity == wanted:
+        return True
+    if not slot.tolerance:
+        return False
+    return abs(row.quantity - wanted) < slot.tolerance * wanted
+
+
+def remaining(row: Row) -> Decimal:
+    """What a resting regular order may still execute."""
+    return row.quantity - row.filled if isinstance(row, OrderReport) else row.quantity

@@ -1,0 +1,238 @@
+"""`decide`: the one composition of view, strategy, planner and gate. Every host calls exactly this.
+
+Same account, same policy, same time: same plan. The ledger replays it (I-38), the backtest and the
+NautilusTrader host run it, and nothing else in the program decides anything about orders.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from backstay.core.contexts import OrderContext, Phase
+from backstay.core.decisions import Act, Approved, Plan, Refused, Wait
+from backstay.core.events import RunStarted
+from backstay.core.filters import conform
+from backstay.core.instruments import Instrument
+from backstay.core.planner import Field, plan
+from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
+from backstay.core.slots import Slot, Unplaceable
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Role, Scope, TimeNs
+from backstay.core.view import PositionView, StepProgress
+from backstay.core.wanted import NOTHING, AnyStrategy, Wanted
+
+DEFAULT_MAKER = Decimal("0.0002")
+DEFAULT_TAKER = Decimal("0.0005")
+"""Used until commissionRate is read (binance.md 9)."""
+_NO_STEPS: Mapping[int, StepProgress] = {}
+
+
+class Manager(msgspec.Struct, frozen=True):
+    """One configured strategy: which scopes it manages, and by which policy."""
+
+    strategy: AnyStrategy
+    policy: Any
+    symbols: frozenset[str] = frozenset()
+    """Empty: every symbol with an open position."""
+    directions: frozenset[Direction] = frozenset(Direction)
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """The managers of one account, and its limits."""
+
+    managers: tuple[Manager, ...]
+    limits: RiskLimits = NO_LIMITS
+
+    def manager(self, key: Scope) -> Manager | None:
+        """Who manages this scope; the first that names its symbol, then one that takes all."""
+        for m in self.managers:
+            if key.symbol in m.symbols:
+                return m
+        return next((m for m in self.managers if not m.symbols), None)
+
+
+def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Plan:
+    """What the scope `key` needs next, at local time `now` (ns)."""
+    s = account.scopes.get(key)
+    run = account.run
+    if s is None or run is None:
+        return Plan(key, Wait("unknown_scope"))
+    manager = engine.manager(key)
+    if manager is None:
+        return Plan(key, Wait("not_managed"))
+    instrument = account.instruments.get(key.symbol)
+    wanted, view = NOTHING, None
+    if instrument is None:
+        if s.trusted and s.position.quantity:
+            return Plan(key, Wait("filters_missing"))
+    elif not s.flatten_since and "kill_switch" not in account.gates:
+        view = position_view(account, s, run.position_mode, instrument)
+        if view.direction is None or view.direction in manager.directions:
+            wanted = manager.strategy.wanted(view, manager.policy, now)
+    if wanted.unknown and s.trusted:
+        return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
+    field = _field(account, s, run, wanted, instrument, engine.limits, now)
+    decision = plan(field, now)
+    if not isinstance(decision, Act):
+        return Plan(key, decision, watches=wanted.watches, wake_at=wanted.wake_at)
+    if view is not None and instrument is not None and _exposes(decision):
+        decision = _with_protection(decision, view, manager, instrument, now)
+    verdicts = gate(decision, account, s, engine.limits, now)
+    return Plan(
+        key,
+        decision,
+        tuple(v for v in verdicts if isinstance(v, Approved)),
+        tuple(v for v in verdicts if isinstance(v, Refused)),
+        wanted.watches,
+        wanted.wake_at,
+    )
+
+
+def _field(
+    account: AccountState,
+    s: ScopeState,
+    run: RunStarted,
+    wanted: Wanted,
+    instrument: Instrument | None,
+    limits: RiskLimits,
+    now: TimeNs,
+) -> Field:
+    """Put the wanted slots on the venue's grid and name what the account forbids."""
+    slots: list[Slot] = []
+    refused: list[Unplaceable] = []
+    exposes = False
+    for slot in wanted.slots if instrument is not None else ():
+        fitted = conform(slot, instrument, mark=account.marks.get(s.scope.symbol))  # type: ignore[arg-type]
+        if isinstance(fitted, Unplaceable):
+            refused.append(fitted)
+        else:
+            slots.append(fitted)
+            exposes = exposes or slot.key.role in EXPOSING
+    return Field(
+        state=s,
+        slots=tuple(slots),
+        unplaceable=tuple(refused),
+        notes=wanted.notes,
+        position_mode=run.position_mode,
+        exposure_refusal=exposure_refusal(account, s.scope, limits, now) if exposes else "",
+        allow_waived=wanted.allow_waived,
+        accept_external_stop=wanted.accept_external_stop,
+        bridge=wanted.bridge,
+        repair_delay=wanted.repair_delay,
+        retry_cancelled=wanted.retry_cancelled,
+    )
+
+
+def _exposes(act: Act) -> bool:
+    return any(i.slot is not None and i.key.role in EXPOSING and not i.target for i in act.intents)
+
+
+def _with_protection(
+    act: Act, view: PositionView, manager: Manager, instrument: Instrument, now: TimeNs
+) -> Act:
+    """Name, for every exposure order, the protection that its fill will need, so that it can be pre-armed."""
+    intents = []
+    for intent in act.intents:
+        slot = intent.slot
+        if slot is None or slot.quantity is None or intent.target or intent.key.role not in EXPOSING:
+            intents.append(intent)
+            continue
+        after = _after_fill(view, slot)
+        guards = (
+            conform(x, instrument, mark=view.mark)
+            for x in manager.strategy.wanted(after, manager.policy, now).slots
+        )
+        protects = tuple(g for g in guards if isinstance(g, Slot) and g.key.role in (Role.SL, Role.TP))
+        intents.append(replace(intent, protects=protects))
+    return replace(act, intents=tuple(intents))
+
+
+def _after_fill(view: PositionView, slot: Slot) -> PositionView:
+    """The view as it will be once `slot` has filled at its own price."""
+    price = slot.price or view.mark or view.average
+    quantity = slot.quantity or ZERO
+    size = view.quantity + quantity
+    direction = view.direction or (Direction.LONG if slot.side is Direction.LONG.opening else Direction.SHORT)
+    return replace(
+        view,
+        direction=direction,
+        quantity=size,
+        average=(view.average * view.quantity + price * quantity) / size,
+        anchor=view.anchor or price,
+        last_fill_price=price,
+        stop_floor=None,
+        stop_refused="",
+        take_profit_refused="",
+    )
+
+
+# --- the view -----------------------------------------------------------------------------------
+
+
+def position_view(
+    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument
+) -> PositionView:
+    """The facts of a scope, as a strategy may see them."""
+    position = s.position
+    stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
+    return PositionView(
+        scope=s.scope,
+        position_mode=mode,
+        direction=position.direction,
+        quantity=abs(position.quantity),
+        average=position.entry_price,
+        venue_break_even=position.break_even,
+        epoch=s.epoch,
+        opened_at=s.opened_at,
+        anchor=s.anchor,
+        last_fill_price=s.last_fill_price or s.anchor,
+        dca=_progress(s),
+        stop_floor=s.stop_floor,
+        best_price=s.best_price,
+        mark=account.marks.get(s.scope.symbol),
+        stop_refused=stop_refused,
+        stop_retriggered=retriggered,
+        take_profit_refused=profit_refused,
+        instrument=instrument,
+        maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
+        taker_fee=account.taker_fee if account.taker_fee is not None else DEFAULT_TAKER,
+    )
+
+
+def _refusals(s: ScopeState) -> tuple[str, bool, str]:
+    stop = [
+        b
+        for b in s.blocks
+        if b.key is not None and b.key.role is Role.SL and b.position == s.position.quantity
+    ]
+    profit = [
+        b
+        for b in s.blocks
+        if b.key is not None and b.key.role is Role.TP and b.position == s.position.quantity
+    ]
+    breached = [b for b in stop if b.effect == "would_trigger"]
+    latest = max(stop, key=lambda b: b.since).effect if stop else ""
+    return latest, len(breached) > 1, max(profit, key=lambda b: b.since).effect if profit else ""
+
+
+def _progress(s: ScopeState) -> Mapping[int, StepProgress]:
+    """What became of each DCA step, counted from contexts and fills, never from price or size (D-6)."""
+    steps: dict[int, list[OrderContext]] = {}
+    for ctx in s.contexts.values():
+        if ctx.role is Role.DCA and ctx.epoch == s.epoch and ctx.phase is not Phase.PRE_ARMED:
+            if ctx.phase in (Phase.REJECTED, Phase.ABSENT) and not ctx.filled:
+                continue
+            steps.setdefault(ctx.key.step, []).append(ctx)
+    if not steps:
+        return _NO_STEPS
+    return {
+        step: StepProgress(
+            ordered=min(held, key=lambda c: c.generation).slot.quantity or ZERO,
+            filled=sum((c.filled for c in held), ZERO),
+            open=any(not c.is_terminal for c in held),
+        )
+        for step, held in steps.items()
+    }

@@ -1,0 +1,101 @@
+"""FLATTEN: bring one scope to flat, never increasing exposure (I-30).
+
+First everything that could add to the position, and the take-profits that use up the reduce-only capacity,
+is cancelled and its end confirmed; then one reduce-only market order of the position's size is sent. The
+stop rests until the position is gone: it cannot be in the way, and it guards the seconds in between.
+"""
+
+from decimal import Decimal
+
+from backstay.core.contexts import OrderContext, Phase, Premise
+from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
+from backstay.core.slots import Slot, SlotKey
+from backstay.core.state import ScopeState
+from backstay.core.types import (
+    EXPOSING,
+    SECOND,
+    Action,
+    Family,
+    OrderType,
+    PositionMode,
+    Role,
+    Side,
+    TimeNs,
+)
+
+TRUST_DEADLINE = 2 * SECOND
+"""If trust cannot be regained by then, close on the last known position (6, FLATTEN)."""
+EXIT = SlotKey(Role.EXIT, 0)
+
+
+def flatten(s: ScopeState, mode: PositionMode, now: TimeNs, reason: str = "") -> Decision | None:
+    """The next step towards flat, or None when the position is flat and only clean-up remains."""
+    why = reason or s.flatten_reason
+    if not s.trusted and not (s.flatten_since and now >= s.flatten_since + TRUST_DEADLINE):
+        return None if reason else _recover(s, now)
+    direction = s.position.direction
+    if direction is None:
+        return None
+    if not s.matched and s.trusted:
+        return Wait("fill_unmatched", now + SECOND)
+    doomed = [c for c in s.contexts.values() if _in_the_way(c)]
+    free = [c for c in doomed if c.is_resting and c.ctx_id not in s.pendings]
+    if free:
+        premise = Premise(s.epoch, s.position.quantity)
+        intents = tuple(
+            Intent(
+                action=Action.CANCEL,
+                key=c.key,
+                premise=premise,
+                target=c.ctx_id,
+                surface=c.surface,
+                reason=why,
+            )
+            for c in sorted(free, key=lambda c: (c.role not in EXPOSING, c.key))
+        )
+        return Act(Family.FLATTEN, intents, why)
+    if s.trusted and any(c.ctx_id in s.pendings for c in doomed):
+        return Wait("flatten: cancels are being confirmed")
+    if any(p.key == EXIT for p in s.pendings.values()):
+        return Wait("flatten: the closing order is being confirmed")
+    held = [b for b in s.blocks if b.key == EXIT and b.until > now]
+    if held:
+        return Wait(f"flatten: blocked {held[0].effect}", min(b.until for b in held))
+    slot = closing(abs(s.position.quantity), direction.closing, mode)
+    return Act(Family.FLATTEN, (_exit(s, slot, why),), why)
+
+
+def _recover(s: ScopeState, now: TimeNs) -> Decision | None:
+    if s.trust.value in ("RECOVERING", "MANUAL_REVIEW"):
+        return Wait("flatten: waiting for trust", s.flatten_since + TRUST_DEADLINE)
+    return Recover(s.reasons, min(s.retry_at, s.flatten_since + TRUST_DEADLINE) or None)
+
+
+def _in_the_way(ctx: OrderContext) -> bool:
+    """Working orders that add exposure or use up reduce-only capacity. The stop is neither."""
+    if ctx.is_terminal or ctx.phase is Phase.PRE_ARMED or ctx.slot.hands_off:
+        return False
+    return ctx.role in EXPOSING or ctx.role is Role.TP
+
+
+def closing(quantity: Decimal, side: Side, mode: PositionMode) -> Slot:
+    """A market order that closes `quantity`; in hedge mode the position side implies reduce-only."""
+    return Slot(
+        key=EXIT,
+        side=side,
+        kind=OrderType.MARKET,
+        quantity=quantity,
+        reduce_only=mode is PositionMode.ONE_WAY,
+    )
+
+
+def _exit(s: ScopeState, slot: Slot, why: str) -> Intent:
+    return Intent(
+        action=Action.PLACE,
+        key=EXIT,
+        premise=Premise(s.epoch, s.position.quantity),
+        slot=slot,
+        generation=s.generation + 1,
+        surface=slot.surface,
+        reason=why,
+    )

@@ -1,0 +1,99 @@
+"""From a slot that is not converged to the one mutation that brings it closer (exchange-state 7.4, 7.5).
+
+A resting LIMIT is amended; a conditional order cannot be, so a new generation is placed first and the old
+one becomes surplus once the new one is confirmed (make before break). A close-position stop is the
+exception: the venue admits one per direction.
+"""
+
+from msgspec.structs import replace
+
+from backstay.core import algo_orders
+from backstay.core.contexts import TERMINAL, OrderContext, Phase, Premise
+from backstay.core.convergence import row_of
+from backstay.core.decisions import Intent
+from backstay.core.events import Effect, OrderReport
+from backstay.core.slots import Slot
+from backstay.core.state import ScopeState
+from backstay.core.types import Action, OrderType, Role, Surface
+
+
+def place(s: ScopeState, slot: Slot, generation: int, reason: str) -> Intent:
+    return Intent(
+        action=Action.PLACE,
+        key=slot.key,
+        premise=Premise(s.epoch, s.position.quantity),
+        slot=slot,
+        generation=generation,
+        surface=slot.surface,
+        reason=reason,
+    )
+
+
+def change(s: ScopeState, slot: Slot, held: list[OrderContext], generation: int) -> Intent | None:
+    """The next mutation for a slot that is missing or different; None when there is nothing to send.
+
+    `held` are the slot's own resting orders of this epoch; none of them equals the slot.
+    """
+    if not held:
+        return place(s, slot, generation, "missing")
+    newest = max(held, key=lambda c: c.generation)
+    if newest.slot.hands_off:
+        return None
+    row = row_of(s, newest)
+    if isinstance(row, OrderReport) and slot.kind is OrderType.LIMIT and row.kind is OrderType.LIMIT:
+        return _amend(s, slot, newest, row)
+    if newest.surface is Surface.ALGO and not (slot.close_position and conflict(s, slot)):
+        return place(s, slot, generation, "replaced")
+    return _cancel(s, newest, "replaced")
+
+
+def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> Intent:
+    """Amend price and total quantity; where the venue would cancel or refuse, cancel explicitly (R-23)."""
+    quantity = slot.quantity if slot.quantity is not None else row.quantity
+    total = row.filled + quantity
+    refused = any(
+        b.key == slot.key and b.effect in (Effect.NOT_AMENDABLE, Effect.SAME_ORDER) for b in s.blocks
+    )
+    if total <= row.filled or row.side is not slot.side or refused:
+        return _cancel(s, ctx, "not_amendable")
+    return Intent(
+        action=Action.AMEND,
+        key=slot.key,
+        premise=Premise(s.epoch, s.position.quantity, row.quantity, row.price),
+        slot=replace(slot, quantity=quantity),
+        target=ctx.ctx_id,
+        surface=Surface.REGULAR,
+        new_total=total,
+        reason="differs",
+    )
+
+
+def _cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
+    return Intent(
+        action=Action.CANCEL,
+        key=ctx.key,
+        premise=Premise(s.epoch, s.position.quantity),
+        target=ctx.ctx_id,
+        surface=ctx.surface,
+        reason=reason,
+    )
+
+
+def conflict(s: ScopeState, slot: Slot) -> str | None:
+    """Who holds the venue's one close-position stop of this direction: "own", "external" or None."""
+    own = {
+        c.order_id
+        for c in s.contexts.values()
+        if c.slot.close_position and c.key.role is Role.SL and c.slot.side is slot.side
+    }
+    for row in s.algos.values():
+        if not row.close_position or row.side is not slot.side or not algo_orders.is_open(row):
+            continue
+        if row.kind in (OrderType.STOP_MARKET, OrderType.STOP):
+            return "own" if row.algo_id in own else "external"
+    for ctx in s.contexts.values():
+        # Accepted but not reported yet: it may already stand (X-3).
+        waiting = ctx.phase not in TERMINAL and ctx.phase is not Phase.PRE_ARMED and not ctx.is_resting
+        if waiting and ctx.slot.close_position and ctx.slot.side is slot.side and ctx.key.role is Role.SL:
+            return "own"
+    return None

@@ -1,0 +1,363 @@
+"""The planner: desired slots against what rests, and at most one action family (exchange-state 6, 12).
+
+Order matters and is the safety argument. An untrusted scope may only recover. A scope that is to be flat
+is flattened. A fill that the position does not show yet, or a burst that is still running, is waited for,
+unless the position lacks its stop (B-1). What should not exist is cancelled before what should is placed;
+protection comes before exposure, and exposure only under confirmed protection. Whatever is under way
+locks its own slot, and exposure altogether.
+
+Pure: same arguments, same answer. Never raises for market conditions.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from backstay.core.confirmations import PAIR_DEADLINE
+from backstay.core.contexts import OrderContext, Phase, Premise
+from backstay.core.convergence import equal, row_of
+from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
+from backstay.core.flatten import flatten
+from backstay.core.placement import change, conflict
+from backstay.core.requests import fingerprint
+from backstay.core.scope import burst_end
+from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
+from backstay.core.state import Block, ScopeState
+from backstay.core.types import EXPOSING, SECOND, Action, Family, PositionMode, Role, TimeNs, Trust
+
+MAIN_STOP = SlotKey(Role.SL, 0)
+BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
+MANUAL_CANCEL_WINDOW = 600 * SECOND
+MANUAL_CANCELS_MAX = 2
+"""R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """What the planner looks at: the scope, and what is wanted of it on the venue's grid."""
+
+    state: ScopeState
+    slots: tuple[Slot, ...]
+    """Conformed desired slots."""
+    unplaceable: tuple[Unplaceable, ...] = ()
+    notes: tuple[str, ...] = ()
+    position_mode: PositionMode = PositionMode.ONE_WAY
+    exposure_refusal: str = ""
+    """An account-wide reason that forbids EXPOSURE now; empty: none."""
+    allow_waived: bool = False
+    """A TP waived for a filter reason counts as confirmed protection (6.1)."""
+    protects: tuple[Slot, ...] = ()
+    """The protection that the fill of a desired exposure slot will need; to be pre-armed."""
+    accept_external_stop: bool = False
+    bridge: bool = True
+    repair_delay: TimeNs = 0
+    retry_cancelled: bool = True
+
+
+class Verdicts(msgspec.Struct):
+    """The join of one pass: who holds which slot, and what is left over."""
+
+    working: dict[SlotKey, list[OrderContext]]
+    desired: dict[SlotKey, Slot]
+    converged: dict[SlotKey, OrderContext]
+    surplus: list[OrderContext]
+    covered_by: str = ""
+    """Why the main stop counts as confirmed although it is not ours to place ("bridge", "external")."""
+
+
+def plan(field: Field, now: TimeNs) -> Decision:
+    """Choose the one action family that this scope needs next, and its intents."""
+    s = field.state
+    if s.flatten_since:
+        decision = flatten(field.state, field.position_mode, now)
+        if decision is not None:
+            return decision
+    if s.trust is Trust.MANUAL_REVIEW:
+        return Wait("manual_review")
+    if s.trust is not Trust.TRUSTED or s.reasons:
+        if s.trust is Trust.RECOVERING:
+            return Wait("recovering")
+        return Recover(s.reasons, s.retry_at or None)
+    if not s.matched:
+        return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
+    verdicts = join(field)
+    if now < burst_end(s) and not _stop_missing(field, verdicts):
+        return Wait("burst", burst_end(s))
+    if any(slot.key.role is Role.EXIT for slot in field.slots):
+        decision = flatten(s, field.position_mode, now, reason="exit_wanted")
+        if decision is not None:
+            return decision
+    return (
+        _cleanup(s, verdicts)
+        or _protect(field, verdicts, now)
+        or _expose(field, verdicts, now)
+        or _rest(field, now)
+    )
+
+
+def _rest(field: Field, now: TimeNs) -> Decision:
+    s = field.state
+    if s.pendings:
+        waiting = sorted({f"{p.action}:{p.key}" for p in s.pendings.values()})
+        return Wait(f"confirmation {', '.join(waiting)}")
+    blocked = [b for b in s.blocks if _holds(b, s, now)]
+    repairing = [c.updated_at + field.repair_delay for c in s.contexts.values() if c.role is Role.DCA]
+    due = [t for t in repairing if t > now] if field.repair_delay else []
+    if due:
+        return Wait("tp_repair_delay", min(due))
+    if blocked and any(b.until for b in blocked):
+        return Wait(f"blocked {blocked[0].effect}", min(b.until for b in blocked if b.until))
+    return Converged(_notes(field, blocked))
+
+
+def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
+    held = tuple(f"blocked {b.key or 'exposure'}: {b.effect}" for b in blocked)
+    waived = tuple(f"unplaceable {u.key}: {u.reason}" for u in field.unplaceable)
+    return (*field.notes, *waived, *held)
+
+
+# --- the join -----------------------------------------------------------------------------------
+
+
+def join(field: Field) -> Verdicts:
+    """Sort own working orders into converged, kept and surplus, slot by slot (12, step 6)."""
+    s = field.state
+    working: dict[SlotKey, list[OrderContext]] = {}
+    for ctx in s.contexts.values():
+        if ctx.is_terminal or ctx.phase is Phase.PRE_ARMED or ctx.stuck:
+            continue
+        working.setdefault(ctx.key, []).append(ctx)
+    v = Verdicts(working, {slot.key: slot for slot in field.slots}, {}, [])
+    for key, slot in v.desired.items():
+        for ctx in working.get(key, ()):
+            if _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
+                best = v.converged.get(key)
+                if best is None or ctx.generation > best.generation:
+                    v.converged[key] = ctx
+    _bridge(field, v)
+    for key, held in working.items():
+        v.surplus.extend(_surplus(field, v, key, held))
+    return v
+
+
+def _current(s: ScopeState, ctx: OrderContext) -> bool:
+    """The order belongs to the life that the scope leads now (flat: the one about to begin)."""
+    direction = s.position.direction
+    if direction is None:
+        return ctx.epoch == s.epoch + 1
+    return ctx.epoch == s.epoch and ctx.direction is direction
+
+
+def _bridge(field: Field, v: Verdicts) -> None:
+    """While a close-position stop cannot stand where it is wanted, want the bridge in its place.
+
+    The venue admits one close-position stop per direction (-4130): ours is moved under the bridge,
+    somebody else's is left alone and the bridge stays.
+    """
+    slot = v.desired.get(MAIN_STOP)
+    if slot is None or not slot.close_position or MAIN_STOP in v.converged:
+        return
+    blocking = conflict(field.state, slot)
+    if blocking is None:
+        return
+    if blocking == "external" and field.accept_external_stop:
+        v.covered_by = "external"
+        return
+    if not field.bridge and blocking == "own":
+        return
+    s = field.state
+    wanted = msgspec.structs.replace(
+        slot,
+        key=BRIDGE,
+        close_position=False,
+        quantity=abs(s.position.quantity),
+        reduce_only=field.position_mode is PositionMode.ONE_WAY,
+    )
+    v.desired[BRIDGE] = wanted
+    for ctx in v.working.get(BRIDGE, ()):
+        if _current(s, ctx) and equal(wanted, ctx, row_of(s, ctx)):
+            v.converged[BRIDGE] = ctx
+    if BRIDGE in v.converged:
+        v.covered_by = "bridge"
+
+
+def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) -> list[OrderContext]:
+    s = field.state
+    free = [c for c in held if c.is_resting and c.ctx_id not in s.pendings and not c.slot.hands_off]
+    if not free:
+        return []
+    mine = [c for c in free if _current(s, c)]
+    out = [c for c in free if c not in mine]
+    if key == BRIDGE and key not in v.desired:
+        # The bridge may go when the stop that it covers for stands, or when no stop is wanted at all.
+        return free if MAIN_STOP in v.converged or MAIN_STOP not in v.desired else out
+    if key not in v.desired:
+        return free if not _unplaceable_protection(field, key) else out
+    keeper = v.converged.get(key) or max(mine, key=lambda c: c.generation, default=None)
+    out.extend(c for c in mine if c is not keeper)
+    if key == MAIN_STOP and v.covered_by == "bridge" and keeper is not None and key not in v.converged:
+        out.append(keeper)
+    return out
+
+
+def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
+    """A stop that is wanted but cannot be placed now does not make the resting one surplus."""
+    return key.role is Role.SL and any(u.key == key for u in field.unplaceable)
+
+
+# --- the families -------------------------------------------------------------------------------
+
+_CANCEL_ORDER = {Role.DCA: 0, Role.ENTRY: 0, Role.TP: 1, Role.EXIT: 1, Role.SL: 2}
+
+
+def _cleanup(s: ScopeState, v: Verdicts) -> Decision | None:
+    """Cancel what should not exist; exposure first (R-7), stops last."""
+    if not v.surplus:
+        return None
+    doomed = sorted(v.surplus, key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
+    return Act(Family.CLEANUP, tuple(cancel(s, c, "surplus") for c in doomed), "surplus")
+
+
+def cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
+    return Intent(
+        action=Action.CANCEL,
+        key=ctx.key,
+        premise=Premise(s.epoch, s.position.quantity),
+        target=ctx.ctx_id,
+        surface=ctx.surface,
+        reason=reason,
+    )
+
+
+def _stop_missing(field: Field, v: Verdicts) -> bool:
+    """The position is not covered to its full size: protecting it must not wait (B-1)."""
+    s = field.state
+    slot = v.desired.get(MAIN_STOP)
+    if slot is None or not s.position.quantity:
+        return False
+    size = abs(s.position.quantity)
+    for key in (MAIN_STOP, BRIDGE):
+        for ctx in v.working.get(key, ()):
+            if not _current(s, ctx):
+                continue
+            whole = ctx.slot.close_position or (ctx.slot.quantity or 0) >= size * (1 - slot.tolerance)
+            if whole and ctx.phase is not Phase.REGISTERED:
+                return False
+    return True
+
+
+def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
+    """Place, amend or replace SL and TP; the stop first, all of them in one pass."""
+    s = field.state
+    if not s.position.quantity:
+        return None
+    intents: list[Intent] = []
+    generation = s.generation
+    for slot in sorted(v.desired.values(), key=_protection_order):
+        if slot.key.role in EXPOSING or slot.key.role is Role.EXIT or slot.key in v.converged:
+            continue
+        if slot.key == MAIN_STOP and v.covered_by:
+            continue
+        if slot.key == MAIN_STOP and BRIDGE in v.desired:
+            continue
+        if _locked(s, v, slot.key) or blocked(s, slot, now) or _held_back(field, slot, v, now):
+            continue
+        held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
+        intent = change(s, slot, held, generation + 1)
+        if intent is not None:
+            generation += intent.action is Action.PLACE
+            intents.append(intent)
+    if not intents:
+        return None
+    missing = any(i.action is Action.PLACE and i.key.role is Role.SL for i in intents)
+    return Act(Family.PROTECT, tuple(intents), "stop_missing" if missing else "protection_differs")
+
+
+def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
+    """Two policies that may delay protection: TP repair during partial DCA fills, manual cancels."""
+    s = field.state
+    if slot.key.role is Role.TP and field.repair_delay and slot.key in v.working:
+        for ctx in s.contexts.values():
+            if (
+                ctx.role is Role.DCA
+                and ctx.phase is Phase.PARTIAL
+                and now < ctx.updated_at + field.repair_delay
+            ):
+                return True
+    if field.retry_cancelled or slot.key in v.working:
+        return False
+    recent = [t for t in s.manual_cancels if t > now - MANUAL_CANCEL_WINDOW]
+    return len(recent) >= MANUAL_CANCELS_MAX
+
+
+def _protection_order(slot: Slot) -> tuple[int, int]:
+    return (
+        0 if slot.key.role is Role.SL else 1,
+        -slot.key.step if slot.key.role is Role.SL else slot.key.step,
+    )
+
+
+def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
+    """Something is under way in this slot: an unconfirmed mutation, or protection being consumed."""
+    for pending in s.pendings.values():
+        if pending.key == key and pending.epoch >= s.epoch:
+            return True
+    return any(
+        c.phase in (Phase.TRIGGERING, Phase.TRIGGERED) for c in v.working.get(key, ()) if c.epoch >= s.epoch
+    )
+
+
+def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
+    """A deterministic refusal still holds this very request, or the whole family (I-29)."""
+    for block in s.blocks:
+        if not _holds(block, s, now):
+            continue
+        if block.key is None and slot.key.role in EXPOSING:
+            return True
+        if block.key == slot.key and block.fingerprint == fingerprint(slot):
+            return True
+    return False
+
+
+def _holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
+    if block.until:
+        return now < block.until
+    return block.position == s.position.quantity or block.key is None
+
+
+def protected(field: Field, v: Verdicts) -> bool:
+    """6.1: the stop is armed and converged, every TP rests and is converged, or is rightly absent."""
+    for slot in v.desired.values():
+        role = slot.key.role
+        if role not in (Role.SL, Role.TP) or slot.key == BRIDGE:
+            continue
+        if slot.key not in v.converged and not (slot.key == MAIN_STOP and v.covered_by):
+            return False
+    for missing in field.unplaceable:
+        if missing.key.role is Role.SL:
+            return False
+        if missing.key.role is Role.TP and not field.allow_waived:
+            return False
+    return True
+
+
+def _expose(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
+    """DCA and ENTRY, only under confirmed protection and with nothing under way (I-16)."""
+    s = field.state
+    slots = [x for x in field.slots if x.key.role in EXPOSING and x.key not in v.converged]
+    if not slots or s.pendings or field.exposure_refusal or not protected(field, v):
+        return None
+    intents: list[Intent] = []
+    for slot in slots:
+        if blocked(s, slot, now):
+            continue
+        held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
+        if any(not c.is_resting for c in v.working.get(slot.key, ())):
+            continue
+        intent = change(s, slot, held, s.generation + 1 + len(intents))
+        if intent is not None:
+            if intent.action is Action.PLACE:
+                intent = msgspec.structs.replace(intent, protects=field.protects)
+            intents.append(intent)
+    if not intents:
+        return None
+    return Act(Family.EXPOSURE, tuple(intents), "step_due")

@@ -1,0 +1,87 @@
+"""What a deterministic refusal allows next (exchange-state 8.1), by effect.
+
+A refusal never costs trust (I-28), except where it contradicts what we hold as true; it closes a slot or
+the scope's EXPOSURE for a while, and opens again when the time is over or its premise changed. The same
+refusal is not provoked more than `MAX_REPEATS` times on one premise (I-29).
+The wire's table says *which* effect a code has; this table says what the effect does.
+"""
+
+import msgspec
+
+from backstay.core.events import Effect
+from backstay.core.types import MS, SECOND, TimeNs
+
+MAX_REPEATS = 3
+RISK_COOLDOWN = 60 * SECOND
+
+
+class Treatment(msgspec.Struct, frozen=True):
+    """What one refusal does to the scope."""
+
+    exposure: bool = False
+    """Blocks the whole EXPOSURE family instead of the one slot."""
+    backoff: tuple[TimeNs, ...] = (SECOND, 4 * SECOND, 15 * SECOND)
+    """Wait after the 1st, 2nd, 3rd refusal of the same request."""
+    distrust_if_open: str = ""
+    """Reason for recovery when we hold a position: the refusal says that there is none."""
+    distrust: str = ""
+    """Reason for recovery in any case."""
+    gate: str = ""
+    """Account gate that closes."""
+    until_changed: bool = False
+    """Hold until the position, the balance or the request changes; do not come back by time."""
+
+
+_AT_ONCE = (0, 0, 0)
+_FILTER = Treatment(until_changed=True)
+
+TREATMENTS: dict[Effect, Treatment] = {
+    Effect.MARGIN: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
+    Effect.POSITION_LIMIT: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
+    Effect.FILTER: _FILTER,
+    Effect.MIN_NOTIONAL: _FILTER,
+    Effect.WRONG_SURFACE: Treatment(until_changed=True),
+    Effect.WOULD_TRIGGER: Treatment(until_changed=True),
+    Effect.REDUCE_ONLY: Treatment(distrust_if_open="reduce_only_contradiction"),
+    Effect.NO_POSITION: Treatment(distrust_if_open="reduce_only_contradiction"),
+    Effect.CLOSE_POSITION_EXISTS: Treatment(distrust="close_position_exists", backoff=(SECOND, 5 * SECOND)),
+    Effect.DUPLICATE_ID: Treatment(distrust="duplicate_id"),
+    Effect.MAX_ORDERS: Treatment(backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
+    Effect.POSITION_SIDE: Treatment(distrust="account_mode"),
+    Effect.TIME_IN_FORCE: Treatment(backoff=(SECOND, SECOND, SECOND)),
+    Effect.NOT_AMENDABLE: Treatment(until_changed=True),
+    Effect.AMEND_IN_FLIGHT: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.PRICE_BAND: Treatment(backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
+    Effect.SYMBOL_CLOSED: Treatment(backoff=(5 * SECOND, 30 * SECOND, 60 * SECOND)),
+    Effect.REDUCE_ONLY_REGIME: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
+    Effect.LIQUIDATION: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
+    Effect.TRIGGERING: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.CLOCK: Treatment(backoff=(100 * MS, 500 * MS, 2 * SECOND)),
+    Effect.THROTTLED: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.RATE_LIMITED: Treatment(backoff=(SECOND, 5 * SECOND, 15 * SECOND)),
+    Effect.BANNED: Treatment(gate="venue_halt"),
+    Effect.KEYS: Treatment(gate="venue_halt"),
+    Effect.NOT_SENT: Treatment(backoff=(200 * MS, SECOND, 4 * SECOND)),
+}
+"""Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s."""
+
+_DEFAULT = Treatment()
+_THROTTLED_PROTECTION = Treatment(backoff=_AT_ONCE)
+
+
+def treatment(effect: Effect, *, exposing: bool) -> Treatment:
+    """How a refusal with this effect is treated. Reduce-only requests are exempt from the venue's
+    throttling, so a throttled one is tried again at once, three times (-1008).
+    """
+    if effect is Effect.THROTTLED and not exposing:
+        return _THROTTLED_PROTECTION
+    return TREATMENTS.get(effect, _DEFAULT)
+
+
+def hold_for(rule: Treatment, count: int) -> TimeNs | None:
+    """How long the `count`-th refusal of one request holds its slot; None: until the premise changes."""
+    if rule.until_changed:
+        return None
+    if count > MAX_REPEATS or (count > len(rule.backoff) and len(rule.backoff) > 1):
+        return None if not rule.exposure else rule.backoff[-1]
+    return rule.backoff[min(count, len(rule.backoff)) - 1]

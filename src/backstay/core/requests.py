@@ -1,0 +1,231 @@
+"""How a scope takes in what we did: requests registered, sent, dropped, answered.
+
+An acceptance is coordination evidence only: it moves IN_FLIGHT to ACCEPTED, teaches the exchange id and
+starts the confirmation deadline. It unlocks nothing (exchange-state 1, 6.2).
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from backstay.core import algo_orders, orders
+from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles
+from backstay.core.contexts import OrderContext, Phase, Request
+from backstay.core.events import AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
+from backstay.core.orders import Evidence
+from backstay.core.rejections import hold_for, treatment
+from backstay.core.scope import lose_trust, naked
+from backstay.core.slots import Slot
+from backstay.core.state import Block, Pending, ScopeState
+from backstay.core.types import EXPOSING, MS, Action, Direction, Role, Surface, TimeNs
+
+
+def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
+    """The phase after `evidence`, by the table of the context's surface."""
+    table = algo_orders.TRANSITIONS if ctx.surface is Surface.ALGO else orders.TRANSITIONS
+    return table.get((ctx.phase, evidence), ctx.phase)
+
+
+def fingerprint(slot: Slot) -> str:
+    """The request in one line: two slots with the same fingerprint would be the same order."""
+    return f"{slot.kind}|{slot.side}|{slot.price}|{slot.trigger}|{slot.quantity}|{slot.close_position}"
+
+
+def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs) -> ScopeState:
+    """Contexts and pendings become part of the state in the moment they are made durable (T-1)."""
+    contexts, pendings = dict(s.contexts), dict(s.pendings)
+    generation, floor = s.generation, s.stop_floor
+    for request in requests:
+        ctx = request.context
+        if ctx is not None:
+            if ctx.ctx_id in contexts:
+                continue
+            if pre_armed:
+                _disarm(contexts, ctx)
+            contexts[ctx.ctx_id] = ctx
+            generation = max(generation, ctx.generation)
+            if not pre_armed:
+                floor = tighter(floor, ctx)
+        target = contexts.get(request.ctx_id)
+        if pre_armed or target is None or request.ctx_id in pendings:
+            continue
+        pendings[request.ctx_id] = _pending(request, target, now)
+    return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+
+
+def _pending(request: Request, ctx: OrderContext, now: TimeNs) -> Pending:
+    return Pending(
+        ctx_id=request.ctx_id,
+        action=request.action,
+        key=request.key,
+        epoch=ctx.epoch,
+        opened_at=now,
+        price=request.price,
+        quantity=request.quantity,
+    )
+
+
+def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
+    """A newer pre-armed context takes the place of an unused older one of the same slot."""
+    for key, old in list(contexts.items()):
+        if old.phase is Phase.PRE_ARMED and old.key == ctx.key:
+            del contexts[key]
+
+
+def tighter(floor: Decimal | None, ctx: OrderContext) -> Decimal | None:
+    """The ratchet: the tightest stop trigger asked for in this (epoch, DCA step) (S-3)."""
+    trigger = ctx.slot.trigger
+    if ctx.key.role is not Role.SL or trigger is None:
+        return floor
+    if floor is None:
+        return trigger
+    return max(floor, trigger) if ctx.direction is Direction.LONG else min(floor, trigger)
+
+
+def sent(s: ScopeState, e: RequestSent, now: TimeNs) -> ScopeState:
+    """Bytes are on their way. A pre-armed context becomes the actual request here."""
+    contexts, pendings = s.contexts, s.pendings
+    generation, floor = s.generation, s.stop_floor
+    if e.request is not None and e.request.context is not None and e.ctx_id not in pendings:
+        armed = contexts.get(e.ctx_id)
+        if armed is not None and armed.phase is not Phase.PRE_ARMED:
+            return s
+        ctx = e.request.context
+        contexts = {**contexts, e.ctx_id: ctx}
+        pendings = {**pendings, e.ctx_id: _pending(e.request, ctx, now)}
+        generation = max(generation, ctx.generation)
+        floor = tighter(floor, ctx)
+    known = contexts.get(e.ctx_id)
+    pending = pendings.get(e.ctx_id)
+    if known is None:
+        return s
+    changes: dict[str, Any] = {"generation": generation, "stop_floor": floor}
+    if e.action is Action.PLACE:
+        if known.sent_at:
+            return s
+        after = replace(
+            known,
+            phase=moved(known, Evidence.SENT),
+            sent_at=e.venue_time,
+            recv_window_ms=e.recv_window_ms,
+            updated_at=now,
+        )
+        contexts = {**contexts, e.ctx_id: after}
+    if pending is not None and not pending.deadline:
+        limit = now + e.recv_window_ms * MS + ANSWER_SLACK
+        pendings = {**pendings, e.ctx_id: replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)}
+    return replace(s, contexts=contexts, pendings=pendings, **changes)
+
+
+def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
+    """Registered, then not sent: a place is absent for certain, an amend or cancel never happened."""
+    pendings = {k: v for k, v in s.pendings.items() if k != e.ctx_id}
+    ctx = s.contexts.get(e.ctx_id)
+    contexts = s.contexts
+    if ctx is not None and e.action is Action.PLACE:
+        after = replace(ctx, phase=moved(ctx, Evidence.DROPPED), updated_at=now)
+        contexts = {**contexts, e.ctx_id: after}
+    return replace(s, contexts=contexts, pendings=pendings)
+
+
+def answered(s: ScopeState, e: AnswerReceived, now: TimeNs) -> ScopeState:
+    """Fold the venue's answer to a mutation (8.1)."""
+    ctx = s.contexts.get(e.ctx_id)
+    if ctx is None:
+        return s
+    if e.certainty is Certainty.EXECUTED:
+        return _accepted(s, ctx, e, now)
+    if e.certainty is Certainty.UNKNOWN:
+        return _unknown(s, ctx, e, now)
+    return _refused(s, ctx, e, now)
+
+
+def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+    after = ctx
+    if e.action is Action.PLACE:
+        after = replace(ctx, phase=moved(ctx, Evidence.ACCEPTED), order_id=ctx.order_id or e.order_id)
+    pending = s.pendings.get(e.ctx_id)
+    pendings = s.pendings
+    if pending is not None:
+        row = s.orders.get(after.order_id) if ctx.surface is Surface.REGULAR else None
+        if settles(pending, after, row):
+            pendings = {k: v for k, v in pendings.items() if k != e.ctx_id}
+        elif not pending.expired:
+            pendings = {**pendings, e.ctx_id: replace(pending, deadline=now + CONFIRM_DEADLINE)}
+    return replace(s, contexts={**s.contexts, e.ctx_id: after}, pendings=pendings)
+
+
+def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+    """Distrust at once; the pending stays as the slot's guard until recovery settles it (8.2)."""
+    if e.action is Action.PLACE:
+        after = replace(ctx, phase=moved(ctx, Evidence.UNKNOWN_OUTCOME), updated_at=now)
+        if after.phase is not Phase.UNKNOWN:
+            return s  # evidence was faster than the answer
+        s = replace(s, contexts={**s.contexts, e.ctx_id: after})
+    elif e.ctx_id in s.pendings:
+        held = replace(s.pendings[e.ctx_id], unknown=True)
+        s = replace(s, pendings={**s.pendings, e.ctx_id: held})
+    else:
+        return s
+    return lose_trust(s, "unknown_outcome")
+
+
+def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+    pending = s.pendings.get(e.ctx_id)
+    if e.action is not Action.PLACE:
+        if pending is None:
+            return s
+        if e.effect in (Effect.GONE, Effect.TRIGGERING) and not ctx.is_terminal:
+            # "Gone" is never "cancelled": the terminal report may be on its way (R-1).
+            held = replace(pending, deadline=now + GONE_GRACE)
+            return replace(s, pendings={**s.pendings, e.ctx_id: held})
+        if e.effect is Effect.SAME_ORDER:
+            row = s.orders.get(ctx.order_id)
+            if row is None or not settles(pending, ctx, row):
+                s = lose_trust(s, "same_order_contradiction")
+    elif e.effect is Effect.DUPLICATE_ID:
+        after = replace(ctx, phase=moved(ctx, Evidence.UNKNOWN_OUTCOME), updated_at=now)
+        return lose_trust(replace(s, contexts={**s.contexts, e.ctx_id: after}), "duplicate_id")
+    else:
+        after = replace(ctx, phase=moved(ctx, Evidence.REFUSED), updated_at=now)
+        if after.phase is ctx.phase and not ctx.is_terminal:
+            return s  # a report proved the order before the refusal arrived
+        s = replace(s, contexts={**s.contexts, e.ctx_id: after})
+    s = replace(s, pendings={k: v for k, v in s.pendings.items() if k != e.ctx_id})
+    if ctx.key.role is Role.SL:
+        s = naked(s, now)
+    if e.answer.value in ("NOOP", "STALE") and e.action is not Action.PLACE:
+        return s
+    return _blocked(s, ctx, e, now)
+
+
+def _blocked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+    """Apply the treatment of the refusal: a block, a doubt, or both."""
+    exposing = ctx.key.role in EXPOSING
+    rule = treatment(e.effect, exposing=exposing)
+    if rule.distrust:
+        s = lose_trust(s, rule.distrust)
+    if rule.distrust_if_open:
+        if not s.position.quantity:
+            return s  # benign: the position went first
+        s = lose_trust(s, rule.distrust_if_open)
+    refused = fingerprint(ctx.slot)
+    key = None if rule.exposure and exposing else ctx.key
+    earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
+    same_premise = earlier is not None and earlier.position == s.position.quantity
+    count = earlier.count + 1 if earlier is not None and same_premise else 1
+    hold = hold_for(rule, count)
+    if hold is not None and e.retry_after_ms:
+        hold = max(hold, e.retry_after_ms * MS)
+    block = Block(
+        key=key,
+        effect=e.effect.value,
+        since=now,
+        until=0 if hold is None else now + max(hold, 1),
+        count=count,
+        position=s.position.quantity,
+        fingerprint=refused,
+    )
+    rest = tuple(b for b in s.blocks if b is not earlier)
+    return replace(s, blocks=(*rest, block))

@@ -1,0 +1,108 @@
+"""The gate: no intent reaches the executor unless it passes here, and a refusal says which door was shut.
+
+Approved and refused intents are different types. Protection is never stopped by a risk limit; only a halted
+venue, a mode that may not send, or missing permission stop it. Exposure is stopped by any doubt (I-25).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from backstay.core.decisions import Act, Approved, Intent, Refused
+from backstay.core.modes import FACTS, may_send
+from backstay.core.state import AccountState, Gate, ScopeState
+from backstay.core.types import EXPOSING, ZERO, Action, Scope, TimeNs
+
+
+class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Account-wide caps on exposure; None: no cap. Notional in quote currency, worst case."""
+
+    max_open_positions: int | None = None
+    max_notional: Decimal | None = None
+    max_leverage: int | None = None
+    daily_loss_limit: Decimal | None = None
+
+
+NO_LIMITS = RiskLimits()
+
+
+def open_gate(gates: Mapping[str, Gate], now: TimeNs, *names: str) -> str:
+    """The first of the named gates that is shut now, with its reason; empty: none."""
+    for name in names:
+        gate = gates.get(name)
+        if gate is not None and (not gate.until or now < gate.until):
+            return f"{name}: {gate.reason}"
+    return ""
+
+
+def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now: TimeNs) -> str:
+    """Why no exposure-increasing order may be sent in this scope now; empty: it may."""
+    shut = open_gate(
+        account.gates,
+        now,
+        "kill_switch",
+        "venue_halt",
+        "operator_pause",
+        f"operator_pause {key}",
+        "rate_limited",
+        "account_mode_mismatch",
+    )
+    if shut:
+        return shut
+    instrument = account.instruments.get(key.symbol)
+    if instrument is None or not instrument.trading:
+        return f"symbol_closed: {instrument.status if instrument else 'no filters'}"
+    if not account.balances:
+        return "balances_unknown"
+    if limits.max_leverage is not None and account.leverages.get(key.symbol, 0) > limits.max_leverage:
+        return f"max_leverage: {key.symbol} is at {account.leverages[key.symbol]}x"
+    return ""
+
+
+def worst_notional(s: ScopeState) -> Decimal:
+    """Notional of the scope if every resting or pending exposure order fills (I-25)."""
+    total = abs(s.position.quantity) * s.position.entry_price
+    for ctx in s.contexts.values():
+        if ctx.role in EXPOSING and not ctx.is_terminal:
+            price = ctx.slot.price or s.position.entry_price
+            total += ((ctx.slot.quantity or ZERO) - ctx.filled) * price
+    return total
+
+
+def gate(
+    act: Act, account: AccountState, s: ScopeState, limits: RiskLimits, now: TimeNs
+) -> tuple[Approved | Refused, ...]:
+    """Pass or refuse each intent of an act."""
+    run = account.run
+    halted = open_gate(account.gates, now, "venue_halt")
+    out: list[Approved | Refused] = []
+    for intent in act.intents:
+        refusal = ("venue_halt", halted) if halted else ("", "")
+        if run is None:
+            refusal = ("mode_not_armed", "no run has started")
+        elif FACTS[run.mode].sends and not may_send(run.mode, run.armed):
+            refusal = ("mode_not_armed", f"{run.mode} needs its locks opened")
+        elif not refusal[0] and intent.action is Action.PLACE and intent.key.role in EXPOSING:
+            refusal = _exposure(intent, account, s, limits)
+        if refusal[0]:
+            out.append(Refused(s.scope, act.family, intent, *refusal))
+        else:
+            out.append(Approved(s.scope, act.family, intent))
+    return tuple(out)
+
+
+def _exposure(intent: Intent, account: AccountState, s: ScopeState, limits: RiskLimits) -> tuple[str, str]:
+    slot = intent.slot
+    if slot is None or slot.quantity is None:
+        return "malformed", "an exposure order needs a quantity"
+    if limits.max_open_positions is not None and not s.position.quantity:
+        held = sum(1 for x in account.scopes.values() if x.position.quantity)
+        if held >= limits.max_open_positions:
+            return "max_open_positions", f"{held} positions are open"
+    if limits.max_notional is not None:
+        price = slot.price or s.position.entry_price or account.marks.get(s.scope.symbol, ZERO)
+        total = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + slot.quantity * price
+        if total > limits.max_notional:
+            return "max_notional", f"{total} would exceed {limits.max_notional}"
+    return "", ""

@@ -1,0 +1,92 @@
+"""Desired slots: the orders that should exist in a scope right now.
+
+A strategy returns slots, the planner compares them with what rests at the venue. A slot says what
+is wanted, never how it gets there; it carries no id and no state.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from backstay.core.types import (
+    CONDITIONAL,
+    OrderType,
+    Role,
+    Side,
+    Surface,
+    TimeInForce,
+    WorkingType,
+)
+
+BRIDGE_STEP = 1
+"""Step of the temporary `fixed_qty` stop under which a `close_position` stop (step 0) is moved."""
+
+
+class SlotKey(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, gc=False, order=True):
+    """The logical place that an order fills inside a scope."""
+
+    role: Role
+    step: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.role}/{self.step}"
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One order that should exist.
+
+    Prices are in quote currency, quantities in base units, both on the instrument's grid once
+    `conform` has passed them. `quantity` is what should *remain* to be executed, None for
+    `close_position`.
+    """
+
+    key: SlotKey
+    side: Side
+    kind: OrderType
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+    quantity: Decimal | None = None
+    reduce_only: bool = False
+    close_position: bool = False
+    working_type: WorkingType = WorkingType.MARK_PRICE
+    tif: TimeInForce = TimeInForce.GTC
+    callback_rate: Decimal | None = None
+    """Trailing distance in percent, as the venue counts it."""
+    activate_price: Decimal | None = None
+    price_protect: bool = False
+    hands_off: bool = False
+    """Once placed, never amended and never cancelled by us."""
+    tolerance: Decimal = Decimal(0)
+    """Relative size difference below which a resting order counts as converged (trailing stops)."""
+
+    @property
+    def surface(self) -> Surface:
+        return Surface.ALGO if self.kind in CONDITIONAL else Surface.REGULAR
+
+
+class Unplaceable(msgspec.Struct, frozen=True):
+    """A slot that the venue's filters would refuse, and why."""
+
+    key: SlotKey
+    reason: str
+    detail: str = ""
+
+
+class WatchSide(StrEnum):
+    AT_OR_ABOVE = "at_or_above"
+    AT_OR_BELOW = "at_or_below"
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """A price at which the strategy wants to be asked again.
+
+    Prices are not evidence until one of them crosses a watch: then it is recorded, folded, and the
+    scope is planned. So a quiet market costs nothing, and a replay needs no tick archive.
+    """
+
+    side: WatchSide
+    price: Decimal
+
+    def crossed(self, price: Decimal) -> bool:
+        return price >= self.price if self.side is WatchSide.AT_OR_ABOVE else price <= self.price

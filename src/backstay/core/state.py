@@ -1,0 +1,187 @@
+"""The account state: immutable values that `backstay.core.account` folds evidence into.
+
+Dictionaries inside these values are never changed in place; a fold copies what it changes. Custom
+counters, metrics and anything that an ignored event would move do not belong here (I-2).
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from backstay.core.contexts import OrderContext
+from backstay.core.events import AlgoReport, BalanceRow, OrderReport, RunStarted
+from backstay.core.instruments import Instrument
+from backstay.core.slots import SlotKey
+from backstay.core.types import (
+    ZERO,
+    Action,
+    Direction,
+    PositionMode,
+    Scope,
+    TimeNs,
+    Trust,
+)
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The position row of a scope, with the watermark of its evidence (O-5)."""
+
+    quantity: Decimal
+    """Signed."""
+    entry_price: Decimal
+    break_even: Decimal = ZERO
+    isolated: bool = False
+    at: TimeNs = 0
+    emitted_at: TimeNs = 0
+    siblings: tuple[tuple[Decimal, Decimal], ...] = ()
+    """(quantity, entry) already seen at this very watermark: one match reports several rows with one T."""
+
+    @property
+    def direction(self) -> Direction | None:
+        if not self.quantity:
+            return None
+        return Direction.LONG if self.quantity > 0 else Direction.SHORT
+
+
+FLAT = Position(quantity=ZERO, entry_price=ZERO)
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A mutation was registered or sent; says what will settle it (4.4) and until when."""
+
+    ctx_id: str
+    action: Action
+    key: SlotKey
+    epoch: int
+    opened_at: TimeNs
+    deadline: TimeNs = 0
+    """Local time at which it expires; 0: not sent yet."""
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    """amend: the values that confirm it."""
+    expired: bool = False
+    unknown: bool = False
+    """amend, cancel: the outcome is unknown; the target's row decides once the window is over (8.2)."""
+    recv_window_ms: int = 0
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A deterministic rejection forbids a slot, or all exposure of the scope, for a while (I-28, I-29)."""
+
+    key: SlotKey | None
+    """None: the whole EXPOSURE family."""
+    effect: str
+    since: TimeNs
+    until: TimeNs
+    """0: until its release condition (a changed position, balance, request or an operator's ack)."""
+    count: int = 1
+    position: Decimal = ZERO
+    """Signed quantity when it arose; a change releases it."""
+    fingerprint: str = ""
+    """The refused request; another request is not blocked."""
+
+
+class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything known about one scope."""
+
+    scope: Scope
+    trust: Trust = Trust.UNHYDRATED
+    reasons: tuple[str, ...] = ()
+    """Why the scope is not trusted; empty when it is."""
+    handling: tuple[str, ...] = ()
+    """The reasons that the running recovery took over."""
+    trust_epoch: int = 0
+    attempts: int = 0
+    retry_at: TimeNs = 0
+    position: Position = FLAT
+    fill_at: TimeNs = 0
+    """Venue time of the latest fill; unmatched while later than the position's watermark (O-7)."""
+    fill_seen_at: TimeNs = 0
+    """Local time at which the oldest unmatched fill was seen; 0: matched."""
+    epoch: int = 0
+    opened_at: TimeNs = 0
+    anchor: Decimal = ZERO
+    last_fill_price: Decimal = ZERO
+    orders: dict[int, OrderReport] = {}
+    algos: dict[int, AlgoReport] = {}
+    contexts: dict[str, OrderContext] = {}
+    pendings: dict[str, Pending] = {}
+    """By custom id: an order has at most one mutation under way."""
+    blocks: tuple[Block, ...] = ()
+    generation: int = 0
+    """Counts contexts ever registered in this scope."""
+    stop_floor: Decimal | None = None
+    best_price: Decimal | None = None
+    burst_since: TimeNs = 0
+    burst_last: TimeNs = 0
+    naked_since: TimeNs = 0
+    """Local time since when the position has had no ARMED stop; 0: covered or flat."""
+    flatten_since: TimeNs = 0
+    flatten_reason: str = ""
+    manual_cancels: tuple[TimeNs, ...] = ()
+    """When somebody else cancelled a protective order of ours (R-10)."""
+
+    @property
+    def trusted(self) -> bool:
+        return self.trust is Trust.TRUSTED
+
+    @property
+    def matched(self) -> bool:
+        return self.fill_at <= self.position.at
+
+    @property
+    def direction(self) -> Direction | None:
+        return self.position.direction
+
+
+class Gate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account-wide closed door, why, since when, and until when (0: until released)."""
+
+    reason: str
+    since: TimeNs
+    until: TimeNs = 0
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fold of all evidence for one account key."""
+
+    run: RunStarted | None = None
+    scopes: dict[Scope, ScopeState] = {}
+    instruments: dict[str, Instrument] = {}
+    balances: dict[str, BalanceRow] = {}
+    balances_at: TimeNs = 0
+    position_mode: PositionMode | None = None
+    """What the venue says; None: not read yet."""
+    multi_assets: bool = False
+    can_trade: bool = True
+    leverages: dict[str, int] = {}
+    maker_fee: Decimal | None = None
+    taker_fee: Decimal | None = None
+    gates: dict[str, Gate] = {}
+    marks: dict[str, Decimal] = {}
+    """Recorded mark prices only (see `PriceReached`)."""
+    connected: bool = False
+    hydrated: bool = False
+    """The account was hydrated at least once in this run."""
+    deaf_strikes: int = 0
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    account: AccountState
+    scopes: tuple[ScopeState, ...]
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(_Packed)
+
+
+def pack(account: AccountState) -> bytes:
+    """The whole state as canonical JSON: equal states give equal bytes."""
+    scopes = tuple(account.scopes[key] for key in sorted(account.scopes))
+    return _encoder.encode(_Packed(msgspec.structs.replace(account, scopes={}), scopes))
+
+
+def unpack(data: bytes) -> AccountState:
+    """Inverse of `pack`. Raises msgspec.ValidationError on damage."""
+    packed = _decoder.decode(data)
+    return msgspec.structs.replace(packed.account, scopes={s.scope: s for s in packed.scopes})

@@ -1,0 +1,117 @@
+"""Walking the chain: sequence and hashes of line after line, without parsing JSON."""
+
+from hashlib import sha256
+
+import msgspec
+
+from backstay.ledger.codec import GENESIS, Head, line_start, prev_of, seq_of
+from backstay.ledger.disk import Disk
+
+CHUNK = 1 << 20
+"""Bytes read at a time where lines are only hashed."""
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """The first place where the chain does not hold."""
+
+    seq: int
+    """The record that is wrong or missing."""
+    line: int
+    """Line number counted from where the walk began, from 1."""
+    offset: int
+    """Where the offending line begins, in bytes."""
+    detail: str
+    text: bytes
+    """That line, without newline."""
+
+
+class ChainWalker:
+    """Checks chunks of the file one after the other, from `start` on.
+
+    `head` is the last good record and `before` the one before it. After a flaw nothing more is read.
+    """
+
+    def __init__(self, start: Head = GENESIS) -> None:
+        self.head = start
+        self.before = start
+        self.last_line = b""
+        """The line of `head`, once one was walked."""
+        self.walked = 0
+        self.flaw: Flaw | None = None
+        self.rest = b""
+        """What follows the last newline."""
+
+    def feed(self, data: bytes) -> bool:
+        """Check the next bytes of the file; False once there is a flaw."""
+        if self.flaw is not None:
+            return False
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        if not lines:
+            return True
+        seq, prev, before = self.head.seq, self.head.hash, b""
+        sha = sha256
+        good = 0
+        for line in lines:
+            if not line.startswith(b'{"seq":%d,"prev":"%b","at":' % (seq + 1, prev)):
+                break
+            seq += 1
+            before = prev
+            prev = sha(line, usedforsecurity=False).hexdigest().encode()
+            good += 1
+        offset = self.head.offset
+        if good:
+            passed = lines[:good]
+            offset += sum(map(len, passed)) + good
+            self.last_line = passed[-1]
+            size = len(self.last_line) + 1
+            self.before = self.head
+            if good > 1:
+                self.before = Head(seq - 1, before, offset - size, len(passed[-2]) + 1)
+            self.head = Head(seq, prev, offset, size)
+            self.walked += good
+        if good < len(lines):
+            self.flaw = self._explain(lines[good])
+        return self.flaw is None
+
+    def _explain(self, line: bytes) -> Flaw:
+        expected = self.head.seq + 1
+        offset, at_line = self.head.offset, self.walked + 1
+        try:
+            stated = seq_of(line)
+        except ValueError:
+            return Flaw(expected, at_line, offset, "the line is not a ledger record", line)
+        if stated != expected:
+            detail = f"record {expected} is expected here, and the line says {stated}"
+            return Flaw(expected, at_line, offset, detail, line)
+        stated_prev = prev_of(line)
+        differing = sum(a != b for a, b in zip(stated_prev, self.head.hash, strict=False))
+        # A changed line gives a wholly different hash; a changed hash field differs in a few digits.
+        if len(stated_prev) != len(self.head.hash) or differing <= 16 or not self.walked:
+            return Flaw(expected, at_line, offset, "its line does not begin as it must", line)
+        start = self.before.offset
+        detail = "its line is not the one whose hash follows it"
+        return Flaw(self.head.seq, at_line - 1, start, detail, self.last_line)
+
+
+def walk(disk: Disk, path: str, start: Head = GENESIS) -> ChainWalker:
+    """Walk the file from `start` to its end or to its first flaw."""
+    walker = ChainWalker(start)
+    offset = start.offset
+    while data := disk.read(path, offset, CHUNK):
+        offset += len(data)
+        if not walker.feed(data):
+            break
+    return walker
+
+
+def line_matches(disk: Disk, path: str, head: Head) -> bool:
+    """Whether the line that ends at `head.offset` is the one that `head` was taken from."""
+    if head.seq == 0:
+        return head == GENESIS
+    line = disk.read(path, head.offset - head.line_bytes, head.line_bytes)
+    if len(line) != head.line_bytes or not line.endswith(b"\n"):
+        return False
+    body = line[:-1]
+    known = sha256(body, usedforsecurity=False).hexdigest().encode() == head.hash
+    return known and body.startswith(line_start(head.seq, prev_of(body)))

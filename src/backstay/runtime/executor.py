@@ -1,0 +1,356 @@
+"""The executor: approved intents become durable requests, and requests become bytes.
+
+The order is fixed (T-1): context and pending action into the state and the ledger, made durable, premise
+checked once more against the newest state, sent. A request whose context was pre-armed with the order that
+made it necessary skips the wait, because that write has been durable for long. A position without its stop
+and without a pre-armed context pays for one sync right here; everything else waits for a group commit.
+
+This is the second of two doors (the gate is the first): nothing is sent unless the mode may send, is armed,
+and the lease is held.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from backstay.core.contexts import OrderContext, Phase, Premise, Request
+from backstay.core.convergence import row_of
+from backstay.core.decisions import Approved, Intent
+from backstay.core.events import (
+    AnswerClass,
+    AnswerReceived,
+    AnyEvent,
+    Certainty,
+    Effect,
+    OrderReport,
+    RequestDropped,
+    RequestSent,
+    RequestsRegistered,
+)
+from backstay.core.modes import FACTS, may_send
+from backstay.core.outcomes import NotSent
+from backstay.core.records import Noted
+from backstay.core.slots import Slot, SlotKey
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import EXPOSING, Action, Direction, Family, Role, Scope
+from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
+
+
+class Host(Protocol):
+    """What the executor needs of the owner."""
+
+    @property
+    def account(self) -> AccountState: ...
+
+    def apply(self, event: AnyEvent, cause: int = 0) -> int: ...
+
+    def note(self, body: Noted, cause: int = 0) -> None: ...
+
+    def touch(self, key: Scope) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Executor:
+    """Sends approved intents for one account. Owned by the owner's task; keeps no trading state."""
+
+    def __init__(
+        self, host: Host, *, clock: Clock, entropy: Entropy, journal: Journal, venue: Venue, lease: Lease
+    ) -> None:
+        self._host = host
+        self._clock = clock
+        self._entropy = entropy
+        self._journal = journal
+        self._venue = venue
+        self._lease = lease
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._candidates: dict[tuple[Scope, SlotKey], bytes] = {}
+        self.sent = 0
+        self.stale = 0
+        """Registered requests that were dropped because their premise had changed."""
+
+    def execute(self, approved: Sequence[Approved], cause: int) -> bool:
+        """Send, or set out to send, one family's intents. Returns whether the state changed."""
+        run = self._host.account.run
+        if run is None:
+            return False
+        if not FACTS[run.mode].sends:
+            self._show(approved, cause)
+            return False
+        if not may_send(run.mode, run.armed) or not self._lease.held():
+            return False
+        waiting: list[tuple[Approved, Request]] = []
+        arming: list[Request] = []
+        for item in approved:
+            request = self._request(item)
+            if request is None:
+                continue
+            if request.context is not None and self._pre_armed(request) is not None:
+                self._send(item, request, cause)
+            else:
+                waiting.append((item, request))
+                arming.extend(self._protection(item, request))
+        if waiting:
+            self._register(waiting, arming, cause)
+        return True
+
+    async def drain(self) -> None:
+        """Wait for registered requests that are on their way to the wire."""
+        while self._tasks:
+            await asyncio.gather(*tuple(self._tasks), return_exceptions=True)
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _request(self, item: Approved) -> Request | None:
+        intent, scope = item.intent, item.scope
+        s = self._host.account.scopes[scope]
+        if intent.action is Action.PLACE:
+            if intent.slot is None:
+                return None
+            ctx = self._context(s, intent, intent.slot)
+            return Request(
+                ctx_id=ctx.ctx_id,
+                action=Action.PLACE,
+                scope=scope,
+                key=intent.key,
+                context=ctx,
+                reason=intent.reason,
+            )
+        return Request(
+            ctx_id=intent.target,
+            action=intent.action,
+            scope=scope,
+            key=intent.key,
+            price=intent.slot.price if intent.slot is not None else None,
+            quantity=intent.new_total,
+            reason=intent.reason,
+        )
+
+    def _context(self, s: ScopeState, intent: Intent, slot: Slot) -> OrderContext:
+        run = self._host.account.run
+        if run is None:
+            raise RuntimeError("an intent was approved before a run started")
+        armed = self._armed(s, slot)
+        flat = not s.position.quantity
+        return OrderContext(
+            ctx_id=armed.ctx_id if armed is not None else self._entropy.order_id(run.id_prefix),
+            scope=s.scope,
+            direction=_direction(s, slot),
+            slot=slot,
+            epoch=s.epoch + 1 if flat else s.epoch,
+            generation=intent.generation,
+            premise=intent.premise,
+            created_at=self._clock.now_ns(),
+            writer=run.writer,
+            parent=armed.parent if armed is not None else "",
+        )
+
+    def _armed(self, s: ScopeState, slot: Slot) -> OrderContext | None:
+        """An unused pre-armed context of this slot, on the same surface and side."""
+        for ctx in s.contexts.values():
+            if ctx.phase is Phase.PRE_ARMED and ctx.key == slot.key:
+                fits = ctx.slot.side is slot.side and ctx.surface is slot.surface
+                return ctx if fits else None
+        return None
+
+    def _pre_armed(self, request: Request) -> OrderContext | None:
+        known = self._host.account.scopes[request.scope].contexts.get(request.ctx_id)
+        return known if known is not None and known.phase is Phase.PRE_ARMED else None
+
+    def _protection(self, item: Approved, request: Request) -> list[Request]:
+        """Contexts of the protection that an exposure order's fill will need: same durable write."""
+        parent = request.context
+        if parent is None:
+            return []
+        requests = []
+        for slot in item.intent.protects:
+            ctx = replace(
+                parent,
+                ctx_id=self._entropy.order_id(self._prefix()),
+                direction=parent.direction,
+                slot=slot,
+                premise=Premise(parent.epoch, parent.premise.position),
+                phase=Phase.PRE_ARMED,
+                parent=parent.ctx_id,
+            )
+            requests.append(
+                Request(ctx_id=ctx.ctx_id, action=Action.PLACE, scope=item.scope, key=slot.key, context=ctx)
+            )
+        return requests
+
+    def _prefix(self) -> str:
+        run = self._host.account.run
+        return run.id_prefix if run is not None else ""
+
+    # --- the durable write and what follows ---------------------------------------------------------
+
+    def _register(self, waiting: list[tuple[Approved, Request]], arming: list[Request], cause: int) -> None:
+        requests = tuple(request for _, request in waiting)
+        if arming:
+            self._host.apply(RequestsRegistered(requests=tuple(arming), pre_armed=True), cause)
+        seq = self._host.apply(RequestsRegistered(requests=requests), cause)
+        urgent = any(
+            item.family is Family.PROTECT and request.key.role is Role.SL for item, request in waiting
+        )
+        if urgent and self._host.account.scopes[waiting[0][0].scope].naked_since:
+            # A position stands without its stop: one sync here is shorter than a trip to the writer.
+            try:
+                self._journal.durable_now()
+            except OSError as error:
+                self._host.fail(error)
+                return
+            for item, request in waiting:
+                self._send_checked(item, request, seq)
+            return
+        task = asyncio.get_running_loop().create_task(self._send_when_durable(waiting, seq))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_when_durable(self, waiting: list[tuple[Approved, Request]], cause: int) -> None:
+        try:
+            await self._journal.durable()
+        except Exception as error:  # noqa: BLE001 - the ledger is gone: nothing may be sent any more
+            self._host.fail(error)
+            return
+        for item, request in waiting:
+            self._send_checked(item, request, cause)
+        self._host.touch(waiting[0][0].scope)
+
+    def _send_checked(self, item: Approved, request: Request, cause: int) -> None:
+        stale = self._stale(item, request)
+        if stale:
+            self.stale += 1
+            self._host.apply(
+                RequestDropped(scope=item.scope, ctx_id=request.ctx_id, action=request.action, reason=stale),
+                cause,
+            )
+            self._host.touch(item.scope)
+            return
+        self._send(item, request, cause)
+
+    def _stale(self, item: Approved, request: Request) -> str:
+        """Why the intent's premise no longer holds; empty: it holds (6.3)."""
+        account = self._host.account
+        s = account.scopes[item.scope]
+        run = account.run
+        if run is None or not may_send(run.mode, run.armed) or not self._lease.held():
+            return "not armed"
+        if "venue_halt" in account.gates:
+            return "venue halted"
+        if item.family is not Family.FLATTEN and not s.trusted:
+            return "trust lost"
+        if request.action is not Action.PLACE:
+            return _target_stale(s, item.intent)
+        premise = item.intent.premise
+        if s.position.quantity != premise.position or s.epoch != premise.epoch:
+            return "position changed"
+        if request.key.role in EXPOSING and (s.flatten_since or "kill_switch" in account.gates):
+            return "flattening"
+        return ""
+
+    def _send(self, item: Approved, request: Request, cause: int) -> None:
+        protective = request.key.role not in EXPOSING or request.action is Action.CANCEL
+        s = self._host.account.scopes[item.scope]
+        ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
+        try:
+            if request.action is Action.PLACE:
+                sent = self._venue.place(ctx, protective=protective)
+            elif request.action is Action.CANCEL:
+                sent = self._venue.cancel(ctx, protective=protective)
+            else:
+                if request.price is None or request.quantity is None:
+                    raise NotSent("an amend needs a price and a quantity")
+                sent = self._venue.amend(ctx, request.price, request.quantity, protective=protective)
+        except NotSent as error:
+            self._not_sent(item, request, str(error), cause)
+            return
+        self.sent += 1
+        pre_armed = request if self._pre_armed(request) is not None else None
+        self._host.apply(
+            RequestSent(
+                scope=item.scope,
+                ctx_id=request.ctx_id,
+                action=request.action,
+                recv_window_ms=sent.recv_window_ms,
+                venue_time=sent.venue_time,
+                request=pre_armed,
+            ),
+            cause,
+        )
+
+    def _not_sent(self, item: Approved, request: Request, why: str, cause: int) -> None:
+        """No byte left: certain, so the slot may try again with a new id after a short wait."""
+        if self._pre_armed(request) is not None:
+            # The pre-armed context is untouched; register the attempt so that the refusal has a home.
+            self._host.apply(
+                RequestSent(
+                    scope=item.scope,
+                    ctx_id=request.ctx_id,
+                    action=request.action,
+                    recv_window_ms=0,
+                    request=request,
+                ),
+                cause,
+            )
+        elif request.action is Action.PLACE:
+            self._host.apply(
+                RequestSent(scope=item.scope, ctx_id=request.ctx_id, action=request.action, recv_window_ms=0),
+                cause,
+            )
+        self._host.apply(
+            AnswerReceived(
+                scope=item.scope,
+                ctx_id=request.ctx_id,
+                action=request.action,
+                certainty=Certainty.NOT_EXECUTED,
+                answer=AnswerClass.RETRY,
+                effect=Effect.NOT_SENT,
+                message=why,
+            ),
+            cause,
+        )
+
+    # --- dry run -----------------------------------------------------------------------------------
+
+    def _show(self, approved: Sequence[Approved], cause: int) -> None:
+        """DRY_RUN_PRIVATE: the complete candidate goes to the ledger and the log, never to the network."""
+        for item in approved:
+            intent = item.intent
+            shown = msgspec.json.encode((intent.action, intent.slot, intent.target, intent.premise))
+            if self._candidates.get((item.scope, intent.key)) == shown:
+                continue
+            request = self._request(item)
+            if request is None:
+                continue
+            self._candidates[item.scope, intent.key] = shown
+            s = self._host.account.scopes[item.scope]
+            ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
+            detail: dict[str, str | int] = dict(self._venue.candidate(request, ctx))
+            self._host.note(
+                Noted("order_request", {"action": request.action.value, **detail}, item.scope), cause
+            )
+
+
+def _direction(s: ScopeState, slot: Slot) -> Direction:
+    """What the order belongs to: the position held, or the one that an entry would open."""
+    held = s.position.direction
+    if held is not None:
+        return held
+    opening_long = slot.side is Direction.LONG.opening
+    return Direction.LONG if opening_long else Direction.SHORT
+
+
+def _target_stale(s: ScopeState, intent: Intent) -> str:
+    ctx = s.contexts.get(intent.target)
+    if ctx is None or ctx.is_terminal:
+        return "target ended"
+    row = row_of(s, ctx)
+    if intent.action is Action.AMEND and isinstance(row, OrderReport):
+        if row.quantity != intent.premise.target_quantity or row.price != intent.premise.target_price:
+            return "target changed"
+        if intent.new_total is not None and intent.new_total <= row.filled:
+            return "target filled"
+    return ""

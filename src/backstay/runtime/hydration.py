@@ -1,0 +1,82 @@
+"""Hydration: the reads of a recovery, in the order that makes their merge sound (exchange-state 5.1).
+
+The stream is open and buffered before the first read is sent. Snapshots replace what they cover; what they
+leave in doubt is asked for by custom id on the order's own surface. What all that *means* is decided in
+`backstay.core.recovery`; here are only the reads, and the one deadline that keeps them from hanging.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from backstay.core.account import fold
+from backstay.core.events import AnyEvent, OrderQueried
+from backstay.core.recovery import in_doubt
+from backstay.core.state import AccountState
+from backstay.core.types import SECOND, Scope, Subject, Surface
+from backstay.runtime.ports import Venue
+
+UNKNOWN_GRACE_S = 0.5
+"""Private evidence often comes before a read could; wait this long before asking (8.2)."""
+READS_DEADLINE_S = 20.0
+FILLS_LOOKBACK = 60 * SECOND
+
+WHOLE_ACCOUNT: tuple[Subject, ...] = (
+    Subject.POSITIONS,
+    Subject.REGULAR_ORDERS,
+    Subject.ALGO_ORDERS,
+    Subject.BALANCES,
+    Subject.FILTERS,
+    Subject.ACCOUNT_MODE,
+)
+ONE_SYMBOL: tuple[Subject, ...] = (
+    Subject.POSITIONS,
+    Subject.REGULAR_ORDERS,
+    Subject.ALGO_ORDERS,
+    Subject.FILLS,
+)
+
+
+async def read_account(venue: Venue, *, filters: bool) -> list[AnyEvent]:
+    """Everything that trust in the whole account needs. Raises VenueUnavailable or TimeoutError."""
+    async with asyncio.timeout(READS_DEADLINE_S):
+        mode = await venue.read_account_mode()
+        events: list[AnyEvent] = [mode]
+        if filters:
+            events.append(await venue.read_instruments())
+        # Orders before positions: a fill in between is in the positions, and marks their rows as older.
+        orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+        positions, balances = await asyncio.gather(venue.read_positions(None), venue.read_balances())
+    return [*events, positions, orders, algos, balances]
+
+
+async def read_symbol(venue: Venue, symbol: str, *, fills: bool) -> list[AnyEvent]:
+    """What trust in one symbol needs. Raises VenueUnavailable or TimeoutError."""
+    async with asyncio.timeout(READS_DEADLINE_S):
+        orders, algos = await asyncio.gather(venue.read_orders(symbol), venue.read_algos(symbol))
+        events: list[AnyEvent] = [orders, algos]
+        if fills:
+            events.append(await venue.read_fills(symbol, venue.venue_now_ns() - FILLS_LOOKBACK))
+        positions = await venue.read_positions(symbol)
+    return [positions, *events]
+
+
+async def ask_doubts(venue: Venue, account: AccountState, scopes: Iterable[Scope]) -> list[OrderQueried]:
+    """Query every own order whose fate the snapshots left open; a triggered one on both surfaces."""
+    asks: list[tuple[str, str, Surface]] = []
+    for key in scopes:
+        s = account.scopes.get(key)
+        for ctx in in_doubt(s) if s is not None else ():
+            asks.append((key.symbol, ctx.ctx_id, ctx.surface))
+            if ctx.surface is Surface.ALGO and ctx.child_order_id:
+                asks.append((key.symbol, ctx.ctx_id, Surface.REGULAR))
+    answers = []
+    for symbol, ctx_id, surface in asks:
+        answers.append(await venue.query_order(symbol, ctx_id, surface))
+    return answers
+
+
+def preview(account: AccountState, events: Iterable[AnyEvent], now: Callable[[], int]) -> AccountState:
+    """The account as it would be after `events`: tells which doubts remain, changes nothing."""
+    for event in events:
+        account = fold(account, event, now())
+    return account

@@ -1,0 +1,139 @@
+"""Recovery at run time: when to read, what to read, and how its outcome is folded.
+
+One recovery of the whole account at a time; scoped ones beside each other. A reason that only the whole
+account can clear turns a scope's wish into an account-wide recovery. Reads are the only thing done here:
+no mutation leaves while a scope is in recovery (I-13), and no read is ever made because of a healthy
+private event (I-14).
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from backstay.core.decisions import Recover
+from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
+from backstay.core.types import SECOND, Scope, Trust
+from backstay.runtime.hydration import (
+    ONE_SYMBOL,
+    UNKNOWN_GRACE_S,
+    WHOLE_ACCOUNT,
+    ask_doubts,
+    preview,
+    read_account,
+    read_symbol,
+)
+from backstay.runtime.ports import Entropy, Venue
+
+if TYPE_CHECKING:
+    from backstay.runtime.owner import Owner
+
+JITTER = 0.25
+"""Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
+
+
+class Recoverer:
+    """Runs recoveries for one owner."""
+
+    def __init__(self, owner: "Owner", *, venue: Venue, entropy: Entropy) -> None:
+        self._owner = owner
+        self._venue = venue
+        self._entropy = entropy
+        self._running: dict[Scope | None, asyncio.Task[None]] = {}
+        self.last_failure: Exception | None = None
+        self.fatal: VenueUnavailable | None = None
+
+    async def stop(self) -> None:
+        tasks = tuple(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def request(self, key: Scope, decision: Recover) -> None:
+        """A pass found that the scope needs recovery; start it when its backoff is over."""
+        wide = any(reason in ACCOUNT_WIDE for reason in decision.reasons)
+        target = None if wide else key
+        if target in self._running or None in self._running:
+            return
+        wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
+        delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
+        self._start(target, delay)
+
+    def stream_changed(self, event: StreamChanged) -> None:
+        """The stream came back: hydrate at once. While it is away there is nothing to read for."""
+        if event.state is StreamState.CONNECTED and None not in self._running:
+            self._start(None, 0)
+
+    def _start(self, target: Scope | None, delay: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._recover(target, delay))
+        self._running[target] = task
+        task.add_done_callback(lambda _: self._running.pop(target, None))
+
+    async def _recover(self, target: Scope | None, delay: float) -> None:
+        if delay:
+            await asyncio.sleep(delay)
+        if target is None:
+            await self.whole_account()
+        else:
+            await self._one(target)
+
+    # --- the whole account ----------------------------------------------------------------------
+
+    async def whole_account(self, *, first: bool = False) -> None:
+        """Hydrate everything: at startup, after a gap, when the account itself is in doubt."""
+        owner = self._owner
+        if not first and not owner.account.connected:
+            return  # CONNECTED will start it again
+        owner.begin_buffering()
+        owner.stats.recoveries += 1
+        owner.apply(RecoveryStarted())
+        failure = await self._read(None, filters=first or not owner.account.instruments)
+        owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
+        owner.replay_buffer()
+        self._deaf()
+        owner.plan_all()
+
+    # --- one scope ------------------------------------------------------------------------------
+
+    async def _one(self, key: Scope) -> None:
+        owner = self._owner
+        s = owner.account.scopes[key]
+        if s.trust is not Trust.RECOVERY_REQUIRED:
+            return
+        owner.stats.recoveries += 1
+        if in_doubt(s) and not s.attempts:
+            await asyncio.sleep(UNKNOWN_GRACE_S)
+        owner.apply(RecoveryStarted(scopes=(key,)))
+        failure = await self._read(key, filters=False)
+        owner.apply(RecoveryEnded(subjects=ONE_SYMBOL, scopes=(key,), failure=failure))
+        self._deaf()
+        owner.run_passes(key)
+
+    async def _read(self, key: Scope | None, *, filters: bool) -> str:
+        """Read, fold what was read, ask for what is still open. Returns the failure, or nothing."""
+        owner = self._owner
+        try:
+            if key is None:
+                events = await read_account(self._venue, filters=filters)
+            else:
+                events = await read_symbol(self._venue, key.symbol, fills=True)
+            seen = preview(owner.account, events, owner.clock.now_ns)
+            scopes = tuple(seen.scopes) if key is None else (key,)
+            answers: list[AnyEvent] = list(await ask_doubts(self._venue, seen, scopes))
+        except (VenueUnavailable, TimeoutError) as error:
+            self.last_failure = error
+            if isinstance(error, VenueUnavailable) and error.fatal:
+                self.fatal = error
+            return str(error) or type(error).__name__
+        for event in (*events, *answers):
+            owner.apply(event)
+        return ""
+
+    def _deaf(self) -> None:
+        """Two mutations in a row whose effect only a read could show: the stream is deaf (4.1.2)."""
+        if not self._owner.deaf:
+            return
+        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
+        task = asyncio.get_running_loop().create_task(self._venue.reconnect_private())
+        self._running[None] = task
+        task.add_done_callback(lambda _: self._running.pop(None, None))

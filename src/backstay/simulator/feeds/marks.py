@@ -1,0 +1,108 @@
+"""Mark price, index price and funding for feeds that were recorded without them.
+
+The mark follows the price with a small slow basis (at most +-`BASIS_PPM`), all in integer arithmetic, so it
+is the same on every machine and does not depend on where in a file the reading starts.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from decimal import Decimal
+from hashlib import shake_128
+from math import isnan
+from pathlib import Path
+
+from backstay.simulator.feeds.ticks import HOUR, MINUTE, Mark, located
+
+BASIS_PPM = 300
+UNIT = Decimal("1E-8")
+FUNDING_EVERY = 8 * HOUR
+INTEREST_ONLY = Decimal("0.00010000")
+
+
+class Funding:
+    """Which rate is charged next, and when.
+
+    Without recorded rows: every 8 h at 00/08/16 UTC at `rate` (the venue's interest component, 0.01 %). With
+    rows, those; after the last row the regular times go on at `rate`.
+    """
+
+    def __init__(self, rows: Sequence[tuple[int, Decimal]] = (), *, rate: Decimal = INTEREST_ONLY) -> None:
+        self._times = [at for at, _ in rows]
+        self._rates = [charged for _, charged in rows]
+        self._rate = rate
+        self._from = self._until = 0
+        self._current: tuple[Decimal, int] = (rate, 0)
+
+    def after(self, at: int) -> tuple[Decimal, int]:
+        """(rate, time in ns) of the first funding later than `at`."""
+        if not self._from <= at < self._until:
+            index = bisect_right(self._times, at)
+            regular = (at // FUNDING_EVERY + 1) * FUNDING_EVERY
+            if index < len(self._times):
+                self._current = (self._rates[index], self._times[index])
+            else:
+                self._current = (self._rate, regular)
+            self._from, self._until = at, self._current[1]
+        return self._current
+
+
+def read_funding(path: Path) -> Funding:
+    """Funding rows from a parquet file with `funding_time` (ms) and `funding_rate`.
+
+    The venue's few milliseconds of jitter are taken off. Raises `FeedError`.
+    """
+    import polars as pl
+
+    if not path.is_file():
+        raise located(path, "there is no such file", "Give the path of a funding file, or leave it out.")
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise located(path, f"not a readable parquet file ({error})", "Fetch the file again.") from error
+    missing = [name for name in ("funding_time", "funding_rate") if name not in frame.columns]
+    if missing:
+        raise located(
+            path, f"missing columns {', '.join(missing)}", "Funding files hold funding_time, funding_rate."
+        )
+    rows: list[tuple[int, Decimal]] = []
+    for row, (at_ms, rate) in enumerate(frame.select("funding_time", "funding_rate").iter_rows(), start=1):
+        if at_ms is None or rate is None or isnan(rate):
+            raise located(path, "an empty time or rate", "Remove the row or fetch the file again.", row=row)
+        at = int(at_ms) * 1_000_000 // MINUTE * MINUTE
+        if rows and at <= rows[-1][0]:
+            raise located(
+                path, "unordered or repeated time", "Sort the file by time.", row=row, column="funding_time"
+            )
+        rows.append((at, Decimal(f"{rate:.8f}")))
+    return Funding(rows)
+
+
+class MarkMaker:
+    """Makes one symbol's marks from its price; the basis is a function of seed, symbol and time alone."""
+
+    def __init__(self, symbol: str, tick: Decimal, seed: int, funding: Funding) -> None:
+        self.symbol = symbol
+        self._tick = tick
+        self._tick_e8 = int(tick.scaleb(8))
+        if self._tick_e8 * UNIT != tick:
+            raise ValueError(f"{symbol}: a tick of {tick} is finer than the mark price's 8 decimals")
+        self._seed = seed
+        self._funding = funding
+        self._minute = -1
+        self._ends = (0, 0)
+
+    def at(self, at: int, price_ticks: int) -> Mark:
+        """The mark at `at` (ns) while the market is at `price_ticks` ticks."""
+        minute, inside = divmod(at, MINUTE)
+        if minute != self._minute:
+            known = self._ends[1] if minute == self._minute + 1 and self._minute >= 0 else self._basis(minute)
+            self._minute, self._ends = minute, (known, self._basis(minute + 1))
+        left, right = self._ends
+        ppm = left + (right - left) * inside // MINUTE
+        mark = Decimal(price_ticks * self._tick_e8 * (1_000_000 + ppm) // 1_000_000) * UNIT
+        rate, next_at = self._funding.after(at)
+        return Mark(at, self.symbol, mark, self._tick * price_ticks, rate, next_at)
+
+    def _basis(self, minute: int) -> int:
+        drawn = shake_128(f"{self._seed}/{self.symbol}/basis/{minute}".encode()).digest(2)
+        return int.from_bytes(drawn) % (2 * BASIS_PPM + 1) - BASIS_PPM

@@ -1,0 +1,31 @@
+"""Facts of a view that need a word of explanation before they are used."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from backstay.core.types import ZERO, TimeNs
+from backstay.core.view import PositionView, StepProgress
+
+NO_PROGRESS: Mapping[int, StepProgress] = {}
+
+
+def taken(view: PositionView) -> Mapping[int, StepProgress]:
+    """Progress of the take-profit levels by their step (from 0); empty when the view tells none."""
+    progress: Mapping[int, StepProgress] = getattr(view, "take_profit", NO_PROGRESS)
+    return progress
+
+
+def last_increase_at(view: PositionView) -> TimeNs:
+    """Venue time of the latest fill that increased the position; its opening when the view tells none."""
+    at: TimeNs = getattr(view, "last_increase_at", 0)
+    return at or view.opened_at
+
+
+def base_quantity(view: PositionView) -> Decimal:
+    """The position without its ladder: what was entered and not added by DCA fills.
+
+    Profits already taken count as still there, so that the sizes of a ladder do not shrink with them.
+    """
+    added = sum((p.filled for p in view.dca.values()), ZERO)
+    sold = sum((p.filled for p in taken(view).values()), ZERO)
+    return max(view.quantity - added + sold, ZERO)

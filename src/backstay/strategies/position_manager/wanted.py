@@ -1,0 +1,103 @@
+"""The position manager's whole answer: stop, take-profit, ladder and time stop, composed."""
+
+from decimal import Decimal
+
+from backstay.core.money import round_down
+from backstay.core.slots import Slot, SlotKey
+from backstay.core.types import OrderType, PositionMode, Role, TimeNs
+from backstay.core.view import PositionView
+from backstay.strategies.interface import Wanted
+from backstay.strategies.position_manager.factors import Factors, factors
+from backstay.strategies.position_manager.ladder import NO_LADDER, plan_ladder
+from backstay.strategies.position_manager.policy import OnManualCancel, PositionPolicy
+from backstay.strategies.position_manager.stops import plan_stop
+from backstay.strategies.position_manager.take_profit import plan_take_profit
+
+NOTHING = Wanted()
+EXIT_KEY = SlotKey(Role.EXIT, 0)
+
+
+class PositionManager:
+    """`backstay.strategies.interface.Strategy` over `PositionPolicy`; it has no state."""
+
+    name = "position_manager"
+
+    def wanted(self, view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
+        return wanted(view, policy, now)
+
+
+def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
+    """What should exist in the view's scope at `now`.
+
+    Flat, or a side or symbol that the policy does not name: nothing. A breached stop or a time stop adds a
+    market EXIT to the stop and the take-profit, and ends the ladder: nothing that protects is given up
+    before the position is closed.
+    """
+    direction = view.direction
+    if direction is None or not view.quantity:
+        return NOTHING
+    if direction not in policy.sides or (policy.symbols and view.scope.symbol not in policy.symbols):
+        return NOTHING
+    if (unknown := _unknown(view)) != "":
+        return Wanted(unknown=unknown)
+    f = factors(policy, direction)
+    stop = plan_stop(view, policy, f)
+    profit = plan_take_profit(view, policy.take_profit, f)
+    exit_reason, wake_at = stop.exit_reason, None
+    notes = stop.notes + profit.notes
+    if policy.time_stop is not None:
+        ends_at = view.opened_at + policy.time_stop.after
+        if now < ends_at:
+            wake_at = ends_at
+        else:
+            exit_reason = exit_reason or "time stop"
+            notes = (*notes, "time stop: closing at market")
+    ladder = NO_LADDER
+    slots: tuple[Slot, ...] = () if stop.slot is None else (stop.slot,)
+    if exit_reason:
+        slots = (*_exit(view, f), *slots, *profit.slots)
+    else:
+        dca = policy.dca
+        if dca is not None and dca.steps:
+            hold = "take_profit waived" if profit.waived and not dca.allow_exposure_with_waived else ""
+            ladder = plan_ladder(view, dca, f, stop.trigger, now, hold)
+            notes = notes + ladder.notes
+            if ladder.wake_at is not None and (wake_at is None or ladder.wake_at < wake_at):
+                wake_at = ladder.wake_at
+        slots = slots + profit.slots + ladder.slots
+    return Wanted(
+        slots=slots,
+        watches=stop.watches + profit.watches,
+        wake_at=wake_at,
+        notes=notes,
+        bridge=policy.stop_loss.bridge,
+        repair_delay=policy.take_profit.repair_delay,
+        retry_cancelled=policy.manual_cancel_policy is OnManualCancel.REPLACE,
+    )
+
+
+def _unknown(view: PositionView) -> str:
+    """Why prices cannot be derived; a stop that rests must not fall victim to a missing number."""
+    if not view.average or not view.anchor:
+        return "the entry price is not known"
+    if not view.instrument.tick or not view.instrument.step:
+        return f"the filters of {view.scope.symbol} are not known"
+    return ""
+
+
+def _exit(view: PositionView, f: Factors) -> tuple[Slot, ...]:
+    """A market order for the position, or for as much of it as the venue takes at once; () for dust."""
+    instrument = view.instrument
+    quantity: Decimal = round_down(view.quantity, instrument.market_step or instrument.step)
+    if instrument.market_max_qty:
+        quantity = min(quantity, instrument.market_max_qty)
+    if not quantity:
+        return ()
+    slot = Slot(
+        key=EXIT_KEY,
+        side=f.closing,
+        kind=OrderType.MARKET,
+        quantity=quantity,
+        reduce_only=view.position_mode is PositionMode.ONE_WAY,
+    )
+    return (slot,)

@@ -1,0 +1,177 @@
+"""The scripted owner: the same seed tells the same story, and every line of it fits what is true."""
+
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+from typing import get_args
+
+import pytest
+
+from backstay.simulator.human import HumanAction, HumanError, Kind, Pace, actions, is_by_hand, resolve
+
+START = 1_790_000_000_000_000_000
+HOUR = 3_600_000_000_000
+PRICE = Decimal("76915.00")
+
+
+def story(seed=1, symbols=("BTCUSDT",), hours=2, **more) -> list[HumanAction]:
+    return list(actions(seed, symbols, START, hours * HOUR, **more))
+
+
+def position(amount: str, side: str = "BOTH", symbol: str = "BTCUSDT") -> dict:
+    return {"symbol": symbol, "positionSide": side, "positionAmt": amount}
+
+
+def truth(*positions, orders=(), algos=()) -> dict:
+    return {
+        "positions": list(positions),
+        "orders": list(orders),
+        "algo_orders": list(algos),
+        "prices": {"BTCUSDT": {"mark": str(PRICE), "last": str(PRICE)}},
+    }
+
+
+def first(kind: str, leg: str | None = None, **more) -> HumanAction:
+    told = (a for seed in range(50) for a in story(seed, **more) if a.kind == kind and leg in {None, a.leg})
+    return next(told)
+
+
+def test_the_same_seed_tells_the_same_story_and_other_seeds_others():
+    assert story(3) == story(3)
+    stories = {tuple((a.at, a.kind, a.leg) for a in story(seed)) for seed in range(30)}
+    assert len(stories) == 30
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+def test_two_hours_of_any_seed_open_at_least_22_positions_a_symbol(hedge):
+    for seed in range(60):
+        told = story(seed, hedge=hedge)
+        opened = [a for a in told if a.kind == "open"]
+        assert len(opened) >= 22
+        assert {a.leg for a in opened} == {"LONG", "SHORT"}
+        for leg in ("LONG", "SHORT"):
+            mine = [a.at for a in opened if a.leg == leg]
+            assert all(b - a > 60 * 10**9 for a, b in pairwise(mine))
+
+
+def test_a_story_has_everything_an_owner_does():
+    kinds = Counter(a.kind for seed in range(5) for a in story(seed))
+    assert set(kinds) == set(get_args(Kind))
+    assert kinds["open_limit"] == kinds["withdraw"] > kinds["open"] / 6
+    assert kinds["add"] > kinds["open"] / 4 < kinds["reduce"] * 2
+    assert kinds["rest"] >= 5 * 10
+
+
+def test_the_story_is_ordered_inside_its_time_and_positions_live_minutes():
+    told = story(2, symbols=("BTCUSDT", "ETHUSDT"), hedge=True)
+    assert all(a.at <= b.at for a, b in pairwise(told))
+    assert all(START <= a.at < START + 2 * HOUR for a in told)
+    opened = {(a.symbol, a.leg, a.story): a.at for a in told if a.kind == "open"}
+    lives = [(a.at - opened[a.symbol, a.leg, a.story]) / 10**9 for a in told if a.kind == "close"]
+    assert all(80 <= life <= 290 for life in lives)
+    assert 120 < sum(lives) / len(lives) < 250
+
+
+def test_a_symbols_story_does_not_depend_on_the_others():
+    both = [a for a in story(2, symbols=("BTCUSDT", "ETHUSDT")) if a.symbol == "ETHUSDT"]
+    assert both == story(2, symbols=("ETHUSDT",))
+
+
+def test_pace_is_a_setting_and_symbols_are_needed():
+    calm = Pace(life=(600, 601), adds=0, reduces=0, limit_entry=0, cancels_stop=0, sets_leverage=0)
+    assert {a.kind for a in story(1, pace=calm)} <= {"open", "close", "rest", "unrest"}
+    with pytest.raises(ValueError, match="at least one symbol"):
+        actions(1, (), START, HOUR)
+
+
+@pytest.mark.parametrize(("leg", "side"), [("LONG", "BUY"), ("SHORT", "SELL")])
+def test_opening_by_market_is_sized_by_the_grid_and_only_when_flat(leg, side):
+    body = resolve(action := first("open", leg), truth())
+    assert (body["do"], body["type"], body["side"], body["positionSide"]) == ("order", "MARKET", side, "BOTH")
+    quantity = Decimal(body["quantity"])
+    assert not quantity % Decimal("0.001")
+    assert 0 < quantity * PRICE <= max(action.notional, PRICE / 1000)
+    assert resolve(action, truth(position("0.000"))) == body
+    assert resolve(action, truth(position("0.010"))) is None
+    assert resolve(action, truth(position("-0.010"))) is None
+
+
+def test_hedge_legs_do_not_see_each_other():
+    action = first("open", "SHORT", hedge=True)
+    body = resolve(action, truth(position("0.010", "LONG")))
+    assert (body["side"], body["positionSide"]) == ("SELL", "SHORT")
+    assert resolve(action, truth(position("-0.010", "SHORT"))) is None
+
+
+@pytest.mark.parametrize(("kind", "least", "most"), [("open_limit", 0, "0.0003"), ("rest", "0.05", "0.13")])
+@pytest.mark.parametrize("leg", ["LONG", "SHORT"])
+def test_limit_orders_lie_on_the_grid_on_the_passive_side(kind, leg, least, most):
+    body = resolve(first(kind, leg), truth())
+    price = Decimal(body["price"])
+    away = (1 - price / PRICE) * (1 if leg == "LONG" else -1)
+    assert Decimal(least) < away < Decimal(most)
+    assert not price % Decimal("0.10")
+    assert (body["type"], body["timeInForce"]) == ("LIMIT", "GTC")
+
+
+def test_adding_and_reducing_need_the_position_they_are_about():
+    add, reduce = first("add", "SHORT"), first("reduce", "SHORT")
+    held = truth(position("-0.050"))
+    assert resolve(add, held)["side"] == "SELL"
+    body = resolve(reduce, held)
+    assert body["side"] == "BUY"
+    assert Decimal("0.010") <= Decimal(body["quantity"]) < Decimal("0.035")
+    for other in (truth(), truth(position("0.050"))):
+        assert resolve(add, other) is None
+        assert resolve(reduce, other) is None
+    assert resolve(reduce, truth(position("-0.001"))) is None
+
+
+def test_closing_needs_a_position():
+    action = first("close")
+    assert resolve(action, truth()) is None
+    assert resolve(action, truth(position("0.010"))) == {
+        "do": "close", "symbol": "BTCUSDT", "positionSide": "BOTH",
+    }  # fmt: skip
+
+
+def order(number: int, price: str, client_id: str, **more) -> dict:
+    row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "status": "NEW", "type": "LIMIT", "reduceOnly": False}
+    return row | {"orderId": number, "price": price, "clientOrderId": client_id} | more
+
+
+def test_the_owner_takes_back_only_orders_of_his_own():
+    orders = [
+        order(1, "76900.00", "bkst-abcdefghijklmnopqrst"),
+        order(2, "70000.00", "web_0123456789"),
+        order(3, "76900.00", "ios_0123456789", reduceOnly=True),
+        order(4, "76900.00", "ios_0123456789", status="FILLED"),
+        order(5, "76900.00", "A1b2C3d4E5f6G7h8I9j0K1"),
+    ]
+    assert resolve(first("withdraw"), truth(orders=orders))["orderId"] == 5
+    assert resolve(first("unrest"), truth(orders=orders))["orderId"] == 2
+    assert resolve(first("withdraw"), truth(orders=orders[:4])) is None
+
+
+def test_the_owner_cancels_a_stop_that_is_not_his():
+    row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "algoStatus": "NEW", "orderType": "STOP_MARKET"}
+    algos = [
+        row | {"algoId": 1, "clientAlgoId": "web_1"},
+        row | {"algoId": 2, "clientAlgoId": "bk2", "algoStatus": "CANCELED"},
+        row | {"algoId": 3, "clientAlgoId": "bk3", "orderType": "TAKE_PROFIT_MARKET"},
+        row | {"algoId": 4, "clientAlgoId": "bk4"},
+    ]
+    assert resolve(first("cancel_stop"), truth(algos=algos))["algoId"] == 4
+    assert resolve(first("cancel_stop"), truth(algos=algos[:3])) is None
+
+
+def test_a_truth_without_a_price_is_a_clear_error():
+    with pytest.raises(HumanError, match=r"open BTCUSDT: the truth has no 'prices'"):
+        resolve(first("open"), {"positions": [], "orders": [], "algo_orders": []})
+
+
+def test_ids_by_hand_are_told_from_those_of_programs():
+    assert all(map(is_by_hand, ["web_x", "ios_x", "android_x", "A1b2C3d4E5f6G7h8I9j0K1"]))
+    assert not any(
+        map(is_by_hand, ["bkstabcdefghijklmnopqrstuvwxyz234567"[:30], "x-broker1", "my-order-is-22-letters"])
+    )
