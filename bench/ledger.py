@@ -11,16 +11,29 @@ import gc
 import json
 import os
 import shutil
-import sys
 import tempfile
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "src")]
-
 import msgspec
 
+from backstay.core.contexts import OrderContext, Premise, Request
+from backstay.core.decisions import Wait
+from backstay.core.events import AccountReport, OrderReport, PositionRow, RequestsRegistered, TimePassed
+from backstay.core.records import Body, Decided
+from backstay.core.slots import Slot, SlotKey
+from backstay.core.types import (
+    Action,
+    Direction,
+    ExecutionType,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Role,
+    Side,
+    parse_scope,
+)
 from backstay.ledger.codec import GENESIS, GENESIS_HASH, Head, encode_line, hash_line
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
@@ -30,9 +43,76 @@ from backstay.ledger.replay import replay
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.ledger.verify import verify
 from backstay.ledger.writers import ThreadedWriter
-from tests.ledger.bodies import T0, body
 
+T0 = 1_732_170_000_000_000_000
+SCOPE = parse_scope("BTCUSDT")
 PATH = "ledger/events.jsonl"
+
+
+def order_report(number: int) -> OrderReport:
+    return OrderReport(
+        symbol="BTCUSDT",
+        position_side=PositionSide.BOTH,
+        order_id=8_886_774_000 + number,
+        client_id=f"bst-{number:026d}",
+        side=Side.SELL,
+        kind=OrderType.LIMIT,
+        status=OrderStatus.NEW,
+        execution=ExecutionType.NEW,
+        quantity=Decimal("0.010"),
+        filled=Decimal(0),
+        at=T0 + number,
+        price=Decimal("64250.10"),
+        reduce_only=True,
+    )
+
+
+def registered(number: int) -> RequestsRegistered:
+    stop = Slot(
+        key=SlotKey(Role.SL),
+        side=Side.SELL,
+        kind=OrderType.STOP_MARKET,
+        trigger=Decimal("61000.1"),
+        close_position=True,
+    )
+    context = OrderContext(
+        ctx_id=f"bst-{number:026d}",
+        scope=SCOPE,
+        direction=Direction.LONG,
+        slot=stop,
+        epoch=1,
+        generation=number,
+        premise=Premise(1, Decimal("0.010")),
+        created_at=T0 + number,
+    )
+    request = Request(ctx_id=context.ctx_id, action=Action.PLACE, scope=SCOPE, key=stop.key, context=context)
+    return RequestsRegistered(requests=(request,))
+
+
+def account_report(number: int) -> AccountReport:
+    row = PositionRow(
+        symbol="BTCUSDT",
+        position_side=PositionSide.BOTH,
+        quantity=Decimal("0.010"),
+        entry_price=Decimal("64250.10"),
+        unrealized=Decimal("-0.1234"),
+    )
+    return AccountReport(reason="ORDER", at=T0 + number, positions=(row,))
+
+
+def body(number: int) -> Body:
+    """A typical mixture: three reports, one request, one decision and one timer."""
+    match number % 6:
+        case 0 | 1:
+            return order_report(number)
+        case 2:
+            return account_report(number)
+        case 3:
+            return registered(number)
+        case 4:
+            return Decided(SCOPE, Wait("protection is pending", T0 + number))
+        case _:
+            return TimePassed(scope=SCOPE)
 
 
 def spread(name: str, seconds: list[float]) -> dict[str, float]:
@@ -87,9 +167,10 @@ def appends(folder: Path) -> dict[str, float]:
 def durable_now(folder: Path, count: int) -> list[float]:
     journal = Journal(FileDisk(folder / "b"), PATH, start=GENESIS, writer=ThreadedWriter())
     taken = []
+    context = registered(1)
     for number in range(count):
         started = perf_counter()
-        journal.append(body(3), at=T0 + number, cause=number)
+        journal.append(context, at=T0 + number, cause=number)
         journal.durable_now()
         taken.append(perf_counter() - started)
     journal.close()
@@ -99,12 +180,13 @@ def durable_now(folder: Path, count: int) -> list[float]:
 async def durable_by_thread(folder: Path, waiters: int, seconds: float) -> tuple[list[float], float]:
     journal = Journal(FileDisk(folder / f"c{waiters}"), PATH, start=GENESIS, writer=ThreadedWriter())
     taken: list[float] = []
+    context = registered(1)
     end = perf_counter() + seconds
 
     async def produce() -> None:
         while perf_counter() < end:
             started = perf_counter()
-            journal.append(body(3), at=T0, cause=0)
+            journal.append(context, at=T0, cause=0)
             await journal.durable()
             taken.append(perf_counter() - started)
 
@@ -164,13 +246,13 @@ def big(folder: Path, records: int, tail: int) -> dict[str, float]:
         restarts.append(perf_counter() - started)
         empty.append(examined - started)
         journal.close()
-        assert count == tail and opened.head == end, (count, opened.head)
+        assert (count, opened.head) == (tail, end)
     rate = {}
     for _ in range(2):
         started = perf_counter()
         found = verify(disk, PATH)
         rate["verify"] = max(rate.get("verify", 0), records / (perf_counter() - started))
-        assert found.ok and found.records == records, found
+        assert (found.ok, found.records) == (True, records)
         _, replayed = replay(
             chunks(disk, PATH), initial=Counts(), fold=count_event, pack=msgspec.msgpack.encode
         )

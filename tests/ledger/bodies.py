@@ -71,9 +71,7 @@ def registered(number: int) -> RequestsRegistered:
         premise=Premise(1, Decimal("0.010")),
         created_at=T0 + number,
     )
-    request = Request(
-        ctx_id=context.ctx_id, action=Action.PLACE, scope=SCOPE, key=slot.key, context=context
-    )
+    request = Request(ctx_id=context.ctx_id, action=Action.PLACE, scope=SCOPE, key=slot.key, context=context)
     return RequestsRegistered(requests=(request,))
 
 
@@ -107,9 +105,7 @@ def body(number: int) -> Body:
 texts = st.text(max_size=40)
 bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Unidentified, kind=texts, detail=texts),
-    st.builds(
-        Noted, texts, st.dictionaries(texts, st.integers(-(2**62), 2**62) | texts, max_size=3)
-    ),
+    st.builds(Noted, texts, st.dictionaries(texts, st.integers(-(2**62), 2**62) | texts, max_size=3)),
     st.builds(
         order_report,
         st.integers(0, 10**9),

@@ -3,12 +3,15 @@
 from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from backstay.simulator.human import HumanAction, HumanError, Kind, Pace, actions, is_by_hand, resolve
+from backstay.simulator.human import HumanAction, HumanError, Kind, Pace, actions, resolve
+from backstay.simulator.specs import default_specs
 
+BARS = Path(__file__).resolve().parents[3] / "shared/data/klines_1m/usdm_BTCUSDT_1m_20250504_20250602.parquet"
 START = 1_790_000_000_000_000_000
 HOUR = 3_600_000_000_000
 PRICE = Decimal("76915.00")
@@ -119,8 +122,8 @@ def test_adding_and_reducing_need_the_position_they_are_about():
     held = truth(position("-0.050"))
     assert resolve(add, held)["side"] == "SELL"
     body = resolve(reduce, held)
-    assert body["side"] == "BUY"
-    assert Decimal("0.010") <= Decimal(body["quantity"]) < Decimal("0.035")
+    assert (body["do"], body["positionSide"]) == ("close", "BOTH")
+    assert Decimal("0.25") <= Decimal(body["share"]) < Decimal("0.65")
     for other in (truth(), truth(position("0.050"))):
         assert resolve(add, other) is None
         assert resolve(reduce, other) is None
@@ -135,31 +138,32 @@ def test_closing_needs_a_position():
     }  # fmt: skip
 
 
-def order(number: int, price: str, client_id: str, **more) -> dict:
+def order(number: int, price: str, origin: str = "human", **more) -> dict:
     row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "status": "NEW", "type": "LIMIT", "reduceOnly": False}
-    return row | {"orderId": number, "price": price, "clientOrderId": client_id} | more
+    return row | {"orderId": number, "price": price, "origin": origin} | more
 
 
 def test_the_owner_takes_back_only_orders_of_his_own():
     orders = [
-        order(1, "76900.00", "bkst-abcdefghijklmnopqrst"),
-        order(2, "70000.00", "web_0123456789"),
-        order(3, "76900.00", "ios_0123456789", reduceOnly=True),
-        order(4, "76900.00", "ios_0123456789", status="FILLED"),
-        order(5, "76900.00", "A1b2C3d4E5f6G7h8I9j0K1"),
+        order(1, "76900.00", "api"),
+        order(2, "70000.00"),
+        order(3, "76900.00", reduceOnly=True),
+        order(4, "76900.00", status="FILLED"),
+        order(5, "76900.00"),
     ]
     assert resolve(first("withdraw"), truth(orders=orders))["orderId"] == 5
     assert resolve(first("unrest"), truth(orders=orders))["orderId"] == 2
     assert resolve(first("withdraw"), truth(orders=orders[:4])) is None
+    assert resolve(first("unrest"), truth(orders=orders[:1])) is None
 
 
 def test_the_owner_cancels_a_stop_that_is_not_his():
     row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "algoStatus": "NEW", "orderType": "STOP_MARKET"}
     algos = [
-        row | {"algoId": 1, "clientAlgoId": "web_1"},
-        row | {"algoId": 2, "clientAlgoId": "bk2", "algoStatus": "CANCELED"},
-        row | {"algoId": 3, "clientAlgoId": "bk3", "orderType": "TAKE_PROFIT_MARKET"},
-        row | {"algoId": 4, "clientAlgoId": "bk4"},
+        row | {"algoId": 1, "origin": "human"},
+        row | {"algoId": 2, "origin": "api", "algoStatus": "CANCELED"},
+        row | {"algoId": 3, "origin": "api", "orderType": "TAKE_PROFIT_MARKET"},
+        row | {"algoId": 4, "origin": "api"},
     ]
     assert resolve(first("cancel_stop"), truth(algos=algos))["algoId"] == 4
     assert resolve(first("cancel_stop"), truth(algos=algos[:3])) is None
@@ -170,8 +174,56 @@ def test_a_truth_without_a_price_is_a_clear_error():
         resolve(first("open"), {"positions": [], "orders": [], "algo_orders": []})
 
 
-def test_ids_by_hand_are_told_from_those_of_programs():
-    assert all(map(is_by_hand, ["web_x", "ios_x", "android_x", "A1b2C3d4E5f6G7h8I9j0K1"]))
-    assert not any(
-        map(is_by_hand, ["bkstabcdefghijklmnopqrstuvwxyz234567"[:30], "x-broker1", "my-order-is-22-letters"])
+class Played:
+    """A story played against the simulated venue, with nobody else there."""
+
+    def __init__(self, feed, seed: int, *, hedge: bool) -> None:
+        specs = [row for row in default_specs() if row.symbol in feed.symbols]
+        grids = {row.symbol: Grid(row.tick, row.step) for row in specs}
+        engine = Engine(feed, specs, start_ns=START, seed=seed)
+        engine.open_account("owner", hedge=hedge)
+        self.opened: Counter[str] = Counter()
+        self.refused: list[tuple[HumanAction, str]] = []
+        self.done: Counter[str] = Counter()
+        for action in actions(seed, feed.symbols, START, 2 * HOUR, hedge=hedge, grids=grids):
+            engine.advance(action.at)
+            before = self._sides(engine)
+            body = resolve(action, engine.truth("owner"))
+            if body is None:
+                continue
+            try:
+                engine.human("owner", body, action.at)
+                self.done[action.kind] += 1
+            except Refusal as refusal:
+                self.refused.append((action, refusal.msg))
+            for symbol, side in self._sides(engine) - before:
+                self.opened[symbol] += 1
+        engine.advance(START + 2 * HOUR)
+        self.truth = engine.truth("owner")
+
+    @staticmethod
+    def _sides(engine) -> set[tuple[str, str]]:
+        return {(row["symbol"], row["positionSide"]) for row in engine.truth("owner")["positions"]}
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+def test_the_story_plays_on_a_synthetic_market(hedge):
+    feed = SyntheticFeed(("BTCUSDT", "SOLUSDT"), seed=5, start_ns=START, rate=1)
+    played = Played(feed, 5, hedge=hedge)
+    assert not played.refused
+    assert all(played.opened[symbol] >= 18 for symbol in feed.symbols)
+    assert played.done["open"] >= 36
+    assert {"add", "reduce", "close", "rest", "unrest", "withdraw"} <= set(played.done)
+    resting = [row for row in played.truth["orders"] if row["status"] == "NEW" and row["origin"] == "human"]
+    assert len(resting) >= 5
+    assert all(
+        row["clientOrderId"].startswith(("web_", "ios_")) or len(row["clientOrderId"]) == 22
+        for row in resting
     )
+
+
+@pytest.mark.skipif(not BARS.is_file(), reason="the recorded market data is not here")
+def test_the_story_opens_at_least_20_positions_in_two_recorded_hours():
+    played = Played(open_feed(str(BARS), seed=1, start_ns=START), 1, hedge=False)
+    assert not played.refused
+    assert sum(played.opened.values()) >= 20

@@ -120,12 +120,12 @@ def _outside(slot: Slot, price: Decimal, instrument: Instrument) -> Unplaceable:
     """PRICE_FILTER refuses a price or a trigger."""
     if instrument.max_price and price > instrument.max_price:
         return Unplaceable(slot.key, Reason.PRICE_ABOVE_MAX, f"{price} > {instrument.max_price}")
-    return Unplaceable(slot.key, Reason.PRICE_BELOW_MIN, f"{price} < {max(instrument.min_price, instrument.tick)}")
+    return Unplaceable(
+        slot.key, Reason.PRICE_BELOW_MIN, f"{price} < {max(instrument.min_price, instrument.tick)}"
+    )
 
 
-def _band_fault(
-    slot: Slot, price: Decimal, reference: Decimal, instrument: Instrument
-) -> Unplaceable | None:
+def _band_fault(slot: Slot, price: Decimal, reference: Decimal, instrument: Instrument) -> Unplaceable | None:
     """PERCENT_PRICE, one-sided: only the side that pays too much or asks too little is refused."""
     if slot.side is not SELL:
         if instrument.percent_up and price > reference * instrument.percent_up:

@@ -171,12 +171,12 @@ class _Packed(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeState, ...]
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Packed)
 
 
 def pack(account: AccountState) -> bytes:
-    """The whole state as canonical JSON: equal states give equal bytes."""
+    """The whole state as JSON: the same evidence in the same order gives the same bytes."""
     scopes = tuple(account.scopes[key] for key in sorted(account.scopes))
     return _encoder.encode(_Packed(msgspec.structs.replace(account, scopes={}), scopes))
 

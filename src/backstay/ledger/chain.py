@@ -80,18 +80,31 @@ class ChainWalker:
         try:
             stated = seq_of(line)
         except ValueError:
-            return Flaw(expected, at_line, offset, "the line is not a ledger record", line)
+            stated = -1
         if stated != expected:
-            detail = f"record {expected} is expected here, and the line says {stated}"
-            return Flaw(expected, at_line, offset, detail, line)
+            if self.walked and not is_json(self.last_line):  # a line break too few or too many
+                return Flaw(
+                    self.head.seq, at_line - 1, self.before.offset, "its line is broken", self.last_line
+                )
+            says = f"the line says {stated}" if stated >= 0 else "the line is no ledger record"
+            return Flaw(expected, at_line, offset, f"record {expected} is expected here, and {says}", line)
         stated_prev = prev_of(line)
         differing = sum(a != b for a, b in zip(stated_prev, self.head.hash, strict=False))
         # A changed line gives a wholly different hash; a changed hash field differs in a few digits.
-        if len(stated_prev) != len(self.head.hash) or differing <= 16 or not self.walked:
+        is_hash = len(stated_prev) == len(self.head.hash) and not stated_prev.strip(b"0123456789abcdef")
+        if not is_hash or differing <= 16 or not self.walked:
             return Flaw(expected, at_line, offset, "its line does not begin as it must", line)
         start = self.before.offset
         detail = "its line is not the one whose hash follows it"
         return Flaw(self.head.seq, at_line - 1, start, detail, self.last_line)
+
+
+def is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def walk(disk: Disk, path: str, start: Head = GENESIS) -> ChainWalker:

@@ -12,6 +12,10 @@ SECTOR = 512
 """What a drive writes whole or not at all, in bytes."""
 
 
+class PowerCut(BaseException):
+    """The machine went dark in the middle of a disk operation (`MemoryDisk.cut_after`)."""
+
+
 class _Content:
     """Bytes as programs see them, bytes as the platter holds them, and the writes in between."""
 
@@ -49,7 +53,8 @@ class MemoryDisk:
 
     `room`: bytes that may still be added to files, None for no limit; a write that does not fit leaves
     what did and raises ENOSPC. `fail_write`, `fail_sync`: raised by every following write or sync.
-    `syncs` counts the syncs that were done.
+    `syncs` counts the syncs that were done. `cut_after`: this many more writes, syncs and truncations
+    are done, the next write reaches the drive unsynced, and from there on all raise `PowerCut`.
     """
 
     def __init__(self) -> None:
@@ -59,6 +64,7 @@ class MemoryDisk:
         self.fail_write: OSError | None = None
         self.fail_sync: OSError | None = None
         self.syncs = 0
+        self.cut_after: int | None = None
 
     def crash(self, choose: Callable[[int], int] | None = None) -> "MemoryDisk":
         """The disk as it is found after a power cut; this one stays as it was.
@@ -105,6 +111,8 @@ class MemoryDisk:
 
     def replace(self, path: str, data: bytes) -> None:
         with self.lock:
+            if self.is_cut():
+                raise PowerCut
             if self.take_room(len(data)) < len(data):
                 raise OSError(errno.ENOSPC, "No space left on device", path)
             self._files[path] = _Content(data)
@@ -123,6 +131,15 @@ class MemoryDisk:
             return self._files[path]
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path) from None
+
+    def is_cut(self) -> bool:
+        """Count one operation; True when it is the one in which the power goes. Raises PowerCut after."""
+        if self.cut_after is None:
+            return False
+        if self.cut_after < 0:
+            raise PowerCut
+        self.cut_after -= 1
+        return self.cut_after < 0
 
     def take_room(self, wanted: int) -> int:
         """How many of `wanted` bytes may be written; raises what writes are to fail with."""
@@ -161,16 +178,21 @@ class _MemoryFile:
     def _write_at(self, offset: int, data: bytes) -> None:
         disk = self._disk
         with disk.lock:
+            is_cut = disk.is_cut()
             growth = max(0, offset + len(data) - len(self._content.seen))
             missing = growth - disk.take_room(growth)
             if fitting := data[: len(data) - missing]:
                 self._content.write(offset, fitting)
+            if is_cut:
+                raise PowerCut
             if missing:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
     def sync(self) -> None:
         disk = self._disk
         with disk.lock:
+            if disk.is_cut():
+                raise PowerCut
             if disk.fail_sync is not None:
                 raise disk.fail_sync
             self._content.sync()
@@ -181,6 +203,8 @@ class _MemoryFile:
 
     def truncate(self, size: int) -> None:
         with self._disk.lock:
+            if self._disk.is_cut():
+                raise PowerCut
             self._content.truncate(size)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from backstay.core.records import Record
-from backstay.ledger.chain import Flaw, walk
+from backstay.ledger.chain import Flaw, is_json, walk
 from backstay.ledger.codec import GENESIS, Head, decode_line, hash_line
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError, JournalError
@@ -97,7 +97,7 @@ def _examine(disk: Disk, path: str, start: Head, side: SideCopy) -> _Findings:
     if flaw is not None:
         if flaw.offset < head.offset:
             head = walker.before
-        if not _is_torn(flaw, size, has_copy=side.newest > head.seq):
+        if not _is_torn(flaw, size, side):
             line = flaw.line if start.seq == 0 else 0
             raise DamagedLedgerError(path, flaw.detail, seq=flaw.seq, offset=flaw.offset, line=line)
     elif walker.walked and not _is_record(walker.last_line):
@@ -108,23 +108,15 @@ def _examine(disk: Disk, path: str, start: Head, side: SideCopy) -> _Findings:
     return _Findings(head, size - head.offset)
 
 
-def _is_torn(flaw: Flaw, size: int, *, has_copy: bool) -> bool:
+def _is_torn(flaw: Flaw, size: int, side: SideCopy) -> bool:
     """Whether a crash explains the flaw: a broken last line, or blocks that were never written.
 
     After a power cut a file may have its new length and not all of its new blocks; those read as
-    zeros. They were promised to nobody unless the side journal has them.
+    zeros. Of what they should hold, the side journal has everything that was promised to anybody.
     """
     if flaw.offset + len(flaw.text) + 1 == size:
-        return not _is_json(flaw.text)
-    return b"\0" in flaw.text and has_copy
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
+        return not is_json(flaw.text)
+    return b"\0" in flaw.text and side.is_there
 
 
 def _is_record(line: bytes) -> bool:

@@ -100,8 +100,9 @@ def _frames(half: bytes, limit: int = 1 << 30) -> list[bytes]:
 class SideCopy:
     """What a side journal holds: lines without newline, by their record number."""
 
-    def __init__(self, lines: dict[int, bytes]) -> None:
+    def __init__(self, lines: dict[int, bytes], *, is_there: bool = True) -> None:
         self._lines = lines
+        self.is_there = is_there
         self.newest = max(lines, default=0)
 
     def differs_from(self, head: Head) -> bool:
@@ -136,7 +137,7 @@ def read_side_journal(disk: Disk, path: str) -> SideCopy:
     """Read the side journal at `path`; an absent one holds nothing."""
     size = disk.size(path)
     if size is None:
-        return SideCopy({})
+        return SideCopy({}, is_there=False)
     data = disk.read(path)
     half_bytes = size // 2 // ALIGN * ALIGN
     lines: dict[int, bytes] = {}

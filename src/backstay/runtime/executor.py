@@ -102,6 +102,11 @@ class Executor:
         while self._tasks:
             await asyncio.gather(*tuple(self._tasks), return_exceptions=True)
 
+    def abandon(self) -> None:
+        """Let go of everything that has not left yet."""
+        for task in self._tasks:
+            task.cancel()
+
     # --- requests -------------------------------------------------------------------------------
 
     def _request(self, item: Approved) -> Request | None:

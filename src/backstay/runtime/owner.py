@@ -142,6 +142,15 @@ class Owner:
             self.apply(RunStopped(reason=reason))
             await self._journal.durable()
 
+    def abandon(self) -> None:
+        """Stop where we stand, as a killed process does: nothing is waited for, sent or written."""
+        self._stopped = True
+        for _, handle in self._timers.values():
+            handle.cancel()
+        for part in (self._recoverer, self._executor):
+            if part is not None:
+                part.abandon()
+
     def fail(self, error: Exception) -> None:
         """Something that must stop the process: a ledger that cannot be written, a broken invariant."""
         self._stopped = True
@@ -277,9 +286,10 @@ class Owner:
         self._planning.add(key)
         try:
             for _ in range(PASSES_MAX):
-                plan = decide(self.account, key, self.engine, self.clock.now_ns())
+                now = self.clock.now_ns()
+                plan = decide(self.account, key, self.engine, now)
                 self.stats.passes += 1
-                seq = self._decided(key, plan, cause)
+                seq = self._decided(key, plan, now, cause)
                 if not isinstance(plan.decision, Act) or not plan.approved:
                     break
                 if not self._executor.execute(plan.approved, seq or cause):
@@ -291,7 +301,8 @@ class Owner:
             self._planning.discard(key)
         self._follow(key, plan)
 
-    def _decided(self, key: Scope, plan: Plan, cause: int) -> int:
+    def _decided(self, key: Scope, plan: Plan, now: TimeNs, cause: int) -> int:
+        """Record a decision that acts or that differs from the last; `now` is the time it was made for."""
         if not isinstance(plan.decision, Act) and self.last.get(key) == plan.decision:
             return 0
         if isinstance(plan.decision, Wait) and plan.decision.reason == "burst":
@@ -299,7 +310,7 @@ class Owner:
         if isinstance(plan.decision, Act) and not plan.approved and self.last.get(key) == plan.decision:
             return 0
         self.last[key] = plan.decision
-        return self._record(Decided.of(plan), self.clock.now_ns(), cause)
+        return self._record(Decided.of(plan), now, cause)
 
     def _follow(self, key: Scope, plan: Plan) -> None:
         """Arrange what comes next: a recovery, a timer, the prices to watch."""

@@ -49,6 +49,11 @@ class Recoverer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def abandon(self) -> None:
+        """Let go of every read."""
+        for task in self._running.values():
+            task.cancel()
+
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
         wide = any(reason in ACCOUNT_WIDE for reason in decision.reasons)

@@ -415,9 +415,9 @@ def force_orders(world: World, account: Account, params: rq.Params) -> list[Json
     for order_id in reversed(account.forced):
         order = world.orders.by_id[order_id]
         kind = "ADL" if order.client_id.startswith("adl") else "LIQUIDATION"
-        if (spec is None or order.symbol == spec.symbol) and wanted in {None, kind}:
-            if (start or 0) <= order.time <= end:
-                out.append(responses.order_row(world.specs[order.symbol], order))
+        fits = (spec is None or order.symbol == spec.symbol) and wanted in {None, kind}
+        if fits and (start or 0) <= order.time <= end:
+            out.append(responses.order_row(world.specs[order.symbol], order))
     return out[:most]
 
 

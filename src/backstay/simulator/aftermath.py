@@ -1,4 +1,4 @@
-"""What follows when a position has changed or an order has ended: reduce-only orders, closePosition stops, FINISHED."""
+"""What follows when a position has changed or an order has ended: reduce-only orders, GTE stops, FINISHED."""
 
 from backstay.simulator import events, execution
 from backstay.simulator.accounts import Account
@@ -10,15 +10,15 @@ from backstay.simulator.world import World
 
 def settle(world: World, account: Account, symbol: str, *, reduced: bool) -> None:
     """Bring the account's orders of a symbol in line. `reduced`: a position has become smaller or turned."""
+    mine = [a for a in world.algos.live_in(symbol) if a.account == account.name]
+    for algo in mine:
+        if algo.status == "TRIGGERED":
+            _finish(world, algo)
     if reduced:
         for side in ("LONG", "SHORT") if account.hedge else ("BOTH",):
             _fit_reducers(world, account, symbol, side)
-    for algo in list(world.algos.live_in(symbol)):
-        if algo.account != account.name:
-            continue
-        if algo.status == "TRIGGERED":
-            _finish(world, algo)
-        elif algo.status == "NEW" and algo.close_position and not has_position(account, algo):
+    for algo in mine:
+        if algo.status == "NEW" and algo.close_position and not has_position(account, algo):
             close_algo(world, algo, "EXPIRED")
 
 

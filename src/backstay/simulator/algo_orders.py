@@ -12,7 +12,8 @@ LIVE = ("NEW", "TRIGGERING", "TRIGGERED")
 
 class AlgoOrder(Versioned):
     """One conditional order. `status` walks NEW -> TRIGGERING -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED,
-    REJECTED (`binance-usdm.md` section 3)."""
+    REJECTED (`binance-usdm.md` section 3).
+    """
 
     __slots__ = (
         "account",

@@ -67,7 +67,7 @@ class Bar:
 
 
 class Bars:
-    """The last `keep` one-minute bars of one price; minutes without a price repeat the last close when read."""
+    """The last `keep` one-minute bars of a price; minutes without one repeat the last close when read."""
 
     __slots__ = ("_end", "bars")
 
@@ -119,25 +119,30 @@ class Bars:
                 bar.volume, bar.trades = volume, trades
                 return
 
-    def minutes(self, until: int) -> Iterator[Bar]:
-        """Every minute from the first kept bar to `until` (ns), gaps filled flat."""
+    def minutes(self, until: int, since: int = 0) -> Iterator[Bar]:
+        """Every minute from the first kept bar (or `since`) to the one of `until` (ns), gaps filled flat."""
+        rows: list[Bar] = []
+        for bar in reversed(self.bars):
+            rows.append(bar)
+            if bar.open_at <= since:
+                break
         last: Bar | None = None
-        for bar in self.bars:
+        for bar in reversed(rows):
             if last is not None:
-                yield from _flat(last, bar.open_at)
-            yield bar
+                yield from (b for b in _flat(last, bar.open_at) if b.open_at >= since)
+            if bar.open_at >= since:
+                yield bar
             last = bar
         if last is not None:
-            yield from _flat(last, until - until % MINUTE + MINUTE)
+            yield from (b for b in _flat(last, until - until % MINUTE + MINUTE) if b.open_at >= since)
 
-    def of(self, interval: str, until: int) -> list[Bar]:
-        """Bars of `interval`, oldest first, the running one last."""
+    def of(self, interval: str, until: int, since: int = 0) -> list[Bar]:
+        """Bars of `interval` that opened at or after `since`, oldest first, the running one last."""
         out: list[Bar] = []
-        for minute in self.minutes(until):
+        for minute in self.minutes(until, since):
             open_at = opening(minute.open_at, interval)
             if not out or out[-1].open_at != open_at:
-                bar = Bar(open_at, minute.open)
-                out.append(bar)
+                out.append(Bar(open_at, minute.open))
             out[-1].absorb(minute)
         return out
 

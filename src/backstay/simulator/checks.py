@@ -1,4 +1,4 @@
-"""What the venue refuses because of the account's state: duplicates, counts, reduce-only rules, margin, caps."""
+"""What the venue refuses for the account's state: duplicates, counts, reduce-only rules, margin, caps."""
 
 from decimal import Decimal
 
@@ -87,9 +87,7 @@ def afford(
 ) -> None:
     """-2027 beyond the position cap at this leverage; -2019 when the order margin does not fit."""
     symbol, side = order.symbol, order.position_side
-    held, worst = margin.exposure(
-        world, account, symbol, side, extra=(order.buys, notional), without=without
-    )
+    held, worst = margin.exposure(world, account, symbol, side, extra=(order.buys, notional), without=without)
     _same, before = margin.exposure(world, account, symbol, side)
     if worst <= before:
         return

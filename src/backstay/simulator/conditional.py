@@ -111,9 +111,7 @@ def _read_prices(world: World, account: Account, algo: AlgoOrder, params: rq.Par
         else:
             algo.price = rq.required_decimal(params, "price")
             filters.price_ok(spec, algo.price)
-            filters.limit_against_trigger_ok(
-                spec, buys=algo.buys, price=algo.price, trigger=algo.trigger
-            )
+            filters.limit_against_trigger_ok(spec, buys=algo.buys, price=algo.price, trigger=algo.trigger)
     elif params.get("priceMatch") not in {None, "NONE"}:
         raise refusal(-5038)
     if not algo.reduce_only:
@@ -127,9 +125,11 @@ def _read_trailing(algo: AlgoOrder, params: rq.Params, market: Market, now: Deci
     activate = rq.decimal(params, "activatePrice")
     if activate is None:
         activate = rq.decimal(params, "activationPrice")
-    if activate is not None:
-        if activate <= 0 or (activate >= market.last if algo.buys else activate <= market.last):
-            raise refusal(-4135)
+    wrong_side = activate is not None and (
+        activate <= 0 or (activate >= market.last if algo.buys else activate <= market.last)
+    )
+    if wrong_side:
+        raise refusal(-4135)
     algo.callback_rate, algo.activate_price, algo.extreme = rate, activate, now
 
 
@@ -145,9 +145,12 @@ def _may_place(world: World, account: Account, algo: AlgoOrder) -> None:
         if not aftermath.has_position(account, algo):
             raise refusal(-4509)
         _one_close_position(world, algo)
-    elif algo.reduce_only and world.settings.algo_reduce_only_needs_position:
-        if not aftermath.has_position(account, algo):
-            raise refusal(-2022)
+    elif (
+        algo.reduce_only
+        and world.settings.algo_reduce_only_needs_position
+        and not aftermath.has_position(account, algo)
+    ):
+        raise refusal(-2022)
     if not algo.trailing:
         price = working_price(market, algo.working_type)
         if matching.triggers(algo.type, algo.buys, price, algo.trigger):

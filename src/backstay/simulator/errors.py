@@ -97,9 +97,11 @@ MESSAGES: dict[int, str] = {
     -4184: "Limit price can't be lower than {0}.",
     -4210: "Stop price can't be higher than {0}.",
     -4211: "Stop price can't be lower than {0}.",
-    -4400: "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed, please try again later.",
+    -4400: "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed, "
+    "please try again later.",
     -4401: "Only reduceOnly orders are allowed for accounts with large positions.",
-    -4509: "Time in Force (TIF) GTE can only be used with open positions. Please ensure that positions are available.",
+    -4509: "Time in Force (TIF) GTE can only be used with open positions. "
+    "Please ensure that positions are available.",
     -4517: "Symbol is under position control, only reduceOnly orders are allowed.",
     -4518: "Symbol is under position control, only reduceOnly buy orders are allowed.",
     -4519: "Symbol is under position control, only reduceOnly sell orders are allowed.",

@@ -1,4 +1,4 @@
-"""Private frames, exactly as on the user stream (`binance-usdm.md` section 4). Built here, put out by `World.emit`."""
+"""Private frames, as on the user stream (`binance-usdm.md` section 4); `World.emit` puts them out."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -38,7 +38,7 @@ def average_text(world: World, order: Order) -> str:
 def order_update(
     world: World, order: Order, execution_type: str, *, trade: Execution | None = None, reason: str = "0"
 ) -> Frame:
-    """ORDER_TRADE_UPDATE. `reason` is `er`; `N`/`n` only where a commission was charged; `M` on amendments."""
+    """ORDER_TRADE_UPDATE. `reason` is `er`; `N`/`n` only with a commission; `M` on amendments."""
     spec = world.specs[order.symbol]
     account = world.accounts[order.account]
     resting = world.orders.open_of(order.account, order.symbol)
@@ -216,7 +216,9 @@ def multi_assets_update(world: World, on: bool) -> Frame:
     return {"e": "ACCOUNT_CONFIG_UPDATE", "T": world.now_ms, "ai": {"j": on}}
 
 
-def margin_call(world: World, account: Account, cross: Decimal, rows: list[tuple[Position, Decimal]]) -> Frame:
+def margin_call(
+    world: World, account: Account, cross: Decimal, rows: list[tuple[Position, Decimal]]
+) -> Frame:
     """MARGIN_CALL: advice only. `rows` are (position, maintenance margin)."""
     out = []
     for position, maintenance in rows:

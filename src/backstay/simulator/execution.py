@@ -1,4 +1,4 @@
-"""Carrying out: accepting, filling, cancelling, expiring orders; each with its frames in the documented order."""
+"""Accepting, filling, cancelling, expiring orders; each with its frames in the documented order."""
 
 from decimal import Decimal
 
@@ -49,7 +49,7 @@ def fill(
     fee: Decimal | None = None,
     calculated: bool = False,
 ) -> None:
-    """One trade of an order: position, wallet, userTrades, then TRADE_LITE, ACCOUNT_UPDATE, ORDER_TRADE_UPDATE.
+    """One trade of an order: position, wallet, userTrades, then its group of frames with equal T.
 
     `fee` overrides the commission (liquidation, ADL); `calculated` marks those as x=CALCULATED.
     """
@@ -71,9 +71,7 @@ def fill(
     trade_id = world.markets[order.symbol].next_trade_id()
     kind = "INSURANCE_CLEAR" if calculated else "COMMISSION"
     if realised:
-        world.pay(
-            account, asset, realised, "REALIZED_PNL", symbol=order.symbol, trade_id=str(trade_id)
-        )
+        world.pay(account, asset, realised, "REALIZED_PNL", symbol=order.symbol, trade_id=str(trade_id))
     if fee:
         world.pay(account, asset, -fee, kind, symbol=order.symbol, trade_id=str(trade_id))
     account.trades.append(
@@ -105,12 +103,8 @@ def _tell(
     trade: events.Execution,
     calculated: bool,
 ) -> None:
-    update = events.account_update(
-        world, account, "ORDER", assets=(trade.fee_asset,), positions=(position,)
-    )
-    order_frame = events.order_update(
-        world, order, "CALCULATED" if calculated else "TRADE", trade=trade
-    )
+    update = events.account_update(world, account, "ORDER", assets=(trade.fee_asset,), positions=(position,))
+    order_frame = events.order_update(world, order, "CALCULATED" if calculated else "TRADE", trade=trade)
     if calculated:
         group = [order_frame, update]
     elif world.settings.account_update_last:
@@ -130,7 +124,7 @@ def book_position(
     price: Decimal,
     fee: Decimal,
 ) -> Decimal:
-    """Apply a trade to a position: reduce first, open with the rest (a flip closes, then opens). Realised profit."""
+    """Apply a trade to a position: reduce, then open with the rest (a flip does both). Realised profit."""
     sign = 1 if buys else -1
     setup = account.setup(position.symbol)
     realised = ZERO

@@ -24,6 +24,7 @@ _BP = Decimal("0.0001")
 _OPEN = ("NEW", "PARTIALLY_FILLED")
 _STOPS = ("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET")
 _NEAR = Decimal("0.02")
+_HAND = "human"
 
 Kind = Literal[
     "open", "open_limit", "withdraw", "add", "reduce", "close", "rest", "unrest", "cancel_stop", "leverage"
@@ -222,13 +223,6 @@ def _resolve(action: HumanAction, truth: Mapping[str, Any]) -> dict[str, Any] | 
             return {"do": "leverage", "symbol": action.symbol, "leverage": action.leverage}
 
 
-def is_by_hand(client_id: str) -> bool:
-    """Whether an order id is one that the venue's own screens make: web_, ios_, android_, or 22 letters."""
-    return client_id.startswith(("web_", "ios_", "android_")) or (
-        len(client_id) == 22 and client_id.isalnum()
-    )
-
-
 def _amount(action: HumanAction, truth: Mapping[str, Any]) -> Decimal:
     """The signed size of the action's position; 0 when flat."""
     for row in truth["positions"]:
@@ -241,42 +235,32 @@ def _price(action: HumanAction, truth: Mapping[str, Any]) -> Decimal:
     return Decimal(truth["prices"][action.symbol]["mark"])
 
 
-def _order(action: HumanAction, *, opens: bool, kind: str, quantity: Decimal) -> dict[str, Any] | None:
-    if quantity <= 0:
-        return None
-    buys = opens == (action.leg == "LONG")
+def _market(action: HumanAction, price: Decimal) -> dict[str, Any]:
+    """An order by market in the direction of the leg, of at least one step."""
+    step = action.grid.step
+    quantity = max((action.notional / price / step).to_integral_value(ROUND_DOWN), Decimal(1)) * step
     return {
         "do": "order",
         "symbol": action.symbol,
-        "side": "BUY" if buys else "SELL",
+        "side": "BUY" if action.leg == "LONG" else "SELL",
         "positionSide": action.position_side,
-        "type": kind,
+        "type": "MARKET",
         "quantity": format(quantity, "f"),
     }
 
 
-def _market(action: HumanAction, price: Decimal) -> dict[str, Any] | None:
-    step = action.grid.step
-    quantity = max((action.notional / price / step).to_integral_value(ROUND_DOWN), Decimal(1)) * step
-    return _order(action, opens=True, kind="MARKET", quantity=quantity)
-
-
-def _limit(action: HumanAction, price: Decimal) -> dict[str, Any] | None:
+def _limit(action: HumanAction, price: Decimal) -> dict[str, Any]:
     """A buy below the market or a sell above it, `offset` away, on the grid."""
-    body = _market(action, price)
-    if body is None:
-        return None
-    buys = body["side"] == "BUY"
+    buys = action.leg == "LONG"
     wanted = price * (1 - action.offset if buys else 1 + action.offset)
-    rounding = ROUND_DOWN if buys else ROUND_UP
-    on_grid = (wanted / action.grid.tick).to_integral_value(rounding) * action.grid.tick
-    return {**body, "type": "LIMIT", "timeInForce": "GTC", "price": format(on_grid, "f")}
+    steps = (wanted / action.grid.tick).to_integral_value(ROUND_DOWN if buys else ROUND_UP)
+    limit = {"type": "LIMIT", "timeInForce": "GTC", "price": format(steps * action.grid.tick, "f")}
+    return {**_market(action, price), **limit}
 
 
 def _reduction(action: HumanAction, held: Decimal) -> dict[str, Any] | None:
-    step = action.grid.step
-    part = (held * action.share / step).to_integral_value(ROUND_DOWN) * step
-    return _order(action, opens=False, kind="MARKET", quantity=part)
+    steps = held * action.share / action.grid.step
+    return {**_close(action), "share": format(action.share, "f")} if steps >= 1 else None
 
 
 def _close(action: HumanAction) -> dict[str, Any]:
@@ -293,7 +277,7 @@ def _taking_back(action: HumanAction, truth: Mapping[str, Any], *, near: bool) -
             and row["status"] in _OPEN
             and row["type"] == "LIMIT"
             and not row["reduceOnly"]
-            and is_by_hand(row["clientOrderId"])
+            and row["origin"] == _HAND
             and (abs(Decimal(row["price"]) / price - 1) < _NEAR) == near
         ):
             return {"do": "cancel", "symbol": action.symbol, "orderId": row["orderId"]}
@@ -308,7 +292,7 @@ def _stop_cancel(action: HumanAction, truth: Mapping[str, Any]) -> dict[str, Any
             and row["positionSide"] == action.position_side
             and row["algoStatus"] == "NEW"
             and row["orderType"] in _STOPS
-            and not is_by_hand(row["clientAlgoId"])
+            and row["origin"] != _HAND
         ):
             return {"do": "cancel_algo", "symbol": action.symbol, "algoId": row["algoId"]}
     return None

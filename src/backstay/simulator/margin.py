@@ -1,4 +1,4 @@
-"""Margin and liquidation arithmetic (`binance-usdm.md` section 11). Functions of figures; nothing changes here."""
+"""Margin and liquidation arithmetic (`binance-usdm.md` section 11). Nothing changes here."""
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -103,9 +103,7 @@ class AssetMargin(msgspec.Struct):
     @property
     def available(self) -> Decimal:
         """(model) cross wallet + cross PnL - cross position margin - order margin, not below zero."""
-        free = (
-            self.cross_wallet + self.cross_unrealised - self.cross_position_initial - self.order_initial
-        )
+        free = self.cross_wallet + self.cross_unrealised - self.cross_position_initial - self.order_initial
         return max(ZERO, free)
 
     @property

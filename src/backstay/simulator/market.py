@@ -2,13 +2,14 @@
 
 from collections import deque
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from backstay.simulator.bars import Bars
 from backstay.simulator.feeds.ticks import BarClose, Mark, Quote, Trade
 from backstay.simulator.fills import Depth
-from backstay.simulator.numbers import DAY, HOUR, ZERO, ceil_to, cents, floor_to, nearest
+from backstay.simulator.numbers import HOUR, ZERO, ceil_to, cents, floor_to, nearest
 from backstay.simulator.settings import EngineSettings
 from backstay.simulator.specs import SymbolSpec
 
@@ -24,7 +25,7 @@ class PublicTrade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Market:
-    """State of one symbol's market; `scale` is not None after a jump by hand and applies to later feed ticks."""
+    """State of one symbol's market; after a jump by hand `scale` applies to later feed ticks."""
 
     def __init__(self, spec: SymbolSpec, settings: EngineSettings, start_ns: int, salt: int) -> None:
         self.spec = spec
@@ -51,6 +52,8 @@ class Market:
         self.index_bars = Bars(settings.klines_kept)
         self.fundings: list[tuple[int, Decimal, Decimal]] = []
         self.last_qty = ZERO
+        self.day_stats: Any = None
+        """Kept by the day statistics for the running minute."""
         self._around(price)
         self.bars.add(start_ns, price)
         self._mark_bars(start_ns)
@@ -82,11 +85,22 @@ class Market:
         if not self.fed_quotes:
             self._around(price)
             self.quote_at = tick.at
+        elif price < self.bid or price > self.ask:
+            self._follow(price)
         if not self.fed_marks:
             self.mark = self.index = price
             self.mark_at = tick.at
             self._mark_bars(tick.at)
         return trade
+
+    def _follow(self, price: Decimal) -> None:
+        """A trade outside the last quote: the book has moved there, the next quote will say how far."""
+        spread = self.ask - self.bid
+        if price < self.bid:
+            self.bid, self.ask = price, price + spread
+        else:
+            self.bid, self.ask = max(self.spec.tick, price - spread), price
+        self.taken[True] = self.taken[False] = ZERO
 
     def print_trade(self, at: int, price: Decimal, qty: Decimal, buyer_maker: bool) -> PublicTrade:
         """Record a public trade: last price, bars, list of trades."""
@@ -155,6 +169,3 @@ class Market:
         spacing = max(spec.tick, ceil_to(spec.price * self.settings.level_spacing, spec.tick))
         qty = self.ask_qty if upward else self.bid_qty
         return Depth(best, qty, upward, spacing, self.default_qty, spec.step, self.salt)
-
-    def day_ago(self, now: int) -> int:
-        return now - DAY

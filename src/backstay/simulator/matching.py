@@ -71,7 +71,9 @@ def triggers(kind: str, buys: bool, price: Decimal, trigger: Decimal) -> bool:
     return price >= trigger if rising else price <= trigger
 
 
-def trailing_fires(buys: bool, extreme: Decimal, activate: Decimal | None, rate: Decimal, price: Decimal) -> bool:
+def trailing_fires(
+    buys: bool, extreme: Decimal, activate: Decimal | None, rate: Decimal, price: Decimal
+) -> bool:
     """BUY: low <= activate and price >= low * (1 + rate); SELL mirrored. `rate` in percent."""
     if activate is not None and (extreme > activate if buys else extreme < activate):
         return False

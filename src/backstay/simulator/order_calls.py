@@ -1,4 +1,4 @@
-"""Calls on regular orders: place, cancel, modify, batches, countdown, and the queries (`binance-usdm.md` section 2)."""
+"""Calls on regular orders: place, cancel, modify, batches, countdown, queries (`binance-usdm.md` section 2)."""
 
 import json
 from decimal import Decimal
@@ -15,10 +15,12 @@ from backstay.simulator.world import World
 Json = dict[str, Any]
 
 
-def place(world: World, account: Account, params: rq.Params, *, origin: str = "api") -> Json:
+def place(
+    world: World, account: Account, params: rq.Params, *, origin: str = "api", knocks_out: bool = False
+) -> Json:
     """POST order. ACK tells of the acceptance, RESULT of the state after meeting the book."""
     order = trading.read(world, account, params)
-    order.origin = origin
+    order.origin, order.knocks_out = origin, knocks_out
     checks.may_place(world, account, order)
     trading.refuse_by_time_in_force(world, order)
     spec = world.specs[order.symbol]
@@ -89,7 +91,7 @@ def modify(world: World, account: Account, params: rq.Params) -> Json:
     filters.price_ok(spec, price)
     mark = world.markets[spec.symbol].mark
     filters.percent_price_ok(spec, buys=order.buys, price=price, mark=mark)
-    if not (hint or order.reduces(account.hedge) and account.hedge):
+    if not (hint or (order.reduces(account.hedge) and account.hedge)):
         filters.notional_ok(spec, qty * price, code=-5029)
     if qty == order.qty and price == order.price:
         raise refusal(-5027)

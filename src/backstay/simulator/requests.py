@@ -1,4 +1,4 @@
-"""Reading parameters as the venue does: strings in, values out, the venue's own refusal when they are not valid."""
+"""Reading parameters as the venue does: strings in, values out, its own refusal when they are not valid."""
 
 import re
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def limit(params: Params, default: int, most: int) -> int:
 
 
 def flag(params: Params, name: str) -> bool | None:
-    """ "true" or "false" in any case; None where absent."""
+    """True or false by its word, in any case of letters; None where absent."""
     value = text(params, name)
     if value is None:
         return None
@@ -163,7 +163,5 @@ def which_order(params: Params, id_name: str, client_name: str) -> tuple[int | N
     order_id = integer(params, id_name)
     client = params.get(client_name) or None
     if order_id is None and client is None:
-        raise Refusal(
-            -1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!"
-        )
+        raise Refusal(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
     return order_id, client

@@ -164,9 +164,7 @@ def _move_margin(world: World, account: Account, symbol: str, side: str, amount:
     position.iso_wallet += amount
     execution.touch(world, account, position)
     asset = world.specs[symbol].margin_asset
-    frame = events.account_update(
-        world, account, "MARGIN_TRANSFER", assets=(asset,), positions=(position,)
-    )
+    frame = events.account_update(world, account, "MARGIN_TRANSFER", assets=(asset,), positions=(position,))
     world.emit(account.name, frame)
 
 
@@ -185,6 +183,4 @@ def transfer(world: World, account: Account, asset: str, amount: Decimal, reason
     if amount < 0 and -amount > margin.of_asset(world, account, asset).available:
         raise Refusal(-2018, "Balance is insufficient.")
     world.pay(account, asset, amount, "TRANSFER", info=reason)
-    world.emit(
-        account.name, events.account_update(world, account, reason, assets=(asset,), change=amount)
-    )
+    world.emit(account.name, events.account_update(world, account, reason, assets=(asset,), change=amount))

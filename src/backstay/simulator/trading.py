@@ -141,9 +141,7 @@ def _takes(world: World, order: Order, market: Market) -> list[tuple[Decimal, De
     parts = sweep(levels, want, buys=order.buys, limit=limit, skip=market.taken[order.buys])
     share = world.faults.slippage
     if share:
-        parts = [
-            (slipped(p, share, buys=order.buys, tick=spec.tick, limit=limit), q) for p, q in parts
-        ]
+        parts = [(slipped(p, share, buys=order.buys, tick=spec.tick, limit=limit), q) for p, q in parts]
     return parts
 
 

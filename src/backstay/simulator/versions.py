@@ -16,7 +16,7 @@ class Versioned:
 
     def remember(self, at: int) -> None:
         """Note the present state as the one that holds from `at` on. Call after every change."""
-        twin = copy.copy(self)
+        twin: Self = copy.copy(self)
         twin.past = []
         if self.past and self.past[-1][0] == at:
             self.past[-1] = (at, twin)

@@ -1,4 +1,4 @@
-"""The state of the simulated venue, and the small services every part of it needs: time, ids, dice, outbox."""
+"""The state of the simulated venue, and the services every part of it needs: time, ids, dice, outbox."""
 
 import heapq
 import random
@@ -69,7 +69,7 @@ class World:
         return prefix + "".join(self.rng.choices(_ID_CHARS, k=length))
 
     def chance(self, probability: float) -> bool:
-        """A draw; a probability of zero or below draws nothing, so that switched-off faults change no story."""
+        """A draw; a probability of zero draws nothing, so that switched-off faults change no story."""
         return probability > 0 and self.rng.random() < probability
 
     def spec(self, symbol: str) -> SymbolSpec:
@@ -83,7 +83,10 @@ class World:
         return self.markets[symbol]
 
     def status(self, symbol: str) -> str:
-        return self.faults.halted.get(symbol, self.specs[symbol].status)
+        halted = self.faults.halted
+        if halted:
+            return halted.get(symbol) or halted.get("*") or self.specs[symbol].status
+        return self.specs[symbol].status
 
     def account(self, name: str | None) -> Account:
         found = self.accounts.get(name or "")

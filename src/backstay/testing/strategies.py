@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backstay.core.instruments import Instrument
 from backstay.core.money import round_down
 from backstay.core.slots import Slot
-from backstay.core.types import Direction, OrderType, PositionMode, Role, Side
+from backstay.core.types import CONDITIONAL, Direction, OrderType, PositionMode, Role, Side
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager.policy import (
     Basis,
@@ -48,7 +48,9 @@ modes = st.sampled_from(PositionMode)
 
 def decimals(low: str, high: str, places: int = 6) -> st.SearchStrategy[Decimal]:
     """Exact decimals in [low, high] with at most `places` decimals."""
-    return st.decimals(Decimal(low), Decimal(high), allow_nan=False, allow_infinity=False, places=places)
+    unit = Decimal(1).scaleb(-places)
+    first, last = int(Decimal(low) / unit), int(Decimal(high) / unit)
+    return st.integers(first, last).map(lambda n: n * unit)
 
 
 def fractions(low: str = "0.001", high: str = "0.3") -> st.SearchStrategy[Decimal]:
@@ -93,9 +95,7 @@ def slots(draw: st.DrawFn, rules: Instrument) -> Slot:
         kind,
         draw(st.sampled_from(Side)),
         price=price if kind in (OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT) else None,
-        trigger=draw(prices(rules))
-        if kind not in (OrderType.LIMIT, OrderType.MARKET) and not trails
-        else None,
+        trigger=draw(prices(rules)) if kind in CONDITIONAL and not trails else None,
         quantity=None if closing else draw(decimals("0", "100000")) * rules.step,
         close_position=closing,
         reduce_only=not closing and draw(st.booleans()),
@@ -150,6 +150,9 @@ def take_profits(draw: st.DrawFn) -> TakeProfitPolicy:
     )
 
 
+break_evens = st.builds(BreakEvenPolicy, trigger=fractions(), offset=fractions("0", "0.01"))
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> PositionPolicy:
     """Any valid position policy."""
@@ -177,8 +180,6 @@ def policies(draw: st.DrawFn) -> PositionPolicy:
     return PositionPolicy(
         stop_loss=stop,
         take_profit=draw(take_profits()),
-        break_even=draw(
-            st.none() | st.builds(BreakEvenPolicy, trigger=fractions(), offset=fractions("0", "0.01"))
-        ),
+        break_even=draw(st.none() | break_evens),
         dca=draw(st.none() | st.just(ladder)),
     )

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 
 from backstay.binance.net.line import CannotConnect, Line, Up
 from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import NotWritten
+
 from tests.binance.net.asyncs import NoJitter, run, until
 
 QUICK = Timings(first_delay=0.001, longest_delay=0.004, stable=0.0, overlap=0.02, connection_life=3600)
@@ -143,7 +145,7 @@ async def test_a_venue_that_hangs_up_at_once_is_asked_ever_more_rarely():
     peer = Peer()
     times = []
     slow = Timings(first_delay=0.01, longest_delay=0.08, stable=10.0)
-    async with a_line(peer, slow) as (line, told):
+    async with a_line(peer, slow) as (line, _told):
         await line.open()
         while len(peer.opened) < 5:
             times.append(asyncio.get_running_loop().time())
@@ -151,7 +153,7 @@ async def test_a_venue_that_hangs_up_at_once_is_asked_ever_more_rarely():
             peer.opened[-1].close("go away")
             await until(lambda count=count: len(peer.opened) > count)
         times.append(asyncio.get_running_loop().time())
-        waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+        waits = [after - before for before, after in itertools.pairwise(times)]
         assert waits[0] >= 0.009
         assert waits[3] >= 0.07
 

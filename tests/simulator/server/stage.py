@@ -101,9 +101,7 @@ class Stage:
         quick = settings or ServerSettings.for_sockets()
         plan = None if faults is None else FaultPlan.of(faults)
         given = accounts or {KEY: Credentials.hmac(KEY, SECRET)}
-        self.venue = SimulatedBinance(
-            self.engine, given, start_ns=START, seed=7, settings=quick, faults=plan
-        )
+        self.venue = SimulatedBinance(self.engine, given, start_ns=START, seed=7, settings=quick, faults=plan)
         self._next = 0
         self.delivered: list[Output] = []
 
@@ -150,7 +148,7 @@ class Stage:
         stamp: int | None = None,
         peer: str = "127.0.0.1",
     ) -> tuple[int, Any, dict[str, str]]:
-        """A request in the usual form; returns status, decoded body, headers. Fails when nothing is answered."""
+        """A request in the usual form: status, decoded body, headers. Fails when nothing is answered."""
         answer = self.ask(method, path, params, sign=sign, key=key, secret=secret, stamp=stamp, peer=peer)
         assert answer is not None
         return answer.status, json.loads(answer.body), dict(answer.headers)

@@ -106,9 +106,7 @@ def test_a_response_has_its_length_and_its_headers():
     assert raw.endswith(b"Content-Length: 2\r\nConnection: close\r\n\r\n{}")
 
 
-@given(
-    st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.lists(st.integers(1, 60), max_size=30)
-)
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.lists(st.integers(1, 60), max_size=30))
 def test_messages_are_read_whole_however_the_bytes_arrive(payloads, cuts):
     stream = b"".join(client_frame(Op.TEXT, p) for p in payloads)
     reader, found, at = FrameReader(), [], 0

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from backstay.simulator.errors import Refusal
+
 from tests.simulator.server.stage import KEY, MS, SECOND, SECRET, START, Stage
 
 

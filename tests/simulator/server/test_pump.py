@@ -16,6 +16,7 @@ from backstay.simulator.server.outputs import Answer, Frame, Ping
 from backstay.simulator.server.pump import Pump
 from backstay.simulator.server.serve import ServeError, serve
 from backstay.simulator.server.settings import ServerSettings
+
 from tests.simulator.server.asyncs import run
 from tests.simulator.server.stage import KEY, MS, SECOND, START, Stage, order_event
 

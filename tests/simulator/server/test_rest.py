@@ -6,6 +6,7 @@ import pytest
 from backstay.simulator.errors import Refusal
 from backstay.simulator.server.auth import Credentials
 from backstay.simulator.server.settings import ServerSettings
+
 from tests.simulator.server.stage import KEY, MS, SECOND, SECRET, START, Stage
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}

@@ -6,6 +6,7 @@ import pytest
 from backstay.simulator.server.outputs import Close, Frame, Ping, Pong
 from backstay.simulator.server.routes import open_target, route_of
 from backstay.simulator.server.settings import HOUR, MINUTE, ServerSettings
+
 from tests.simulator.server.stage import MS, SECOND, START, Stage, order_event
 
 MARK = {"e": "markPriceUpdate", "s": "BTCUSDT", "p": "1"}

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from backstay.simulator.server.auth import Credentials
 from backstay.simulator.server.settings import ServerSettings
+
 from tests.simulator.server.stage import KEY, MS, SECOND, SECRET, START, Stage
 
 ORDER = {
@@ -38,7 +39,9 @@ def test_an_order_is_placed_and_the_answer_carries_id_status_result_and_limits(s
     assert answer["status"] == 200
     assert answer["result"]["endpoint"] == "POST /fapi/v1/order"
     assert answer["result"]["params"] == ORDER
-    assert [(r["rateLimitType"], r["interval"], r["intervalNum"], r["count"]) for r in answer["rateLimits"]] == [
+    assert [
+        (r["rateLimitType"], r["interval"], r["intervalNum"], r["count"]) for r in answer["rateLimits"]
+    ] == [
         ("REQUEST_WEIGHT", "MINUTE", 1, 5),
         ("ORDERS", "SECOND", 10, 1),
         ("ORDERS", "MINUTE", 1, 1),
@@ -69,7 +72,9 @@ def test_market_methods_need_no_key(stage, conn):
     assert stage.call(conn, "ping", sign=False)["result"] == {}
     assert stage.call(conn, "time", sign=False)["result"] == {"serverTime": START // MS}
     assert stage.call(conn, "depth", {"symbol": "BTCUSDT"}, sign=False)["status"] == 200
-    assert stage.call(conn, "ticker.book", sign=False)["result"]["endpoint"] == "GET /fapi/v1/ticker/bookTicker"
+    assert (
+        stage.call(conn, "ticker.book", sign=False)["result"]["endpoint"] == "GET /fapi/v1/ticker/bookTicker"
+    )
     assert stage.call(conn, "ticker.price", sign=False)["result"]["endpoint"] == "GET /fapi/v2/ticker/price"
 
 
@@ -115,7 +120,9 @@ def test_non_ascii_is_signed_raw(stage, conn):
 
 
 def test_limits_can_be_left_out_by_request_and_by_url(stage, conn):
-    assert "rateLimits" not in stage.call(conn, "order.place", ORDER | {"returnRateLimits": False}, sign=False)
+    assert "rateLimits" not in stage.call(
+        conn, "order.place", ORDER | {"returnRateLimits": False}, sign=False
+    )
     quiet = stage.open("/ws-fapi/v1?returnRateLimits=false")
     assert "rateLimits" not in stage.call(quiet, "ping", sign=False)
 
@@ -179,13 +186,17 @@ def test_a_session_spares_key_and_signature_but_not_the_timestamp():
     assert logon(conn)["result"]["apiKey"] == ED_KEY
     status = stage.say(conn, {"id": 1, "method": "session.status"})[0]["result"]
     assert status["authorizedSince"] == START // MS
-    placed = stage.say(conn, {"id": 2, "method": "order.place", "params": ORDER | {"timestamp": START // MS}})[0]
+    placed = stage.say(
+        conn, {"id": 2, "method": "order.place", "params": ORDER | {"timestamp": START // MS}}
+    )[0]
     assert placed["status"] == 200
     assert placed["rateLimits"][1]["count"] == 1
     missing = stage.say(conn, {"id": 3, "method": "order.place", "params": ORDER})[0]
     assert missing["error"]["code"] == -1102
     stage.say(conn, {"id": 4, "method": "session.logout"})
-    after = stage.say(conn, {"id": 5, "method": "order.place", "params": ORDER | {"timestamp": START // MS}})[0]
+    after = stage.say(conn, {"id": 5, "method": "order.place", "params": ORDER | {"timestamp": START // MS}})[
+        0
+    ]
     assert after["error"]["code"] == -2014
 
 

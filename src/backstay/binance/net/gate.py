@@ -18,7 +18,6 @@ from backstay.core.types import MS, SECOND, TimeNs
 
 RATE_LIMITED = "rate_limited"
 VENUE_HALT = "venue_halt"
-MINUTE = 60 * SECOND
 MAX_WAIT = 75 * SECOND
 """A read that would have to wait longer fails at once and says for how long."""
 
@@ -89,18 +88,18 @@ class Gate:
             self._budget.adopt(self._now(), weight=weight, orders_10s=orders_10s, orders_1m=orders_1m)
 
     def note_ws(self, limits: tuple[RateLimit, ...]) -> None:
-        """Adopt the order counts of a WebSocket API answer.
+        """Adopt the counts of a WebSocket API answer.
 
-        Its weight is a counter of its own by one page and the shared one by another (binance.md 9); our own
-        booking already charges both, and a smaller number must not overwrite what REST told.
+        Its weight is a counter of its own by one page and the shared one by another (binance.md 9): the
+        budget only ever raises its count, so the stricter reading holds.
         """
-        now = self._now()
-        for limit in limits:
-            if limit.kind == "ORDERS":
-                if limit.interval_s == 10:
-                    self._budget.adopt(now, orders_10s=limit.used)
-                elif limit.interval_s == 60:
-                    self._budget.adopt(now, orders_1m=limit.used)
+        counts = {(limit.kind, limit.interval_s): limit.used for limit in limits}
+        self._budget.adopt(
+            self._now(),
+            weight=counts.get(("REQUEST_WEIGHT", 60)),
+            orders_10s=counts.get(("ORDERS", 10)),
+            orders_1m=counts.get(("ORDERS", 60)),
+        )
 
     def adopt_limits(self, limits: tuple[RateLimit, ...]) -> None:
         """Adopt the capacities that exchangeInfo announces."""
@@ -111,14 +110,11 @@ class Gate:
             orders_1m=known.get(("ORDERS", 60)),
         )
 
-    def note_verdict(self, verdict: Verdict, *, status: int, code: int, retry_after_ms: int = 0) -> None:
+    def note_verdict(self, verdict: Verdict, *, status: int, code: int) -> None:
         """Pause or halt when a refusal says so; any other verdict changes nothing."""
         effect = verdict.effect
-        now = self._now()
         if effect is Effect.RATE_LIMITED:
-            delay_ms = retry_after_ms or verdict.retry_after_ms
-            # a refusal that names no delay deserves the rest of the minute
-            until = now + delay_ms * MS if delay_ms else (now // MINUTE + 1) * MINUTE
+            until = self._now() + verdict.retry_after_ms * MS
             reason = f"the venue answered {status} ({code})"
             self._budget.pause(until, reason, orders_only=code == -1015)
             self._limited(until, reason)

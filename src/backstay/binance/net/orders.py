@@ -184,7 +184,7 @@ class OrderDesk:
             message=message,
             retry_after_ms=delay_ms,
         )
-        self._gate.note_verdict(verdict, status=status, code=code, retry_after_ms=delay_ms)
+        self._gate.note_verdict(verdict, status=status, code=code)
         if verdict.effect is Effect.CLOCK:
             self._on_clock_refused()
         self._tell(flight, verdict, code=code, message=message, delay_ms=delay_ms)

@@ -126,7 +126,7 @@ class Rest:
         error = error_body(reply.body)
         delay_ms = retry_after_ms(reply)
         verdict = read_verdict(reply.status, error.code, error.message, delay_ms)
-        self._gate.note_verdict(verdict, status=reply.status, code=error.code, retry_after_ms=delay_ms)
+        self._gate.note_verdict(verdict, status=reply.status, code=error.code)
         failure = VenueUnavailable(
             f"{what}: HTTP {reply.status}, code {error.code}: {error.message}",
             fatal=verdict.effect in (Effect.KEYS, Effect.BANNED),

@@ -194,7 +194,7 @@ class WsApi[C]:
     def _judge(self, answer: WsAnswer) -> None:
         delay_ms = retry_after_of(answer, self._time.now_ns())
         verdict = read_verdict(answer.status, answer.code, answer.message, delay_ms)
-        self._gate.note_verdict(verdict, status=answer.status, code=answer.code, retry_after_ms=delay_ms)
+        self._gate.note_verdict(verdict, status=answer.status, code=answer.code)
 
     def _sweep_due(self) -> None:
         self._sweep = None

@@ -1,81 +1,294 @@
-"""REST bodies and WebSocket API answers to values. SIGNATURES ARE STABLE, bodies follow."""
+"""REST bodies to snapshots and rows, WebSocket API frames to answers.
 
+Every function takes the bytes of one answer and raises `WireError` when they are not what the endpoint
+promises: a snapshot is read whole or not at all, because a row that is left out would prove an absence.
+Times of requests and answers are venue time in ns, given by the caller (exchange-state O-9).
+Sources: binance-usdm.md 2, 3, 7, 8.
+"""
+
+from collections.abc import Callable
 from decimal import Decimal
+from functools import wraps
+from typing import Final
 
 import msgspec
 
+from backstay.binance.wire import answers, instruments_usdm
+from backstay.binance.wire import rows_usdm as rows
+from backstay.binance.wire.answers import Ack, ErrorBody, WsAnswer
+from backstay.binance.wire.errors import WireError, redact
+from backstay.binance.wire.instruments_usdm import Dropped, ExchangeInfo, RateLimit
+from backstay.binance.wire.numbers import NUMBERS, exact_id, optional
 from backstay.core.events import (
     AccountModeSnapshot,
     AlgoReport,
     AlgosSnapshot,
+    BalanceRow,
     BalancesSnapshot,
+    FillRow,
     FillsSnapshot,
     LeverageRow,
     OrderReport,
     OrdersSnapshot,
+    PositionRow,
     PositionsSnapshot,
 )
-from backstay.core.instruments import Instrument
-from backstay.core.types import PositionMode, TimeNs
+from backstay.core.types import MS, ExecutionType, PositionMode, TimeNs
 
-# every function: malformed -> backstay.binance.wire.errors.WireError
+__all__ = [
+    "Ack",
+    "AccountConfig",
+    "Dropped",
+    "ErrorBody",
+    "ExchangeInfo",
+    "Fees",
+    "MarkRow",
+    "RateLimit",
+    "WsAnswer",
+    "account_config",
+    "account_mode",
+    "ack",
+    "algo",
+    "algos",
+    "balances",
+    "commission_rate",
+    "error_body",
+    "exchange_info",
+    "fills",
+    "listen_key",
+    "open_algos",
+    "open_orders",
+    "order",
+    "positions",
+    "premium_index",
+    "server_time",
+    "symbol_config",
+    "ws_answer",
+]
+
+ack = answers.read_ack
+ws_answer = answers.read_ws_answer
+error_body = answers.read_error
 
 
-def open_orders(body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()) -> OrdersSnapshot:
-    raise NotImplementedError
+def _reads[**P, R](where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Turn whatever a reader stumbles over into one `WireError` that says where."""
+
+    def wrap(reader: Callable[P, R]) -> Callable[P, R]:
+        @wraps(reader)
+        def read(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return reader(*args, **kwargs)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                raise WireError(redact(str(error).encode("utf-8", "replace")), where) from None
+
+        return read
+
+    return wrap
 
 
-def open_algos(body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()) -> AlgosSnapshot:
-    raise NotImplementedError
+# --- orders ---------------------------------------------------------------------------------------------
+
+_ORDERS: Final = msgspec.json.Decoder(tuple[rows.Order, ...])
+_ORDER: Final = msgspec.json.Decoder(rows.Order)
+_ALGOS: Final = msgspec.json.Decoder(tuple[rows.Algo, ...])
+_ALGO: Final = msgspec.json.Decoder(rows.Algo)
 
 
+@_reads("openOrders")
+def open_orders(
+    body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
+) -> OrdersSnapshot:
+    """GET openOrders; `symbols` is what was asked for (empty: all)."""
+    return OrdersSnapshot(
+        rows=tuple(_order(row) for row in _ORDERS.decode(body)),
+        requested_at=requested_at,
+        received_at=received_at,
+        symbols=symbols,
+    )
+
+
+@_reads("order")
 def order(body: bytes) -> OrderReport:
-    raise NotImplementedError
+    """GET order: one regular order in any state."""
+    return _order(_ORDER.decode(body))
 
 
-def algo(body: bytes) -> AlgoReport:
-    raise NotImplementedError
+@_reads("openAlgoOrders")
+def open_algos(
+    body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
+) -> AlgosSnapshot:
+    """GET openAlgoOrders."""
+    return AlgosSnapshot(
+        rows=tuple(_algo(row) for row in _ALGOS.decode(body)),
+        requested_at=requested_at,
+        received_at=received_at,
+        symbols=symbols,
+    )
 
 
+@_reads("allAlgoOrders")
 def algos(body: bytes) -> tuple[AlgoReport, ...]:
-    """allAlgoOrders or openAlgoOrders rows."""
-    raise NotImplementedError
+    """GET allAlgoOrders: conditional orders in any state."""
+    return tuple(_algo(row) for row in _ALGOS.decode(body))
 
 
-def positions(body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()) -> PositionsSnapshot:
-    raise NotImplementedError
+@_reads("algoOrder")
+def algo(body: bytes) -> AlgoReport:
+    """GET algoOrder: one conditional order in any state."""
+    return _algo(_ALGO.decode(body))
 
 
+def _order(row: rows.Order) -> OrderReport:
+    return OrderReport(
+        symbol=row.symbol,
+        position_side=row.position_side,
+        order_id=row.order_id,
+        client_id=row.client_order_id,
+        side=row.side,
+        kind=row.type,
+        status=row.status,
+        execution=ExecutionType.SNAPSHOT,
+        quantity=NUMBERS[row.orig_qty],
+        filled=NUMBERS[row.executed_qty],
+        at=(row.update_time or row.time) * MS,
+        price=optional(row.price),
+        avg_price=optional(row.avg_price),
+        trigger=optional(row.stop_price),
+        tif=row.time_in_force,
+        reduce_only=row.reduce_only,
+        close_position=row.close_position,
+        working_type=row.working_type,
+    )
+
+
+def _algo(row: rows.Algo) -> AlgoReport:
+    return AlgoReport(
+        symbol=row.symbol,
+        position_side=row.position_side,
+        algo_id=row.algo_id,
+        client_id=row.client_algo_id,
+        side=row.side,
+        kind=row.order_type,
+        status=row.algo_status,
+        quantity=optional(row.quantity),
+        at=(row.update_time or row.create_time) * MS,
+        trigger=optional(row.trigger_price),
+        price=optional(row.price),
+        child_order_id=exact_id(row.actual_order_id),
+        executed=optional(row.actual_qty),
+        avg_price=optional(row.actual_price),
+        tif=row.time_in_force,
+        working_type=row.working_type,
+        close_position=row.close_position,
+        reduce_only=row.reduce_only,
+        price_protect=row.price_protect,
+        callback_rate=NUMBERS[row.callback_rate] if row.callback_rate else None,
+        activate_price=NUMBERS[row.activate_price] if row.activate_price else None,
+        activated=row.is_activated,
+        snapshot=True,
+    )
+
+
+# --- positions, balances, fills -------------------------------------------------------------------------
+
+_POSITIONS: Final = msgspec.json.Decoder(tuple[rows.Position, ...])
+_BALANCES: Final = msgspec.json.Decoder(tuple[rows.Balance, ...])
+_TRADES: Final = msgspec.json.Decoder(tuple[rows.Trade, ...])
+
+
+@_reads("positionRisk")
+def positions(
+    body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
+) -> PositionsSnapshot:
+    """GET positionRisk v3 (v2 is understood too).
+
+    v3 states no margin type: a row with an isolated wallet is isolated.
+    """
+    return PositionsSnapshot(
+        rows=tuple(_position(row) for row in _POSITIONS.decode(body)),
+        requested_at=requested_at,
+        received_at=received_at,
+        symbols=symbols,
+    )
+
+
+@_reads("balance")
 def balances(body: bytes, *, requested_at: TimeNs, received_at: TimeNs) -> BalancesSnapshot:
-    raise NotImplementedError
+    """GET balance v3."""
+    return BalancesSnapshot(
+        rows=tuple(
+            BalanceRow(
+                row.asset,
+                NUMBERS[row.balance],
+                NUMBERS[row.cross_wallet_balance],
+                available=NUMBERS[row.available_balance] if row.available_balance else None,
+            )
+            for row in _BALANCES.decode(body)
+        ),
+        requested_at=requested_at,
+        received_at=received_at,
+    )
 
 
+@_reads("userTrades")
 def fills(body: bytes, *, symbol: str, requested_at: TimeNs, received_at: TimeNs) -> FillsSnapshot:
-    raise NotImplementedError
+    """GET userTrades of one symbol; the commission is its size, whatever sign the venue gives it."""
+    return FillsSnapshot(
+        symbol=symbol,
+        rows=tuple(
+            FillRow(
+                symbol=row.symbol,
+                position_side=row.position_side,
+                order_id=row.order_id,
+                trade_id=row.id,
+                side=row.side,
+                price=NUMBERS[row.price],
+                quantity=NUMBERS[row.qty],
+                at=row.time * MS,
+                commission=abs(optional(row.commission)),
+                commission_asset=row.commission_asset,
+                realized_pnl=optional(row.realized_pnl),
+                maker=row.maker,
+            )
+            for row in _TRADES.decode(body)
+        ),
+        requested_at=requested_at,
+        received_at=received_at,
+    )
 
 
-class Dropped(msgspec.Struct, frozen=True):
-    symbol: str
-    reason: str
+def _position(row: rows.Position) -> PositionRow:
+    wallet = optional(row.isolated_wallet)
+    return PositionRow(
+        symbol=row.symbol,
+        position_side=row.position_side,
+        quantity=NUMBERS[row.position_amt],
+        entry_price=NUMBERS[row.entry_price],
+        break_even=optional(row.break_even_price),
+        unrealized=optional(row.un_realized_profit),
+        isolated=_isolated(row.margin_type) if row.margin_type else bool(wallet),
+        isolated_wallet=wallet,
+        liquidation_price=optional(row.liquidation_price),
+        mark_price=optional(row.mark_price),
+        updated_at=row.update_time * MS,
+    )
 
 
-class RateLimit(msgspec.Struct, frozen=True):
-    kind: str
-    """REQUEST_WEIGHT or ORDERS"""
-    interval_s: int
-    limit: int
-    used: int = 0
+def _isolated(margin_type: str) -> bool:
+    """REST writes ISOLATED and CROSSED (symbolConfig), isolated and cross (positionRisk v2)."""
+    known = {"isolated": True, "cross": False, "crossed": False}.get(margin_type.lower())
+    if known is None:
+        raise ValueError(f"{margin_type[:20]!r} is not a margin type")
+    return known
 
 
-class ExchangeInfo(msgspec.Struct, frozen=True):
-    instruments: tuple[Instrument, ...]
-    dropped: tuple[Dropped, ...]
-    rate_limits: tuple[RateLimit, ...]
-    server_time: TimeNs
+# --- rules and account mode -----------------------------------------------------------------------------
 
-
-def exchange_info(body: bytes) -> ExchangeInfo:
-    raise NotImplementedError
+_EXCHANGE_INFO: Final = msgspec.json.Decoder(rows.ExchangeInfo)
+_ACCOUNT_CONFIG: Final = msgspec.json.Decoder(rows.AccountConfig)
+_SYMBOL_CONFIG: Final = msgspec.json.Decoder(tuple[rows.SymbolConfig, ...])
+_COMMISSION: Final = msgspec.json.Decoder(rows.CommissionRate)
 
 
 class AccountConfig(msgspec.Struct, frozen=True):
@@ -85,33 +298,66 @@ class AccountConfig(msgspec.Struct, frozen=True):
 
 
 class Fees(msgspec.Struct, frozen=True):
+    """Commission rates as fractions of the notional."""
+
     symbol: str
     maker: Decimal
     taker: Decimal
 
 
+@_reads("exchangeInfo")
+def exchange_info(body: bytes) -> ExchangeInfo:
+    """GET exchangeInfo; symbols without usable rules are in `dropped`, with the reason."""
+    return instruments_usdm.read_exchange_info(_EXCHANGE_INFO.decode(body))
+
+
+@_reads("accountConfig")
 def account_config(body: bytes) -> AccountConfig:
-    raise NotImplementedError
+    """GET accountConfig."""
+    row = _ACCOUNT_CONFIG.decode(body)
+    return AccountConfig(
+        position_mode=PositionMode.HEDGE if row.dual_side_position else PositionMode.ONE_WAY,
+        multi_assets=row.multi_assets_margin,
+        can_trade=row.can_trade,
+    )
 
 
+@_reads("symbolConfig")
 def symbol_config(body: bytes) -> tuple[LeverageRow, ...]:
-    raise NotImplementedError
+    """GET symbolConfig: leverage and margin type per symbol."""
+    return tuple(
+        LeverageRow(row.symbol, int(row.leverage), _isolated(row.margin_type))
+        for row in _SYMBOL_CONFIG.decode(body)
+    )
 
 
+@_reads("commissionRate")
 def commission_rate(body: bytes) -> Fees:
-    raise NotImplementedError
+    """GET commissionRate of one symbol."""
+    row = _COMMISSION.decode(body)
+    return Fees(row.symbol, NUMBERS[row.maker_commission_rate], NUMBERS[row.taker_commission_rate])
 
 
-def account_mode(config: AccountConfig, leverages: tuple[LeverageRow, ...], fees: Fees | None, *, received_at: TimeNs) -> AccountModeSnapshot:
-    raise NotImplementedError
+def account_mode(
+    config: AccountConfig, leverages: tuple[LeverageRow, ...], fees: Fees | None, *, received_at: TimeNs
+) -> AccountModeSnapshot:
+    """Join the three reads that together state the account's mode."""
+    return AccountModeSnapshot(
+        position_mode=config.position_mode,
+        received_at=received_at,
+        multi_assets=config.multi_assets,
+        can_trade=config.can_trade,
+        leverages=leverages,
+        maker_fee=fees.maker if fees else None,
+        taker_fee=fees.taker if fees else None,
+    )
 
 
-def listen_key(body: bytes) -> str:
-    raise NotImplementedError
+# --- keys, clock, prices --------------------------------------------------------------------------------
 
-
-def server_time(body: bytes) -> TimeNs:
-    raise NotImplementedError
+_LISTEN_KEY: Final = msgspec.json.Decoder(rows.ListenKey)
+_TIME: Final = msgspec.json.Decoder(rows.ServerTime)
+_PREMIUM: Final = msgspec.json.Decoder(rows.Premium | tuple[rows.Premium, ...])
 
 
 class MarkRow(msgspec.Struct, frozen=True):
@@ -121,52 +367,26 @@ class MarkRow(msgspec.Struct, frozen=True):
     at: TimeNs
 
 
+@_reads("listenKey")
+def listen_key(body: bytes) -> str:
+    """POST listenKey. The key is a secret: it must not reach a log."""
+    key = _LISTEN_KEY.decode(body).listen_key
+    if not key:
+        raise ValueError("the key is empty")
+    return key
+
+
+@_reads("time")
+def server_time(body: bytes) -> TimeNs:
+    """GET time, in ns."""
+    return _TIME.decode(body).server_time * MS
+
+
+@_reads("premiumIndex")
 def premium_index(body: bytes) -> tuple[MarkRow, ...]:
-    """One symbol or all."""
-    raise NotImplementedError
-
-
-class Ack(msgspec.Struct, frozen=True):
-    """Answer to a place, amend or cancel on either surface."""
-
-    order_id: int
-    """orderId or algoId"""
-    client_id: str
-    at: TimeNs = 0
-
-
-def ack(body: bytes) -> Ack:
-    """place/modify/cancel acknowledgement of either surface (REST body, or WsAnswer.result)."""
-    raise NotImplementedError
-
-
-class WsAnswer(msgspec.Struct, frozen=True):
-    id: str
-    """"" for an unsolicited frame (id null: a revoked key)."""
-    status: int
-    result: bytes
-    """raw JSON of result, b"" when absent"""
-    code: int = 0
-    message: str = ""
-    retry_at_ms: int = 0
-    """error.data.retryAfter: epoch ms"""
-    rate_limits: tuple[RateLimit, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        return self.status == 200
-
-
-def ws_answer(frame: bytes) -> WsAnswer:
-    raise NotImplementedError
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    code: int
-    """0 when the body carries none (HTML of a proxy)"""
-    message: str
-
-
-def error_body(body: bytes) -> ErrorBody:
-    """never raises"""
-    raise NotImplementedError
+    """GET premiumIndex of one symbol or of all."""
+    read = _PREMIUM.decode(body)
+    found = read if isinstance(read, tuple) else (read,)
+    return tuple(
+        MarkRow(row.symbol, NUMBERS[row.mark_price], NUMBERS[row.index_price], row.time * MS) for row in found
+    )

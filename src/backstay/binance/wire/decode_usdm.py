@@ -113,7 +113,7 @@ def _algo(wire: frames.AlgoUpdate) -> AlgoReport:
         working_type=row.wt,
         close_position=row.cp,
         reduce_only=row.R,
-        price_protect=row.pP,
+        price_protect=row.protect,
         activated=row.ia,
         failure=row.rm or "",
     )

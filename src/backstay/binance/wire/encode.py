@@ -209,7 +209,7 @@ def _place_form(
     if (position_side is PositionSide.BOTH) is not (mode is PositionMode.ONE_WAY):
         raise EncodeError(f"position side {position_side} does not exist in {mode} mode")
     if close_position:
-        _check_closing(kind, side, position_side, reduce_only=reduce_only)
+        _check_closing(kind, side, position_side)
     fields: dict[str, str | Hole] = {
         "newOrderRespType": "ACK",
         "positionSide": position_side.value,
@@ -225,6 +225,7 @@ def _place_form(
         fields["closePosition"] = "true"
     else:
         fields["quantity"] = Hole.QUANTITY
+    # close_position implies it, and the venue refuses both together.
     if reduce_only and mode is PositionMode.ONE_WAY and not close_position:
         fields["reduceOnly"] = "true"
     if not algo:
@@ -241,11 +242,9 @@ def _place_form(
     return compile_form(endpoints.WS_ALGO_PLACE, endpoints.ALGO_PLACE, fields)
 
 
-def _check_closing(kind: OrderType, side: Side, position_side: PositionSide, *, reduce_only: bool) -> None:
+def _check_closing(kind: OrderType, side: Side, position_side: PositionSide) -> None:
     if kind not in {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET}:
         raise EncodeError(f"close_position does not go with {kind}")
-    if reduce_only:
-        raise EncodeError("close_position implies reduce_only, and the venue refuses both together")
     opening = {PositionSide.LONG: Side.BUY, PositionSide.SHORT: Side.SELL}.get(position_side)
     if side is opening:
         raise EncodeError(f"close_position cannot {side} on {position_side}")
@@ -271,9 +270,7 @@ def _amend_form(symbol: str, side: Side) -> Form:
 @lru_cache(_FORMS)
 def _cancel_form(symbol: str, surface: Surface) -> Form:
     if surface is Surface.ALGO:
-        return compile_form(
-            endpoints.WS_ALGO_CANCEL, endpoints.ALGO_CANCEL, {"clientAlgoId": Hole.CUSTOM_ID}
-        )
+        return compile_form(endpoints.WS_ALGO_CANCEL, endpoints.ALGO_CANCEL, {"clientAlgoId": Hole.CUSTOM_ID})
     return compile_form(
         endpoints.WS_CANCEL,
         endpoints.ORDER_CANCEL,

@@ -180,5 +180,7 @@ WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 ORDERS_10S_HEADER = "X-MBX-ORDER-COUNT-10S"
 ORDERS_1M_HEADER = "X-MBX-ORDER-COUNT-1M"
 
-UNRELIABLE_WEIGHT = frozenset({"/fapi/v2/ticker/price", "/fapi/v1/ticker/price", "/fapi/v1/ticker/bookTicker"})
+UNRELIABLE_WEIGHT = frozenset(
+    {"/fapi/v2/ticker/price", "/fapi/v1/ticker/price", "/fapi/v1/ticker/bookTicker"}
+)
 """Paths whose weight header must not be adopted (binance.md 4)."""

@@ -100,5 +100,3 @@ def _template(fields: Mapping[str, str | Hole], separator: str, write: Callable[
         parts.append(_SWALLOW * (value - reached) + write(name, "%s"))
         reached = value + 1
     return separator.join(parts) + _SWALLOW * (len(Hole) - reached)
-
-

@@ -130,7 +130,7 @@ class Algo(Struct, gc=False):
     p: str | None = None
     wt: WorkingType = WorkingType.CONTRACT_PRICE
     cp: bool = False
-    pP: bool = False
+    protect: bool = msgspec.field(default=False, name="pP")
     R: bool = False
     rm: str | None = None
     ia: bool = False

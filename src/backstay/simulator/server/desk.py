@@ -73,8 +73,10 @@ class Desk:
         self.skew = 0
         self.world: Callable[[Effect, Subject, Conn | None, int], None] = _no_world
         self._own: dict[str, Callable[[Credentials | None, Mapping[str, str], int], Any]] = {
-            "GET /fapi/v1/ping": lambda _who, _params, _now: {},
-            "GET /fapi/v1/time": lambda _who, _params, now: {"serverTime": self.clock_ms(now)},
+            "GET /api/v3/ping": _nothing,
+            "GET /api/v3/time": self._time,
+            "GET /fapi/v1/ping": _nothing,
+            "GET /fapi/v1/time": self._time,
             "GET /fapi/v1/exchangeInfo": self._exchange_info,
             "GET /fapi/v1/rateLimit/order": lambda _who, _params, _now: self.limits.order_limits(),
             "GET /sapi/v1/account/apiRestrictions": _restrictions,
@@ -234,8 +236,12 @@ class Desk:
                 self.world(effect, subject, request.conn, now)
         return True, None
 
+    def _time(self, _who: Credentials | None, _params: Mapping[str, str], now: int) -> Any:
+        return {"serverTime": self.clock_ms(now)}
+
     def _exchange_info(self, _who: Credentials | None, params: Mapping[str, str], now: int) -> Any:
-        info = dict(self.engine.call(None, "GET /fapi/v1/exchangeInfo", params, now))
+        wanted = {k: v for k, v in params.items() if k not in _PROTOCOL_ONLY}
+        info = dict(self.engine.call(None, "GET /fapi/v1/exchangeInfo", wanted, now))
         info["rateLimits"] = [
             {
                 "rateLimitType": "REQUEST_WEIGHT",
@@ -261,6 +267,10 @@ class Desk:
 
 def _no_world(effect: Effect, _subject: Subject, _conn: Conn | None, _now: int) -> None:
     raise LookupError(f"no handler for the effect {effect.kind}")
+
+
+def _nothing(_who: Credentials | None, _params: Mapping[str, str], _now: int) -> Any:
+    return {}
 
 
 def _account(who: Credentials | None) -> str:

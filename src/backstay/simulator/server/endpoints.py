@@ -149,6 +149,9 @@ def _act(method: str, path: str, weight: int = 1, **more: object) -> Endpoint:
 
 
 _TABLE = (
+    # Spot paths on which client libraries prove their connection before they use any futures path.
+    _market("/api/v3/ping"),
+    _market("/api/v3/time"),
     _market("/fapi/v1/ping"),
     _market("/fapi/v1/time"),
     _market("/fapi/v1/exchangeInfo"),

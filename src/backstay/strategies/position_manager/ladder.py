@@ -39,7 +39,10 @@ def plan_ladder(
     slots: list[Slot] = []
     notes: list[str] = []
     wake_at: TimeNs | None = None
-    quantity, cost = view.quantity, view.quantity * view.average
+    quantity, cost = (
+        view.quantity,
+        view.quantity * view.average if dca.max_total_notional is not None else ZERO,
+    )
     first_due = 0
     for step in range(1, dca.steps + 1):
         if len(slots) == dca.max_resting:
@@ -57,11 +60,12 @@ def plan_ladder(
             if progress is None:
                 notes.append(f"dca {step}: filtered ({slot.reason})")
             continue  # D-5; the rest of a step that is too small to be placed again counts as done
-        remaining, price = slot.quantity or ZERO, slot.price or ZERO
-        quantity, cost = quantity + remaining, cost + remaining * price
-        if (cap := _cap(dca, quantity, cost)) is not None:
-            notes.append(f"dca {step}: capped ({cap})")
-            break
+        if dca.max_total_qty is not None or dca.max_total_notional is not None:
+            remaining = slot.quantity or ZERO
+            quantity, cost = quantity + remaining, cost + remaining * price
+            if (cap := _cap(dca, quantity, cost)) is not None:
+                notes.append(f"dca {step}: capped ({cap})")
+                break
         if progress is None or not progress.open:
             ready_at = last_increase_at(view) + dca.cooldown if dca.cooldown else 0
             if now < ready_at:

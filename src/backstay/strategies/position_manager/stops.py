@@ -74,7 +74,8 @@ def wanted_trigger(
     if stop.kind is StopKind.TRAILING:
         if f.activation is not None and not _reached(view, f, basis * f.activation):
             watches = (_watch(view, f, basis * f.activation),)
-        return trigger, watches
+        # The trigger is for the stop that takes a trailing one's place when a filter refuses it.
+        return (trigger if view.stop_floor is None else tighter(trigger, view.stop_floor)), watches
     if policy.break_even is not None and f.break_even_at is not None:
         if _reached(view, f, view.average * f.break_even_at):
             level = _break_even(view, f, policy.break_even.be_source) * f.break_even_offset

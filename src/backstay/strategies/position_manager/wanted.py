@@ -73,6 +73,8 @@ def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
         bridge=policy.stop_loss.bridge,
         repair_delay=policy.take_profit.repair_delay,
         retry_cancelled=policy.manual_cancel_policy is OnManualCancel.REPLACE,
+        accept_external_stop=policy.accept_external_sl,
+        allow_waived=policy.dca is not None and policy.dca.allow_exposure_with_waived,
     )
 
 

@@ -1,0 +1,287 @@
+"""The demo: the whole product on the embedded exchange, beside a scripted human, through incidents.
+
+Nothing in it is staged for the guard: it talks to the venue by the wire, the human trades by the venue's
+control side, faults come from the venue's fault plan, and what is reported at the end was seen by an auditor
+that hears only the venue. `--speed max` lets two hours pass in seconds, on a virtual clock.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backstay.app.auditor import Auditor, percentiles
+from backstay.app.demo_options import DemoOptions
+from backstay.app.entropy import SeededEntropy
+from backstay.app.guard import LEDGER, Guard, GuardConfig, World, open_guard
+from backstay.app.incidents import PATIENCE_S, Incident, incidents
+from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
+from backstay.core.engine import Engine, Manager
+from backstay.core.types import MS, SECOND, Mode, PositionMode, TimeNs
+from backstay.ledger.disk import FileDisk
+from backstay.ledger.verify import verify
+from backstay.ledger.writers import InlineWriter
+from backstay.runtime.virtual_time import LoopClock
+from backstay.simulator.feeds.base import Feed, open_feed
+from backstay.simulator.human import actions, is_by_hand, resolve
+from backstay.strategies.position_manager.policy import PositionPolicy
+from backstay.strategies.position_manager.wanted import PositionManager
+
+ID_PREFIX = "bs-"
+SYNTHETIC_START = 1_767_571_200 * SECOND
+"""2026-01-05 00:00 UTC: synthetic markets begin here, so that a seed tells the same story every time."""
+SETTLE_S = 30
+"""After the human has stopped: time in which everything must come to rest."""
+NAKED_MAX_MS = 5_000
+"""Outside of incidents no position may stand without a stop for longer (I-37)."""
+
+
+class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the auditor saw; the document of `demo --headless --json`."""
+
+    positions_opened: int
+    positions_guarded: int
+    stops_placed: int
+    naked_ms: dict[str, float]
+    naked_ms_in_incidents: dict[str, float]
+    unprotected_now: int
+    duplicates: int
+    foreign_touched: int
+    incidents: int
+    incidents_survived: int
+    ledger_verified: bool
+    ledger_records: int
+    events: int
+    promises_held: bool
+    broken: list[str]
+    seed: int
+    venue_s: int
+    wall_s: float
+
+
+class AlwaysHeld:
+    """One process, one account, in memory: nobody else can own it."""
+
+    def held(self) -> bool:
+        return True
+
+
+class Demo:
+    """Directs one demo on the running loop. `state` may be read at any time by a screen."""
+
+    def __init__(self, options: DemoOptions, clock: LoopClock, feed: Feed, *, policy: PositionPolicy) -> None:
+        self.options = options
+        self.clock = clock
+        self.feed = feed
+        self.policy = policy
+        self.symbols = feed.symbols
+        self.start_ns = clock.now_ns()
+        self.end_ns = self.start_ns + int(options.duration_s * SECOND)
+        self.exchange = PaperExchange(
+            feed, start_ns=self.start_ns, seed=options.seed, time_ns=clock.now_ns, hedge=options.hedge
+        )
+        self.auditor = Auditor(lambda name: name.startswith(ID_PREFIX))
+        self.exchange.listen(self.auditor.event)
+        self.disk = FileDisk(Path(options.data_dir))
+        self.guard: Guard | None = None
+        self.story: list[tuple[TimeNs, str]] = []
+        """What happened, in plain words, for the screen."""
+        self.met = 0
+        self.survived = 0
+        self.disturbed: list[tuple[int, int]] = []
+        """Venue ms during which an incident was going on."""
+        self._starts = 0
+        self.listeners: list[Callable[[Guard], None]] = []
+
+    # --- the guard ----------------------------------------------------------------------------------
+
+    async def open(self) -> Guard:
+        """Start, or start again after a crash, the guard on its ledger."""
+        self._starts += 1
+        mode = PositionMode.HEDGE if self.options.hedge else PositionMode.ONE_WAY
+        manager = Manager(PositionManager(), self.policy, frozenset(self.symbols))
+        guard = open_guard(
+            GuardConfig(
+                account=ACCOUNT,
+                mode=Mode.PAPER,
+                environment="paper",
+                position_mode=mode,
+                engine=Engine((manager,)),
+                armed=True,
+                id_prefix=ID_PREFIX,
+                endpoints=ENDPOINTS,
+                fee_symbol=self.symbols[0],
+            ),
+            World(
+                transport=self.exchange.transport(),
+                signer=self.exchange.signer(),
+                clock=self.clock,
+                entropy=SeededEntropy(f"{self.options.seed}/{self._starts}"),
+                disk=self.disk,
+                writer=InlineWriter(delay_s=0.0005),
+                lease=AlwaysHeld(),
+                log=lambda text: self.tell(f"gateway: {text}"),
+            ),
+        )
+        self.guard = guard
+        await guard.start()
+        for listener in self.listeners:
+            listener(guard)
+        return guard
+
+    def tell(self, words: str) -> None:
+        self.story.append((self.clock.now_ns(), words))
+        del self.story[:-500]
+
+    # --- the run ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Play the whole story. Raises what the guard fails with."""
+        self.exchange.start()
+        await self.open()
+        self.tell("the guard is up")
+        parts = [asyncio.create_task(self._human()), asyncio.create_task(self._incidents())]
+        try:
+            await self._until(self.end_ns, parts)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+        await asyncio.sleep(SETTLE_S)
+        self.auditor.finish(self.clock.now_ns() // MS)
+        if self.guard is not None:
+            await self.guard.stop("the demo is over")
+        self.exchange.close()
+
+    async def _until(self, at: TimeNs, parts: list[asyncio.Task[None]]) -> None:
+        while self.clock.now_ns() < at:
+            await asyncio.sleep(min(1.0, max(0.0, (at - self.clock.now_ns()) / SECOND)))
+            for part in parts:
+                if part.done() and part.exception() is not None:
+                    await part
+            if self.guard is not None and self.guard.owner.failed.done():
+                raise self.guard.owner.failed.result()
+
+    async def _human(self) -> None:
+        """The account's owner, trading by hand."""
+        duration = self.end_ns - self.start_ns - 60 * SECOND
+        for action in actions(
+            self.options.seed, self.symbols, self.start_ns + 5 * SECOND, duration, hedge=self.options.hedge
+        ):
+            await self._sleep_until(action.at)
+            body = resolve(action, self.exchange.control("GET", "/sim/v1/truth"))
+            if body is None:
+                continue
+            try:
+                self.exchange.control("POST", "/sim/v1/human", body)
+            except ValueError as refused:
+                self.tell(f"by hand: {action.kind} {action.symbol} was refused ({refused})")
+            else:
+                self.tell(f"by hand: {action.kind} {action.leg} {action.symbol}")
+
+    async def _incidents(self) -> None:
+        for at, incident in incidents(self.options.seed, self.start_ns, self.end_ns - self.start_ns):
+            await self._sleep_until(at)
+            self.tell(f"incident: {incident.words}")
+            began = self.clock.now_ns() // MS
+            self.met += 1
+            await self._happen(incident)
+            if await self._recovered():
+                self.survived += 1
+                self.tell(f"survived: {incident.words}")
+            else:
+                self.tell(f"NOT survived within {PATIENCE_S} s: {incident.words}")
+            self.disturbed.append((began, self.clock.now_ns() // MS))
+
+    async def _happen(self, incident: Incident) -> None:
+        if incident.faults:
+            self.exchange.control("POST", "/sim/v1/faults", {"rules": list(incident.faults)})
+            await asyncio.sleep(20)
+        if incident.unplugged_s:
+            self.exchange.network.unplug()
+            await asyncio.sleep(incident.unplugged_s)
+            self.exchange.network.plug()
+        if incident.kills and self.guard is not None:
+            self.guard.kill()
+            await asyncio.sleep(2)
+            await self.open()
+
+    async def _recovered(self) -> bool:
+        """Every scope trusted and no position without a stop, and so for a second."""
+        good = 0
+        for _ in range(PATIENCE_S * 4):
+            await asyncio.sleep(0.25)
+            account = self.guard.owner.account if self.guard is not None else None
+            calm = account is not None and all(s.trusted for s in account.scopes.values())
+            good = good + 1 if calm and not self.auditor.unprotected_now else 0
+            if good >= 4:
+                return True
+        return False
+
+    async def _sleep_until(self, at: TimeNs) -> None:
+        delay = (at - self.clock.now_ns()) / SECOND
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    # --- what came of it ----------------------------------------------------------------------------
+
+    def summary(self, wall_s: float) -> DemoSummary:
+        """The figures, and the promises that did not hold (none, it is to be hoped)."""
+        audit = self.auditor
+        audit.read_requests(self.exchange.requests(), manual=is_by_hand)
+        checked = verify(self.disk, LEDGER)
+        quiet = [w for w in audit.windows if not self._in_incident(w.from_ms, w.from_ms + w.ms)]
+        inside = [w for w in audit.windows if self._in_incident(w.from_ms, w.from_ms + w.ms)]
+        broken = [
+            *(f"duplicate: {text}" for text in audit.duplicates[:5]),
+            *(f"touched what is not ours: {text}" for text in audit.foreign_touched[:5]),
+            *(
+                f"{w.symbol} {w.side} stood without a stop for {w.ms} ms"
+                for w in quiet
+                if w.ms > NAKED_MAX_MS
+            ),
+        ]
+        if audit.unprotected_now:
+            broken.append(f"{audit.unprotected_now} positions are unprotected now")
+        if self.survived < self.met:
+            broken.append(f"{self.met - self.survived} incidents were not survived")
+        if not checked.ok:
+            broken.append(f"the ledger does not verify: {checked.detail}")
+        return DemoSummary(
+            positions_opened=audit.positions_opened,
+            positions_guarded=audit.positions_guarded,
+            stops_placed=audit.stops_placed,
+            naked_ms=percentiles(quiet),
+            naked_ms_in_incidents=percentiles(inside),
+            unprotected_now=audit.unprotected_now,
+            duplicates=len(audit.duplicates),
+            foreign_touched=len(audit.foreign_touched),
+            incidents=self.met,
+            incidents_survived=self.survived,
+            ledger_verified=checked.ok,
+            ledger_records=checked.records,
+            events=self.guard.owner.stats.events if self.guard is not None else 0,
+            promises_held=not broken,
+            broken=broken,
+            seed=self.options.seed,
+            venue_s=round(self.options.duration_s),
+            wall_s=round(wall_s, 2),
+        )
+
+    def _in_incident(self, from_ms: int, to_ms: int) -> bool:
+        return any(from_ms <= end and to_ms >= begin for begin, end in self.disturbed)
+
+
+def demo_feed(options: DemoOptions) -> Feed:
+    """The market of the demo. Raises FeedError."""
+    if options.feed == "synthetic":
+        return open_feed("synthetic", seed=options.seed, symbols=options.symbols, start_ns=SYNTHETIC_START)
+    return open_feed(options.feed, seed=options.seed)
+
+
+def truth_lines(truth: dict[str, Any]) -> str:
+    """The venue's truth as text, for people who look for a defect."""
+    return json.dumps(truth, indent=1)

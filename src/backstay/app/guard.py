@@ -1,0 +1,197 @@
+"""A guard: one owner, its ledger, its gateway, joined. Every command that runs the product makes one.
+
+`open_guard` brings the account back from snapshot and ledger tail, `start` takes it over. Which transport
+carries the bytes, which disk keeps them and which clock counts is the caller's choice, and nothing in here
+knows whether they are real.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from backstay import __version__
+from backstay.binance.net.transport import Transport
+from backstay.binance.net.venue import BinanceVenue
+from backstay.binance.wire.endpoints import UsdmEndpoints
+from backstay.binance.wire.sign import Signer
+from backstay.core.account import fold
+from backstay.core.engine import Engine
+from backstay.core.events import RunStarted
+from backstay.core.records import Body, Decided, Noted
+from backstay.core.state import AccountState, pack, unpack
+from backstay.core.types import Mode, PositionMode, TimeNs
+from backstay.ledger.codec import Head
+from backstay.ledger.disk import Disk
+from backstay.ledger.journal import Journal, Writer
+from backstay.ledger.opening import open_ledger
+from backstay.ledger.snapshots import SnapshotStore
+from backstay.runtime.owner import Owner
+from backstay.runtime.ports import Clock, Entropy, Lease
+
+LEDGER = "ledger/events.jsonl"
+SNAPSHOT_EVERY = 20_000
+"""Records between two snapshots: bounds what a restart has to fold."""
+
+
+class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is, resolved from configuration."""
+
+    account: str
+    mode: Mode
+    environment: str
+    position_mode: PositionMode
+    engine: Engine
+    armed: bool
+    id_prefix: str = "bs-"
+    endpoints: UsdmEndpoints
+    fee_symbol: str = ""
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process stands on: real sockets and files, or their stand-ins."""
+
+    transport: Transport
+    signer: Signer
+    clock: Clock
+    entropy: Entropy
+    disk: Disk
+    writer: Writer
+    lease: Lease
+    log: Callable[[str], None]
+
+
+class Guard:
+    """A running, or about to run, guard of one account."""
+
+    def __init__(
+        self,
+        config: GuardConfig,
+        world: World,
+        *,
+        account: AccountState,
+        journal: Journal,
+        snapshots: SnapshotStore[AccountState],
+        reports: tuple[str, ...],
+    ) -> None:
+        self.config = config
+        self.world = world
+        self.journal = journal
+        self.reports = reports
+        """What opening the ledger had to repair, one sentence each."""
+        self._snapshots = snapshots
+        self._snapshot_due = SNAPSHOT_EVERY
+        self.listeners: list[Callable[[int, TimeNs, Body], None]] = []
+        self.owner = Owner(
+            clock=world.clock,
+            entropy=world.entropy,
+            journal=journal,
+            engine=config.engine,
+            lease=world.lease,
+            account=account,
+            on_record=self._recorded,
+        )
+        self.venue = BinanceVenue(
+            transport=world.transport,
+            endpoints=config.endpoints,
+            signer=world.signer,
+            clock=world.clock,
+            entropy=world.entropy,
+            on_event=self.owner.on_event,
+            on_mark=self.owner.on_mark,
+            position_mode=config.position_mode,
+            fee_symbol=config.fee_symbol,
+            id_prefix=config.id_prefix,
+            order_connection=config.mode is not Mode.DRY_RUN_PRIVATE,
+            log=world.log,
+        )
+
+    async def start(self) -> None:
+        """Take the account over and return when it is guarded (I-33). Raises VenueUnavailable."""
+        run = self.owner.account.run
+        await self.owner.start(
+            RunStarted(
+                account=self.config.account,
+                mode=self.config.mode,
+                environment=self.config.environment,
+                position_mode=self.config.position_mode,
+                id_prefix=self.config.id_prefix,
+                writer=run.writer + 1 if run is not None else 1,
+                armed=self.config.armed,
+                managers=describe(self.config.engine),
+                limits=msgspec.json.encode(self.config.engine.limits).decode(),
+                version=__version__,
+            ),
+            self.venue,
+        )
+        for report in self.reports:
+            self.owner.note(Noted("ledger_repaired", {"detail": report}))
+
+    async def stop(self, reason: str) -> None:
+        """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
+        await self.owner.stop(reason)
+        if not self.owner.failed.done():
+            self.snapshot()
+            self.journal.close()
+
+    def kill(self) -> None:
+        """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
+        self.owner.abandon()
+        self._abort()
+
+    def _abort(self) -> None:
+        abort = getattr(self.world.transport, "abort", None)
+        if abort is None:
+            raise RuntimeError("this transport cannot be aborted; kill the process instead")
+        abort()
+
+    def snapshot(self) -> None:
+        """Keep the present state, so that a restart folds only what comes after."""
+        head = self.journal.durable_now()
+        if isinstance(head, Head):
+            self._snapshots.save(self.owner.account, head)
+        self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
+
+    def _recorded(self, seq: int, at: TimeNs, body: Body) -> None:
+        for listener in self.listeners:
+            listener(seq, at, body)
+
+
+def open_guard(config: GuardConfig, world: World) -> Guard:
+    """Open or create the ledger, repair its end, bring the state back.
+
+    Raises DamagedLedgerError, JournalError.
+    """
+    snapshots = SnapshotStore(world.disk, LEDGER, pack=pack, unpack=unpack)
+    opened = open_ledger(world.disk, LEDGER, snapshots)
+    account = opened.snapshot.state if opened.snapshot is not None else AccountState()
+    for records in opened.tail():
+        for record in records:
+            if not isinstance(record.body, (Decided, Noted)):
+                account = fold(account, record.body, record.at)
+    journal = Journal(world.disk, LEDGER, start=opened.head, writer=world.writer)
+    return Guard(
+        config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports
+    )
+
+
+def describe(engine: Engine) -> str:
+    """The resolved configuration as JSON text: what a replay needs to decide again."""
+    managers = [
+        {
+            "strategy": m.strategy.name,
+            "symbols": sorted(m.symbols),
+            "directions": sorted(m.directions),
+            "policy": json.loads(msgspec.json.encode(m.policy)),
+        }
+        for m in engine.managers
+    ]
+    return json.dumps(managers, sort_keys=True, separators=(",", ":"))
+
+
+def data_folder(path: str) -> Path:
+    """The data folder, made when absent. Raises OSError with the folder's name."""
+    folder = Path(path).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,98 @@
+"""The embedded exchange: the simulated Binance inside the process, for PAPER and for the demo.
+
+No key, no network, no port: the gateway talks to it by the same bytes as to the real venue.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from backstay.app.memory import MemoryNetwork, MemoryTransport
+from backstay.binance.wire.endpoints import UsdmEndpoints
+from backstay.binance.wire.sign import HmacSigner
+from backstay.simulator.engine import Engine as VenueEngine
+from backstay.simulator.feeds.base import Feed
+from backstay.simulator.server.auth import Credentials
+from backstay.simulator.server.handler import SimulatedBinance
+from backstay.simulator.server.settings import ServerSettings
+from backstay.simulator.settings import EngineSettings
+from backstay.simulator.specs import default_specs
+
+API_KEY = "paper" + "k" * 59
+API_SECRET = "paper" + "s" * 59
+ACCOUNT = "paper"
+ENDPOINTS = UsdmEndpoints(
+    rest="http://paper",
+    public_stream="ws://paper/public",
+    market_stream="ws://paper/market",
+    private_stream="ws://paper/private",
+    ws_api="ws://paper/ws-fapi/v1",
+)
+
+type Tap = Callable[[dict[str, Any]], None]
+
+
+class _Tapped(VenueEngine):
+    """An engine whose private events can be listened to before any network carries them."""
+
+    tap: Tap | None = None
+
+    def take_user_events(self) -> list[tuple[str, dict[str, Any]]]:
+        events = super().take_user_events()
+        if self.tap is not None:
+            for _, frame in events:
+                self.tap(frame)
+        return events
+
+
+class PaperExchange:
+    """One simulated venue with one account, in memory. Make it inside the loop that it runs on."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        start_ns: int,
+        seed: int,
+        time_ns: Callable[[], int],
+        hedge: bool = False,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        specs = [s for s in default_specs() if s.symbol in feed.symbols]
+        self.engine = _Tapped(feed, specs, start_ns=start_ns, seed=seed, settings=EngineSettings())
+        self.engine.open_account(ACCOUNT, hedge=hedge)
+        accounts = {API_KEY: Credentials.hmac(API_KEY, API_SECRET, ACCOUNT)}
+        self.venue = SimulatedBinance(
+            self.engine, accounts, start_ns=start_ns, seed=seed, settings=settings or ServerSettings()
+        )
+        self.network = MemoryNetwork(self.venue, time_ns=time_ns)
+
+    def start(self) -> None:
+        self.network.start()
+
+    def close(self) -> None:
+        self.network.close()
+
+    def transport(self) -> MemoryTransport:
+        return MemoryTransport(self.network)
+
+    @staticmethod
+    def signer() -> HmacSigner:
+        return HmacSigner(API_KEY, API_SECRET)
+
+    def listen(self, tap: Tap) -> None:
+        """Hand every private event to `tap` at the moment when the venue makes it."""
+        self.engine.tap = tap
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request to the control side. Raises ValueError with its text when it is refused."""
+        status, answer = self.network.pump.control(method, path, json.dumps(body or {}).encode())
+        document: dict[str, Any] = json.loads(answer)
+        if status != 200:
+            raise ValueError(f"{method} {path}: {document.get('error', status)}")
+        return document
+
+    def requests(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The mutations and reads that the venue received, oldest first."""
+        document = self.control("GET", f"/sim/v1/requests?after={after}")
+        yield from document["requests"]

@@ -1,0 +1,61 @@
+"""Venue time: a wrong local clock is measured, corrected and reported."""
+
+import time
+
+from backstay.core.events import Certainty, Effect, TrustLost
+
+from tests.binance.net.asyncs import run, until
+from tests.binance.net.stage import LocalClock, context, stage
+
+SECOND = 1_000_000_000
+
+
+@run
+async def test_a_clock_three_seconds_ahead_is_corrected_and_reported():
+    async with stage() as exchange:
+        gateway = await exchange.opened(clock=LocalClock(3 * SECOND))
+        assert abs(gateway.venue.venue_now_ns() - time.time_ns()) < 100_000_000
+        assert abs(gateway.venue.status().clock_offset_ms + 3000) < 100
+        assert any("+3.0" in line or "+2.99" in line for line in gateway.log)
+        assert gateway.of(TrustLost) == []  # it was so from the beginning: nothing was reckoned with it
+        await gateway.venue.read_balances()
+
+
+@run
+async def test_a_clock_that_jumps_is_resynced_by_a_read_and_costs_trust():
+    async with stage() as exchange:
+        clock = LocalClock()
+        gateway = await exchange.opened(clock=clock)
+        clock.ahead_ns = 10 * SECOND
+        before = len(exchange.requests(endpoint="GET /fapi/v3/balance"))
+        await gateway.venue.read_balances()
+        assert len(exchange.requests(endpoint="GET /fapi/v3/balance")) == before + 2
+        assert [event.reason.startswith("clock_offset") for event in gateway.of(TrustLost)] == [True]
+
+
+@run
+async def test_a_mutation_with_a_refused_timestamp_is_not_repeated_but_the_clock_is_measured():
+    async with stage() as exchange:
+        clock = LocalClock()
+        gateway = await exchange.opened(clock=clock)
+        clock.ahead_ns = 10 * SECOND
+        ctx = context(price="30000", quantity="0.010")
+        gateway.venue.place(ctx, protective=False)
+        await until(lambda: gateway.answer_to(ctx))
+        answer = gateway.answer_to(ctx)[0]
+        assert (answer.certainty, answer.effect, answer.code) == (Certainty.NOT_EXECUTED, Effect.CLOCK, -1021)
+        await until(lambda: abs(gateway.venue.venue_now_ns() - time.time_ns()) < 100_000_000)
+        assert len(gateway.answer_to(ctx)) == 1
+
+
+@run
+async def test_reads_in_trouble_with_the_clock_do_not_wait_for_each_other_for_ever():
+    import asyncio
+
+    async with stage() as exchange:
+        clock = LocalClock()
+        gateway = await exchange.opened(clock=clock)
+        clock.ahead_ns = 10 * SECOND
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(gateway.venue.read_balances())
