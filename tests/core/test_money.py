@@ -111,7 +111,7 @@ def test_i25_the_worst_case_counts_every_resting_order():
 
 def test_builders_refuse_a_binary_float():
     try:
-        dec(0.1)  # type: ignore[arg-type]
+        dec(0.1)
     except TypeError as error:
         assert "0.1" in str(error)
     else:

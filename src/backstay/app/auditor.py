@@ -136,7 +136,7 @@ class Auditor:
     def unprotected_now(self) -> int:
         return sum(1 for leg in self._legs.values() if leg.naked_from is not None)
 
-    def read_requests(self, rows: Iterable[dict[str, Any]], *, manual: Callable[[str], bool]) -> None:
+    def read_requests(self, rows: Iterable[dict[str, Any]]) -> None:
         """Go through the venue's request log: ids sent twice, orders touched that are not ours."""
         seen: dict[str, int] = {}
         for row in rows:
@@ -150,7 +150,7 @@ class Auditor:
                     self.duplicates.append(f"{endpoint} was sent twice as {name}")
             elif endpoint.startswith(("DELETE /fapi/v1/", "PUT /fapi/v1/")) and "rder" in endpoint:
                 name = params.get("origClientOrderId") or params.get("clientAlgoId", "")
-                if not name or not self._owns(name) or manual(name):
+                if not self._owns(name):
                     self.foreign_touched.append(f"{endpoint} {name or params}")
 
 

@@ -26,13 +26,14 @@ from backstay.ledger.verify import verify
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock
 from backstay.simulator.feeds.base import Feed, open_feed
-from backstay.simulator.human import actions, is_by_hand, resolve
+from backstay.simulator.human import actions, resolve
 from backstay.strategies.position_manager.policy import PositionPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
 
 ID_PREFIX = "bs-"
 SYNTHETIC_START = 1_767_571_200 * SECOND
 """2026-01-05 00:00 UTC: synthetic markets begin here, so that a seed tells the same story every time."""
+ENDLESS_S = 365 * 86_400
 SETTLE_S = 30
 """After the human has stopped: time in which everything must come to rest."""
 NAKED_MAX_MS = 5_000
@@ -79,7 +80,8 @@ class Demo:
         self.policy = policy
         self.symbols = feed.symbols
         self.start_ns = clock.now_ns()
-        self.end_ns = self.start_ns + int(options.duration_s * SECOND)
+        duration_s = options.duration_s if options.duration_s is not None else ENDLESS_S
+        self.end_ns = self.start_ns + int(duration_s * SECOND)
         self.exchange = PaperExchange(
             feed, start_ns=self.start_ns, seed=options.seed, time_ns=clock.now_ns, hedge=options.hedge
         )
@@ -231,7 +233,7 @@ class Demo:
     def summary(self, wall_s: float) -> DemoSummary:
         """The figures, and the promises that did not hold (none, it is to be hoped)."""
         audit = self.auditor
-        audit.read_requests(self.exchange.requests(), manual=is_by_hand)
+        audit.read_requests(self.exchange.requests())
         checked = verify(self.disk, LEDGER)
         quiet = [w for w in audit.windows if not self._in_incident(w.from_ms, w.from_ms + w.ms)]
         inside = [w for w in audit.windows if self._in_incident(w.from_ms, w.from_ms + w.ms)]
@@ -267,7 +269,7 @@ class Demo:
             promises_held=not broken,
             broken=broken,
             seed=self.options.seed,
-            venue_s=round(self.options.duration_s),
+            venue_s=(self.clock.now_ns() - self.start_ns) // SECOND,
             wall_s=round(wall_s, 2),
         )
 

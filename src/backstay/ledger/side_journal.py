@@ -1,7 +1,7 @@
 """The side journal `events.wal`: the newest lines once more, in blocks that exist already.
 
 A sync of a growing file has to commit the file's new size; a write into blocks that exist has not, and
-takes about half the time (docs/decisions, "Ledger durability"). So what must be durable at once is
+takes 0.7 to 0.8 of the time (docs/decisions, "Ledger durability"). So what must be durable at once is
 durable here, and `events.jsonl`, written first and in the same bytes, is synced later.
 
 The file is two halves that are filled in turn. A frame is a little-endian length of the payload, its

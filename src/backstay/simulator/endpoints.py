@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from backstay.simulator import account_history, conditional, market_calls, order_calls, setup_calls
 from backstay.simulator import account_queries as account
-from backstay.simulator import conditional, market_calls, order_calls, setup_calls
 from backstay.simulator.accounts import Account
 from backstay.simulator.requests import Params
 from backstay.simulator.world import World
@@ -79,13 +79,13 @@ PRIVATE: dict[str, Private] = {
     "POST /fapi/v1/leverage": setup_calls.leverage,
     "GET /fapi/v1/leverageBracket": account.leverage_bracket,
     "POST /fapi/v1/positionMargin": setup_calls.position_margin,
-    "GET /fapi/v1/positionMargin/history": account.margin_history,
-    "GET /fapi/v1/userTrades": account.user_trades,
-    "GET /fapi/v1/income": account.income,
+    "GET /fapi/v1/positionMargin/history": account_history.margin_history,
+    "GET /fapi/v1/userTrades": account_history.user_trades,
+    "GET /fapi/v1/income": account_history.income,
     "GET /fapi/v1/commissionRate": account.commission_rate,
     "GET /fapi/v1/rateLimit/order": account.order_limits,
     "GET /fapi/v1/adlQuantile": account.adl,
-    "GET /fapi/v1/forceOrders": account.force_orders,
+    "GET /fapi/v1/forceOrders": account_history.force_orders,
     "GET /fapi/v1/feeBurn": account.fee_burn,
     "POST /fapi/v1/feeBurn": setup_calls.fee_burn,
 }

@@ -23,7 +23,7 @@ def price_ok(spec: SymbolSpec, price: Decimal) -> None:
 
 
 def qty_ok(spec: SymbolSpec, qty: Decimal, *, market: bool) -> None:
-    """LOT_SIZE or MARKET_LOT_SIZE. -4003 zero, -1111 decimals, -4004, -4005 range, -4023 off the step grid."""
+    """LOT_SIZE or MARKET_LOT_SIZE. -4003 zero, -1111 decimals, -4004, -4005 range, -4023 off the grid."""
     if qty <= 0:
         raise refusal(-4003)
     if places(qty) > spec.qty_places:
@@ -40,7 +40,7 @@ def qty_ok(spec: SymbolSpec, qty: Decimal, *, market: bool) -> None:
 
 
 def trigger_ok(spec: SymbolSpec, trigger: Decimal, mark: Decimal) -> None:
-    """A trigger price: -4006, -4007 range, -4210, -4211 too far. Off the tick grid is accepted, as measured."""
+    """A trigger price: -4006, -4007 range, -4210, -4211 too far. Off the tick grid is accepted (measured)."""
     if trigger <= 0:
         raise refusal(-4006)
     if trigger > spec.max_price:
@@ -60,7 +60,7 @@ def percent_price_ok(spec: SymbolSpec, *, buys: bool, price: Decimal, mark: Deci
 
 
 def limit_against_trigger_ok(spec: SymbolSpec, *, buys: bool, price: Decimal, trigger: Decimal) -> None:
-    """The limit price of STOP and TAKE_PROFIT against its trigger: -4183 above, -4184 below the multiplier."""
+    """The limit price of STOP and TAKE_PROFIT against its trigger: -4183 too high, -4184 too low."""
     if buys and price > trigger * spec.up:
         raise refusal(-4183, fixed(trigger * spec.up, spec.price_places))
     if not buys and price < trigger * spec.down:

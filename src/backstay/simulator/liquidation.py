@@ -191,7 +191,7 @@ class RiskDesk:
             self._world.emit(account.name, frame)
 
     def _pass_on(self, loser: Account, symbol: str, *, long: bool, size: Decimal, price: Decimal) -> None:
-        """The fund is empty: the other side's most profitable positions are closed at the bankruptcy price."""
+        """The fund is empty: the other side's best positions are closed at the bankruptcy price."""
         mark = self._world.markets[symbol].mark
         rows = [
             (account, p)

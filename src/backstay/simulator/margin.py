@@ -26,7 +26,7 @@ def maintenance_margin(spec: SymbolSpec, notional: Decimal) -> Decimal:
 def liquidation_price(spec: SymbolSpec, amount: Decimal, entry: Decimal, balance: Decimal) -> Decimal:
     """Where the margin balance meets the maintenance margin, one position.
 
-    `balance` is WB - TMM1 + UPNL1 (cross) or the isolated wallet. LP = (balance + cum - s*Q*EP) / (Q*MMR - s*Q)
+    `balance`: WB - TMM1 + UPNL1 (cross) or the isolated wallet. LP = (balance + cum - s*Q*EP) / (Q*MMR - s*Q)
     with the tier that is valid at LP. Zero when there is none above zero.
     """
     side = ONE if amount > 0 else -ONE

@@ -61,9 +61,12 @@ class Market:
     def _qty_for(self, notional: Decimal) -> Decimal:
         return max(self.spec.step, floor_to(notional / self.spec.price, self.spec.step))
 
-    def _around(self, price: Decimal) -> None:
-        """A one-tick book around a price, for feeds without quotes."""
-        self.bid, self.ask = max(self.spec.tick, price - self.spec.tick), price + self.spec.tick
+    def _around(self, price: Decimal, buyer_maker: bool | None = None) -> None:
+        """A book around a price, for markets without quotes: the price is the side that was hit."""
+        tick = self.spec.tick
+        below = price if buyer_maker else price - tick
+        self.bid = max(tick, below)
+        self.ask = self.bid + tick if buyer_maker is not None else price + tick
         self.bid_qty = self.ask_qty = self.default_qty
         self.taken[True] = self.taken[False] = ZERO
         self.book_id += 1
@@ -83,7 +86,7 @@ class Market:
         price = tick.price if self.scale is None else self._scaled(tick.price)
         trade = self.print_trade(tick.at, price, tick.qty, tick.buyer_maker)
         if not self.fed_quotes:
-            self._around(price)
+            self._around(price, tick.buyer_maker)
             self.quote_at = tick.at
         elif price < self.bid or price > self.ask:
             self._follow(price)
@@ -151,13 +154,7 @@ class Market:
         raw = self.raw_last
         self.scale = None if price == raw else price / raw
         buyer_maker = price < self.last
-        self._around(price)
-        if buyer_maker:
-            self.bid, self.ask = price, price + self.spec.tick
-        else:
-            self.bid, self.ask = price - self.spec.tick or self.spec.tick, price
-            if self.bid == self.ask:
-                self.ask += self.spec.tick
+        self._around(price, buyer_maker)
         self.quote_at = self.mark_at = at
         self.mark = self.index = price
         self._mark_bars(at)

@@ -1,4 +1,4 @@
-"""Calls on regular orders: place, cancel, modify, batches, countdown, queries (`binance-usdm.md` section 2)."""
+"""Regular orders: place, cancel, modify, batches, countdown, queries (`binance-usdm.md` section 2)."""
 
 import json
 from decimal import Decimal

@@ -91,7 +91,7 @@ def flag(params: Params, name: str) -> bool | None:
 
 
 def choice(params: Params, name: str, allowed: tuple[str, ...], code: int, default: str | None = None) -> str:
-    """One of `allowed`; another value is refused with `code`, absence with -1102 unless there is a default."""
+    """One of `allowed`; another value is refused with `code`, absence with -1102 without a default."""
     value = text(params, name)
     if value is None:
         if default is None:

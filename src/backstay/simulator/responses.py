@@ -1,4 +1,4 @@
-"""Wire shapes of orders, trades, conditional orders: one function per shape, as `binance-usdm.md` has them."""
+"""Wire shapes of orders, trades, conditional orders: one function a shape, as `binance-usdm.md` has them."""
 
 from decimal import Decimal
 from typing import Any

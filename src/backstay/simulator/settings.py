@@ -30,7 +30,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     account_update_last: bool = False
     """Event order of a fill: ORDER_TRADE_UPDATE before ACCOUNT_UPDATE instead of after it."""
     algo_reduce_only_needs_position: bool = False
-    """Refuse a reduce-only conditional order at once when there is nothing to reduce (-2022). Off: it is found
+    """Refuse a reduce-only conditional order at once when there is nothing to reduce (-2022). Off: found
     out at the trigger, as the migration notes say ("no check until the trigger fires")."""
     trigger_latency_ns: int = 0
     """Between TRIGGERING and the child order."""
@@ -59,7 +59,7 @@ class EngineFaults:
     """symbol (or "*") -> reason: children are refused at the trigger with this `rm`."""
     trigger_reject_probability: float = 0.0
     max_fill_qty: dict[str, Decimal] = field(default_factory=dict)
-    """symbol (or "*") -> largest quantity of one trade; a taker's fill is split, a maker's arrives in parts."""
+    """symbol (or "*") -> largest quantity of one trade; takers get several, makers one at a time."""
     partial_probability: float = 0.0
     """Chance that a fill is cut in two."""
     slippage: Decimal = Decimal(0)

@@ -14,6 +14,15 @@ from backstay.simulator.numbers import ZERO, fixed, places, plain
 D = Decimal
 _ONBOARD = 1_567_965_300_000
 _PERPETUAL = 4_133_404_800_000
+ORDER_TYPES = (
+    "LIMIT",
+    "MARKET",
+    "STOP",
+    "STOP_MARKET",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_MARKET",
+    "TRAILING_STOP_MARKET",
+)
 
 
 class Bracket(msgspec.Struct, frozen=True):
@@ -69,7 +78,7 @@ _ALT = (
 
 
 class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One perpetual. Prices in quote, quantities in base; `price` is where the market starts without a feed."""
+    """One perpetual. Prices in quote, quantities in base; `price`: where a market without a feed starts."""
 
     symbol: str
     base: str
@@ -268,15 +277,7 @@ def exchange_row(s: SymbolSpec) -> dict[str, Any]:
             },
             {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": s.position_control},
         ],
-        "orderTypes": [
-            "LIMIT",
-            "MARKET",
-            "STOP",
-            "STOP_MARKET",
-            "TAKE_PROFIT",
-            "TAKE_PROFIT_MARKET",
-            "TRAILING_STOP_MARKET",
-        ],
+        "orderTypes": list(ORDER_TYPES),
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
         "permissionSets": ["GRID", "COPY", "DCA", "PSB"],
     }

@@ -14,7 +14,7 @@ Out = list[tuple[str, Any]]
 
 
 class MarketStreams:
-    """Puts out what `wanted` asks for. Trades and quotes go out as they happen, the rest at each beat (1 s)."""
+    """Puts out what `wanted` asks for. Trades and quotes as they happen, the rest at each beat (1 s)."""
 
     def __init__(self, world: World, wanted: set[str]) -> None:
         self._world = world

@@ -1,7 +1,7 @@
 """Earlier versions of a record, so that a query can lag behind what has already happened."""
 
 import copy
-from typing import Self
+from typing import Self, cast
 
 _KEPT = 16
 
@@ -16,7 +16,7 @@ class Versioned:
 
     def remember(self, at: int) -> None:
         """Note the present state as the one that holds from `at` on. Call after every change."""
-        twin: Self = copy.copy(self)
+        twin = cast("Self", copy.copy(self))
         twin.past = []
         if self.past and self.past[-1][0] == at:
             self.past[-1] = (at, twin)

@@ -55,14 +55,12 @@ async def test_all_kinds_of_stream_arrive_over_both_routes():
 async def test_subscriptions_survive_a_cut():
     async with stage() as exchange:
         gateway = await exchange.opened()
-        gateway.venue.watch_marks(["BTCUSDT"])
-        await until(lambda: gateway.marks)
-        exchange.faults(
-            {"match": {"surface": "market", "at_ms": 0}, "effect": {"cut": {"surface": "market"}}}
-        )
-        await until(lambda: "market stream 1: up (again)" in gateway.log)
-        gateway.marks.clear()
-        await until(lambda: gateway.marks)
+        gateway.venue.watch_streams([market_stream.book_ticker("BTCUSDT")])
+        await until(lambda: gateway.market)
+        exchange.faults({"match": {"at_ms": 0}, "effect": {"cut": {"surface": "public"}}})
+        await until(lambda: "public stream 1: up (again)" in gateway.log)
+        gateway.market.clear()
+        await until(lambda: gateway.market)
         assert gateway.stream_states == ["connected"]  # the private stream has nothing to do with it
 
 
@@ -70,13 +68,13 @@ async def test_subscriptions_survive_a_cut():
 async def test_a_planned_replacement_keeps_the_prices_coming():
     async with stage() as exchange:
         gateway = await exchange.opened()
-        gateway.venue.watch_marks(["BTCUSDT"])
-        await until(lambda: gateway.marks)
+        gateway.venue.watch_streams([market_stream.book_ticker("BTCUSDT")])
+        await until(lambda: gateway.market)
         gateway.venue._market._connections[0].line.replace()
-        await until(lambda: "market stream 1: up (overlap)" in gateway.log)
+        await until(lambda: "public stream 1: up (overlap)" in gateway.log)
         await asyncio.sleep(FAST.overlap + 0.05)
-        gateway.marks.clear()
-        await until(lambda: gateway.marks)
+        gateway.market.clear()
+        await until(lambda: gateway.market)
 
 
 @run

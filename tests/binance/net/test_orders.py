@@ -7,6 +7,9 @@ import pytest
 
 from backstay.binance.net.outcomes import NotSent
 from backstay.binance.net.timings import Timings
+from backstay.binance.wire.decode_rest import premium_index
+from backstay.binance.wire.endpoints import PREMIUM_INDEX
+from backstay.binance.wire.limits import Budget
 from backstay.core.events import AlgoReport, AnswerClass, AnswerReceived, Certainty, Effect, OrderReport
 from backstay.core.types import Action, AlgoStatus, OrderStatus, OrderType, Role, Side, WorkingType
 
@@ -16,13 +19,8 @@ from tests.binance.net.stage import FAST, context, stage
 
 async def low_price(gateway):
     """A legal price that rests far below the market."""
-    instruments = (await gateway.venue.read_instruments()).instruments
-    btc = next(one for one in instruments if one.symbol == "BTCUSDT")
-    marks = gateway.marks
-    gateway.venue.watch_marks(["BTCUSDT"])
-    await until(lambda: marks)
-    raw = marks[-1][1] * Decimal("0.9")
-    return raw // btc.tick * btc.tick
+    read = await gateway.venue._rest.read(PREMIUM_INDEX, {"symbol": "BTCUSDT"})
+    return (premium_index(read.body)[0].mark * Decimal("0.9")).quantize(Decimal("0.1"))
 
 
 async def resting(gateway, quantity="0.010"):
@@ -160,18 +158,20 @@ async def test_8_1_no_answer_in_time_is_unknown_and_a_late_answer_is_not_a_secon
     async with stage() as exchange:
         # recvWindow 5 s and a margin of minus 4.9 s: a tenth of a second to wait
         gateway = await exchange.opened(timings=Timings(answer_margin=-4.9, quiet=0.0))
-        ctx = await resting(gateway)
+        slow, quick = await resting(gateway), await resting(gateway)
         exchange.faults(
             {
-                "match": {"surface": "ws_api", "endpoint": "POST /fapi/v1/order"},
+                "match": {"surface": "ws_api", "client_id": slow.ctx_id},
                 "effect": {"delay": {"ms": 300}},
             }
         )
-        gateway.venue.place(ctx, protective=False)
-        await until(lambda: gateway.answer_to(ctx))
-        assert gateway.answer_to(ctx)[0].certainty is Certainty.UNKNOWN
+        gateway.venue.place(quick, protective=False)  # its answer shows that the connection lives
+        gateway.venue.place(slow, protective=False)
+        await until(lambda: gateway.answer_to(slow) and gateway.answer_to(quick))
+        assert gateway.answer_to(slow)[0].certainty is Certainty.UNKNOWN
+        assert gateway.answer_to(quick)[0].certainty is Certainty.EXECUTED
         await until(lambda: any("late answer" in line for line in gateway.log))
-        assert len(gateway.answer_to(ctx)) == 1
+        assert len(gateway.answer_to(slow)) == 1
 
 
 @run
@@ -245,3 +245,37 @@ async def test_what_is_under_way_at_close_is_told_as_unknown():
         await asyncio.sleep(0.05)
         await gateway.venue.close()
         assert [answer.certainty for answer in gateway.answer_to(ctx)] == [Certainty.UNKNOWN]
+
+
+@run
+async def test_a_half_open_order_connection_is_replaced_after_the_first_order_that_it_swallowed():
+    async with stage() as exchange:
+        gateway = await exchange.opened(timings=Timings(answer_margin=-4.9, quiet=0.0, first_delay=0.01))
+        first, second = await resting(gateway), await resting(gateway)
+        exchange.faults({"match": {"at_ms": 0}, "effect": {"half_open": {"surface": "ws_api"}}})
+        gateway.venue.place(first, protective=False)
+        await until(lambda: gateway.answer_to(first))
+        assert gateway.answer_to(first)[0].certainty is Certainty.UNKNOWN
+        exchange.clear_faults()
+        gateway.venue.place(second, protective=False)  # by REST, or on the new connection
+        await until(lambda: gateway.answer_to(second))
+        assert gateway.answer_to(second)[0].certainty is Certainty.EXECUTED
+        await until(lambda: gateway.venue.status().orders_up)
+
+
+@run
+async def test_a_protective_order_may_use_the_reserve_and_an_exposing_one_may_not():
+    async with stage() as exchange:
+        budget = Budget(orders_per_10s=10, orders_per_minute=10, reserve_percent=20)
+        gateway = await exchange.opened(budget=budget)
+        price = await low_price(gateway)
+        refused = 0
+        for _ in range(10):
+            try:
+                gateway.venue.place(context(price=price, quantity="0.010"), protective=False)
+            except NotSent:
+                refused += 1
+        assert refused == 2
+        assert gateway.gates[0] == ("rate_limited", True)
+        gateway.venue.place(context(price=price, quantity="0.010"), protective=True)
+        await until(lambda: len(gateway.answers) == 9)

@@ -2,11 +2,13 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from backstay.binance.net.outcomes import VenueUnavailable
 from backstay.binance.net.timings import Timings
 from backstay.core.events import AccountReport, FillNotice, OrderReport, StreamChanged
+from backstay.simulator.server.settings import ServerSettings
 
 from tests.binance.net.asyncs import run, until
 from tests.binance.net.stage import FAST, stage
@@ -89,11 +91,12 @@ async def test_the_owner_can_have_the_stream_reopened():
         await until(lambda: gateway.of(AccountReport))
 
 
+@pytest.mark.parametrize("ed25519", [False, True])
 @run
-async def test_opening_fails_clearly_when_the_keys_are_refused():
+async def test_opening_fails_clearly_when_the_keys_are_refused(ed25519):
     async with stage() as exchange:
         exchange.faults({"match": {}, "effect": "keys_revoked"})
-        gateway = exchange.gateway()
+        gateway = exchange.gateway(ed25519=ed25519)
         with pytest.raises(VenueUnavailable) as caught:
             await gateway.venue.open()
         assert caught.value.fatal
@@ -116,3 +119,33 @@ async def test_a_burst_of_5000_private_frames_loses_none():
         await until(lambda: len(gateway.of(FillNotice)) == 5000)
         assert [event.trade_id for event in gateway.of(FillNotice)] == list(range(5000))
         assert gateway.stream_states == ["connected"]
+
+
+@run
+async def test_a_clean_close_by_the_venue_is_still_a_gap():
+    short = msgspec.structs.replace(ServerSettings.for_sockets(), connection_hours=0.2 / 3600)
+    async with stage(short) as exchange:
+        gateway = await exchange.opened()
+        await until(lambda: len(gateway.stream_states) >= 3)
+        assert gateway.stream_states[:3] == ["connected", "disconnected", "connected"]
+        gap = gateway.of(StreamChanged)[1]
+        assert "closed by the venue" in gap.detail
+
+
+@run
+async def test_a_connection_is_replaced_before_the_venue_closes_it():
+    async with stage() as exchange:
+        gateway = await exchange.opened(
+            timings=msgspec.structs.replace(FAST, connection_life=0.3, overlap=0.05)
+        )
+        await until(lambda: gateway.stream_states.count("overlap") >= 2)
+        assert set(gateway.stream_states) == {"connected", "overlap"}
+        assert "order connection: up (overlap)" in gateway.log
+
+
+@run
+async def test_a_half_open_connection_is_found_out_by_its_silence():
+    async with stage() as exchange:
+        gateway = await exchange.opened(timings=msgspec.structs.replace(FAST, quiet=0.1))
+        exchange.faults({"match": {"at_ms": 0}, "effect": {"half_open": {"surface": "private"}}})
+        await until(lambda: gateway.stream_states[:3] == ["connected", "disconnected", "connected"])

@@ -35,6 +35,7 @@ from backstay.core.types import (
     TimeInForce,
     WorkingType,
 )
+
 from tests.binance.wire.samples import PRIVATE, changed
 
 D = Decimal
@@ -381,10 +382,11 @@ def test_i1_no_flipped_or_cut_byte_makes_the_decoder_raise(name, data):
 prices = st.decimals(min_value=0, max_value=10**9, places=8).map(str)
 
 
-@given(q=prices, z=prices, p=prices, L=prices, l=prices, n=prices, i=st.integers(0, 2**63 - 1))
-def test_i10_amounts_and_ids_round_trip_exactly(q, z, p, L, l, n, i):  # noqa: E741 (the venue's own names)
-    event = decode_private(changed(ORDER, "o", q=q, z=z, p=p, L=L, l=l, n=n, i=i))
+@given(texts=st.lists(prices, min_size=6, max_size=6), order_id=st.integers(0, 2**63 - 1))
+def test_i10_amounts_and_ids_round_trip_exactly(texts, order_id):
+    fields = dict(zip(("q", "z", "p", "L", "l", "n"), texts, strict=True))
+    event = decode_private(changed(ORDER, "o", i=order_id, **fields))
     assert isinstance(event, OrderReport)
-    assert (event.quantity, event.filled, event.price) == (D(q), D(z), D(p))
-    assert (event.last_price, event.last_qty, event.commission) == (D(L), D(l), D(n))
-    assert (event.order_id, str(event.quantity)) == (i, str(D(q)))
+    read = (event.quantity, event.filled, event.price, event.last_price, event.last_qty, event.commission)
+    assert [str(value) for value in read] == [str(D(text)) for text in texts]
+    assert event.order_id == order_id

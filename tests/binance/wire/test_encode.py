@@ -20,6 +20,7 @@ from backstay.core.types import (
     TimeInForce,
     WorkingType,
 )
+
 from tests.binance.wire.contexts import CUSTOM_ID, context
 
 ONE_WAY, HEDGE = PositionMode.ONE_WAY, PositionMode.HEDGE

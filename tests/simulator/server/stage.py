@@ -95,10 +95,11 @@ class Stage:
         settings: ServerSettings | None = None,
         accounts: Mapping[str, Credentials] | None = None,
         faults: object = None,
+        engine: Any = None,
     ) -> None:
-        self.engine = ScriptedEngine()
+        self.engine = engine or ScriptedEngine()
         self.now = START
-        quick = settings or ServerSettings.for_sockets()
+        quick = settings or msgspec.structs.replace(ServerSettings.for_sockets(), strict_params=True)
         plan = None if faults is None else FaultPlan.of(faults)
         given = accounts or {KEY: Credentials.hmac(KEY, SECRET)}
         self.venue = SimulatedBinance(self.engine, given, start_ns=START, seed=7, settings=quick, faults=plan)

@@ -40,6 +40,8 @@ def test_the_clock_jumps_and_changes_speed(stage):
         ("price", {"symbol": "BTCUSDT", "price": "-1"}, "price"),
         ("human", {"do": "order", "account": "nobody"}, "'nobody'"),
         ("human", {"symbol": "BTCUSDT"}, "'do' is missing"),
+        ("price", b"BTCUSDT 5", "must be a JSON object"),
+        ("price", [1], "unknown field 'rules'"),
         ("faults", [{"effect": "dropp"}], "'drop'"),
         ("faults", b"rules: [}", "neither YAML nor JSON"),
     ],

@@ -259,3 +259,8 @@ def test_answers_are_delayed_by_the_set_latency_and_the_same_seed_gives_the_same
     assert first == dues()
     assert len(set(first)) > 10
     assert all(START + 2 * MS <= due < START + 3 * MS for due in first)
+
+
+def test_unread_parameters_are_let_pass_where_the_venue_is_set_to():
+    stage = Stage(ServerSettings.for_sockets())
+    assert stage.rest("POST", "/fapi/v1/order", ORDER | {"stopLossPrice": "1"})[0] == 200

@@ -44,6 +44,9 @@ class Gate:
         """Venue time at which the current pause ends; 0: none."""
         return self._limited_until
 
+    def headroom(self) -> dict[str, int]:
+        return self._budget.headroom(self._now())
+
     def admit(self, kind: Kind, weight: int, *, orders: int = 0) -> None:
         """Book a mutation. Raises NotSent when it may not go out now; nothing is awaited."""
         answer = self._budget.admit(kind, weight, self._now(), orders=orders)

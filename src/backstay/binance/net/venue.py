@@ -62,6 +62,8 @@ class VenueStatus(msgspec.Struct, frozen=True):
     orders_outstanding: int
     orders_by_ws: int
     orders_by_rest: int
+    headroom: dict[str, int]
+    """Requests left in each bucket of the venue (`wire.limits`)."""
 
 
 class BinanceVenue:
@@ -230,6 +232,7 @@ class BinanceVenue:
             orders_outstanding=orders.outstanding if orders is not None else 0,
             orders_by_ws=self._desk.sent_by_ws,
             orders_by_rest=self._desk.sent_by_rest,
+            headroom=self._gate.headroom(),
         )
 
     def venue_now_ns(self) -> TimeNs:

@@ -29,11 +29,12 @@ type OnAnswer[C] = Callable[[C, WsAnswer | None, str], None]
 
 
 class _Waiting[C]:
-    __slots__ = ("context", "deadline", "socket")
+    __slots__ = ("context", "deadline", "socket", "written_at")
 
-    def __init__(self, context: C, socket: Socket, deadline: float) -> None:
+    def __init__(self, context: C, socket: Socket, written_at: float, deadline: float) -> None:
         self.context = context
         self.socket = socket
+        self.written_at = written_at
         self.deadline = deadline
 
 
@@ -68,6 +69,7 @@ class WsApi[C]:
         self._ids = itertools.count(1)
         self._sweep: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._heard_at = 0.0
         self.line = Line(
             self._connect,
             entropy=entropy,
@@ -97,8 +99,9 @@ class WsApi[C]:
         number = str(next(self._ids))
         frame = encode.ws_request(mutation, number, self._per_request, venue_time // MS, recv_window_ms)
         socket.send(frame)
-        deadline = self._loop.time() + recv_window_ms / 1000 + self._timings.answer_margin
-        self._waiting[number] = _Waiting(context, socket, deadline)
+        now = self._loop.time()
+        deadline = now + recv_window_ms / 1000 + self._timings.answer_margin
+        self._waiting[number] = _Waiting(context, socket, now, deadline)
         if self._sweep is None:
             self._sweep = self._loop.call_at(deadline, self._sweep_due)
 
@@ -167,6 +170,7 @@ class WsApi[C]:
     # --- answers --------------------------------------------------------------------------------------
 
     def _on_message(self, frame: bytes) -> None:
+        self._heard_at = self._loop.time()
         try:
             answer = ws_answer(frame)
         except WireError as unreadable:
@@ -199,8 +203,13 @@ class WsApi[C]:
     def _sweep_due(self) -> None:
         self._sweep = None
         now = self._loop.time()
-        late = [number for number, one in self._waiting.items() if one.deadline <= now]
-        self._give_up(late, "no answer in time")
+        late = {number: one for number, one in self._waiting.items() if one.deadline <= now}
+        socket = self.line.socket
+        # not one byte since an order was written: the connection is dead, whatever TCP believes
+        deaf = any(one.socket is socket and one.written_at > self._heard_at for one in late.values())
+        self._give_up(list(late), "no answer in time")
+        if deaf:
+            self.line.drop("orders were not answered")
         if self._waiting:
             self._sweep = self._loop.call_at(
                 min(one.deadline for one in self._waiting.values()), self._sweep_due

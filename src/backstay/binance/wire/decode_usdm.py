@@ -31,7 +31,7 @@ from backstay.core.events import (
 )
 from backstay.core.types import MS, ZERO
 
-_S: Final = ord("s")
+_WRAPPER: Final = b'{"stream"'
 
 
 def decode_private(frame: bytes, id_prefix: str = "") -> AnyEvent:
@@ -42,7 +42,7 @@ def decode_private(frame: bytes, id_prefix: str = "") -> AnyEvent:
     Answers to our own control frames (``{"result":..,"id":..}``) are `Ignored` of kind ``control``.
     """
     try:
-        if frame[2] == _S:  # {"stream"
+        if frame.startswith(_WRAPPER):
             frame = bytes(frames.unwrap(frame).data)
         wire = frames.decode_frame(frame)
         return _CONVERT[type(wire)](wire)

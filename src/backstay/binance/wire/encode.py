@@ -198,18 +198,13 @@ def _place_form(
     limit = kind in {OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT}
     algo = kind in CONDITIONAL
     trailing = kind is OrderType.TRAILING_STOP_MARKET
-    if not algo and kind not in {OrderType.LIMIT, OrderType.MARKET}:
-        raise EncodeError(f"nobody can place a {kind} order")
     _exactly("price", kind, given=has_price, wanted=limit)
     _exactly("quantity", kind, given=has_quantity, wanted=not close_position)
     _exactly("trigger", kind, given=has_trigger, wanted=algo and not trailing)
     _exactly("callback_rate", kind, given=has_rate, wanted=trailing)
     if has_activate and not trailing:
         raise EncodeError(f"a {kind} order takes no activate_price")
-    if (position_side is PositionSide.BOTH) is not (mode is PositionMode.ONE_WAY):
-        raise EncodeError(f"position side {position_side} does not exist in {mode} mode")
-    if close_position:
-        _check_closing(kind, side, position_side)
+    _check_kind(kind, side, position_side, mode, close_position=close_position)
     fields: dict[str, str | Hole] = {
         "newOrderRespType": "ACK",
         "positionSide": position_side.value,
@@ -242,7 +237,15 @@ def _place_form(
     return compile_form(endpoints.WS_ALGO_PLACE, endpoints.ALGO_PLACE, fields)
 
 
-def _check_closing(kind: OrderType, side: Side, position_side: PositionSide) -> None:
+def _check_kind(
+    kind: OrderType, side: Side, position_side: PositionSide, mode: PositionMode, *, close_position: bool
+) -> None:
+    if kind not in CONDITIONAL and kind not in {OrderType.LIMIT, OrderType.MARKET}:
+        raise EncodeError(f"nobody can place a {kind} order")
+    if (position_side is PositionSide.BOTH) is not (mode is PositionMode.ONE_WAY):
+        raise EncodeError(f"position side {position_side} does not exist in {mode} mode")
+    if not close_position:
+        return
     if kind not in {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET}:
         raise EncodeError(f"close_position does not go with {kind}")
     opening = {PositionSide.LONG: Side.BUY, PositionSide.SHORT: Side.SELL}.get(position_side)

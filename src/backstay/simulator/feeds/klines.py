@@ -245,7 +245,7 @@ def _load(
             (prices[name] > high) | (prices[name] < low),
             "is outside the bar's low and high",
         )
-    interval = int(opened.diff().drop_nulls().min() or MINUTE) if opened.len() > 1 else MINUTE  # type: ignore[arg-type]  # Int64
+    interval = min(opened.diff().drop_nulls().to_list(), default=MINUTE)
     grid = choose_grid(path, symbol, given, list(prices.values()), volume)
     columns = [opened.alias("open_time")]
     columns += [in_units(series, grid.tick)[0].alias(name) for name, series in prices.items()]

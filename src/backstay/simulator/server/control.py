@@ -13,7 +13,7 @@ import msgspec
 from backstay.simulator.errors import Refusal
 from backstay.simulator.server.clock import VenueClock
 from backstay.simulator.server.desk import Desk
-from backstay.simulator.server.faults import FaultPlan, FaultPlanError
+from backstay.simulator.server.faults import FaultPlan
 from backstay.simulator.server.port import EnginePort
 from backstay.simulator.server.replies import encode
 from backstay.simulator.server.settings import MS
@@ -56,22 +56,25 @@ def handle(
         if action is None:
             known = ", ".join(f"{m} {p}" for m, p in _ACTIONS)
             raise ControlError(f"{method} {name} is not a control path; known: {known}", 404)
-        arguments = {**dict(parse_qsl(query)), **_json(body)}
+        arguments = {**dict(parse_qsl(query)), **_json(body, yaml=name == "/sim/v1/faults")}
         return 200, encode(action(venue, arguments, now))
     except ControlError as error:
         return error.status, encode({"error": str(error)})
-    except FaultPlanError as error:
-        return 400, encode({"error": str(error)})
+    except (ValueError, LookupError, TypeError) as error:
+        # A FaultPlanError says it all; of the rest the engine could make nothing.
+        return 400, encode({"error": str(error) or type(error).__name__})
     except Refusal as refusal:
         return 400, encode({"error": refusal.msg, "code": refusal.code, "msg": refusal.msg})
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _json(body: bytes, *, yaml: bool) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
         data = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if not yaml:
+            raise ControlError(f"the body must be a JSON object: {error}") from error
         # A fault plan may come as YAML, as it stands in its file.
         data = {"plan": body.decode(errors="replace")}
     if isinstance(data, list):

@@ -231,7 +231,9 @@ class SimulatedBinance:
                 self._outbox.release(conn, now)
 
     def _flush(self, now: int) -> None:
-        for account, event in self.engine.take_user_events():
-            self._streams.private(account, event, now)
+        # A fault that follows from a frame may make the engine speak again: go on until it is silent.
+        while events := self.engine.take_user_events():
+            for account, event in events:
+                self._streams.private(account, event, now)
         for stream, payload in self.engine.take_market_events():
             self._streams.market(stream, payload, now)

@@ -31,6 +31,8 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_recv_window_ms: int = 60_000
     default_recv_window_ms: int = 5_000
     future_tolerance_ms: int = 1_000
+    # Refuse parameters that an endpoint does not read (-1104). Off on sockets: clients in wide use leak some
+    # of their own, and live off a venue that lets them.
     strict_params: bool = True
     listen_key_minutes: int = 60
     streams_per_connection: int = 1024
@@ -44,4 +46,10 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def for_sockets(cls) -> "ServerSettings":
-        return cls(ack_latency_ms=0.0, event_latency_ms=0.0, market_latency_ms=0.0, jitter_ms=0.0)
+        return cls(
+            ack_latency_ms=0.0,
+            event_latency_ms=0.0,
+            market_latency_ms=0.0,
+            jitter_ms=0.0,
+            strict_params=False,
+        )

@@ -37,8 +37,8 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     """break-even -> its stop trigger"""
     profits: tuple[Decimal, ...]
     """average -> price of each take-profit level"""
-    depths: tuple[Decimal, ...]
-    """D(0) to D(N) of the ladder"""
+    steps: tuple[Decimal, ...]
+    """anchor -> price of each ladder step, 1 -+ D(k); index 0 is the anchor itself"""
     sizes: tuple[Decimal, ...]
     """Of each ladder step, in the policy's size unit; index 0 is step 1"""
 
@@ -63,16 +63,16 @@ def factors(policy: PositionPolicy, direction: Direction) -> Factors:
         break_even_at=None if rule is None else ONE + sign * rule.trigger,
         break_even_offset=ONE if rule is None else ONE + sign * rule.offset,
         profits=tuple(ONE + sign * level.distance for level in policy.take_profit.levels),
-        depths=_depths(dca),
+        steps=_steps(dca, sign),
         sizes=() if dca is None else tuple(dca.first_size * dca.size_multiplier**k for k in range(dca.steps)),
     )
 
 
-def _depths(dca: DcaPolicy | None) -> tuple[Decimal, ...]:
+def _steps(dca: DcaPolicy | None, sign: int) -> tuple[Decimal, ...]:
     if dca is None:
         return ()
     d, m = dca.first_deviation, dca.deviation_multiplier
-    return tuple(cumulative_deviation(d, m, k) for k in range(dca.steps + 1))
+    return tuple(ONE - sign * cumulative_deviation(d, m, k) for k in range(dca.steps + 1))
 
 
 def _plain(value: Decimal) -> Decimal:

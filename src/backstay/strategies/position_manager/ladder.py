@@ -8,14 +8,16 @@ from decimal import Decimal
 
 import msgspec
 
-from backstay.core.filters import Reason, conform
-from backstay.core.money import ladder_price, round_down, round_up
+from backstay.core.filters import conform
+from backstay.core.money import ONE, round_down, round_up
 from backstay.core.slots import Slot, SlotKey, Unplaceable
-from backstay.core.types import ZERO, Direction, OrderType, Role, TimeNs
+from backstay.core.types import ZERO, OrderType, Role, TimeNs
 from backstay.core.view import PositionView, StepProgress
 from backstay.strategies.position_manager.factors import Factors
 from backstay.strategies.position_manager.facts import base_quantity, last_increase_at
-from backstay.strategies.position_manager.policy import DcaPolicy, LadderAnchor, SizeUnit
+from backstay.strategies.position_manager.policy import STEPS_MAX, DcaPolicy, LadderAnchor, SizeUnit
+
+KEYS = tuple(SlotKey(Role.DCA, step) for step in range(STEPS_MAX + 1))
 
 
 class LadderPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +54,12 @@ def plan_ladder(
             continue
         first_due = first_due or step
         price = step_price(view, dca, f, step, first_due)
-        if price <= 0 or (stop is not None and (price <= stop if f.long else price >= stop)):
+        slot = _slot(view, dca, f, step, price, progress)
+        if isinstance(slot, Slot) and slot.price is not None:
+            price = slot.price
+        if price <= ZERO or (stop is not None and (price <= stop if f.long else price >= stop)):
             notes.append(f"dca {step}: unreachable")  # and so is every later one (D-4)
             break
-        slot = _slot(view, dca, f, step, price, progress)
         if isinstance(slot, Unplaceable):
             if progress is None:
                 notes.append(f"dca {step}: filtered ({slot.reason})")
@@ -89,39 +93,36 @@ def is_done(progress: StepProgress, done_fraction: Decimal) -> bool:
 
 
 def step_price(view: PositionView, dca: DcaPolicy, f: Factors, step: int, first_due: int) -> Decimal:
-    """P(k), on the grid (7.3).
+    """P(k) before it is rounded (7.3).
 
     first_entry and average: ``A * (1 -+ D(k))``. last_fill: the distance from the latest fill is what D
     adds from one step to the next. With a moving anchor, the rest of a step that has begun to fill keeps its
     price, which is the price of the latest fill (D-1).
     """
-    direction = Direction.LONG if f.long else Direction.SHORT
-    tick = view.instrument.tick
     if dca.anchor is LadderAnchor.FIRST_ENTRY:
-        return ladder_price(direction, view.anchor, f.depths[step], tick)
+        return view.anchor * f.steps[step]
     begun = view.dca.get(first_due)
     started = begun is not None and begun.filled > 0
     if started and step == first_due:
-        return ladder_price(direction, view.last_fill_price, ZERO, tick)
+        return view.last_fill_price
     if dca.anchor is LadderAnchor.AVERAGE:
-        return ladder_price(direction, view.average, f.depths[step], tick)
-    base = f.depths[first_due] if started else f.depths[first_due - 1]
-    return ladder_price(direction, view.last_fill_price, f.depths[step] - base, tick)
+        return view.average * f.steps[step]
+    base = first_due if started else first_due - 1
+    return view.last_fill_price * (ONE + f.steps[step] - f.steps[base])
 
 
 def step_size(view: PositionView, dca: DcaPolicy, f: Factors, step: int, price: Decimal) -> Decimal:
-    """q(k) = q1 * s^(k-1), rounded down to the step; `raise_to_min`: at least what the venue takes (D-5)."""
+    """q(k) = q1 * s^(k-1) before it is rounded; `raise_to_min`: at least what the venue takes (D-5)."""
     size, instrument = f.sizes[step - 1], view.instrument
     if dca.size_unit is SizeUnit.QUOTE:
         size /= view.anchor
     elif dca.size_unit is SizeUnit.BASE_FRACTION:
         size *= base_quantity(view)
-    size = round_down(size, instrument.step)
     if dca.raise_to_min:
-        least = max(instrument.min_qty, instrument.step)
-        if instrument.min_notional:
-            least = max(least, round_up(instrument.min_notional / price, instrument.step))
-        size = max(size, least)
+        grid = instrument.step
+        on_tick = round_down(price, instrument.tick) if f.long else round_up(price, instrument.tick)
+        worth = round_up(instrument.min_notional / on_tick, grid) if on_tick > 0 else ZERO
+        size = max(round_down(size, grid), round_up(instrument.min_qty, grid), grid, worth)
     return size
 
 
@@ -133,21 +134,13 @@ def _slot(
         size = step_size(view, dca, f, step, price)
     else:
         size = progress.ordered - progress.filled
-    slot = Slot(
-        key=SlotKey(Role.DCA, step),
-        side=f.opening,
-        kind=OrderType.LIMIT,
-        price=price,
-        quantity=size,
-    )
-    if progress is not None and progress.open:
-        return slot  # rests already: the venue's minimum was asked of the whole order
-    fit = conform(slot, view.instrument, mark=None)
-    if isinstance(fit, Unplaceable) and fit.reason == Reason.NOTIONAL_BELOW_MIN and dca.raise_to_min:
-        # `least` was computed from a rounded quotient: one step more is enough.
-        raised = msgspec.structs.replace(slot, quantity=size + view.instrument.step)
-        return conform(raised, view.instrument, mark=None)
-    return fit
+        if progress.open:
+            # Rests already: the venue's minimum was asked of the whole order, not of what remains.
+            tick = view.instrument.tick
+            price = round_down(price, tick) if f.long else round_up(price, tick)
+            return Slot(key=KEYS[step], side=f.opening, kind=OrderType.LIMIT, price=price, quantity=size)
+    slot = Slot(key=KEYS[step], side=f.opening, kind=OrderType.LIMIT, price=price, quantity=size)
+    return conform(slot, view.instrument, mark=None)
 
 
 def _cap(dca: DcaPolicy, quantity: Decimal, cost: Decimal) -> str | None:

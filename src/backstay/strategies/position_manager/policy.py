@@ -182,6 +182,9 @@ class LadderAnchor(StrEnum):
     AVERAGE = "average"
 
 
+STEPS_MAX = 100
+
+
 class DcaPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: int
     first_deviation: Decimal
@@ -200,8 +203,8 @@ class DcaPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         _fraction("dca.first_deviation", self.first_deviation)
-        if not 0 <= self.steps <= 100:
-            raise ValueError(f"dca.steps is {self.steps}; write 0 to 100")
+        if not 0 <= self.steps <= STEPS_MAX:
+            raise ValueError(f"dca.steps is {self.steps}; write 0 to {STEPS_MAX}")
         if self.max_resting < 1:
             raise ValueError(f"dca.max_resting is {self.max_resting}; write 1 or more")
         if self.cooldown < 0:

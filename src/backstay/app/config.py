@@ -1,0 +1,368 @@
+"""The configuration: `config.yaml`, then `.env`, then the environment; later wins.
+
+Every value is checked when it is read, and an error names the key, its line or variable, and the nearest
+known key. Secrets are not part of it (`backstay.app.secrets`).
+"""
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from backstay.app import older_names
+from backstay.app.config_errors import explain
+from backstay.app.errors import ConfigError
+from backstay.app.managers import ManagerSettings, parse_managers
+from backstay.app.secrets import Secrets
+from backstay.app.units import decimal, fraction
+from backstay.app.yaml_file import KeyPath, YamlFile, read_yaml
+from backstay.binance.wire.endpoints import Environment, environment
+from backstay.core.engine import Engine
+from backstay.core.modes import FACTS, locks
+from backstay.core.risk import RiskLimits
+from backstay.core.types import Mode, PositionMode
+
+DEFAULT_FILE = Path("config.yaml")
+PREFIX = "BACKSTAY_"
+
+type Amount = Annotated[Decimal, BeforeValidator(decimal), Field(gt=0)]
+type Share = Annotated[Decimal, BeforeValidator(fraction), Field(gt=0, lt=1)]
+type Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class RunSettings(_Section):
+    mode: Mode | None = Field(
+        default=None,
+        description="see [modes](../operating/modes.md); left out: `DRY_RUN_PRIVATE` with keys, else `PAPER`",
+    )
+    enable_trading: bool = Field(
+        default=False,
+        description="the first switch: without it nothing is sent in `DEMO`, `TESTNET` and `LIVE`",
+    )
+    live_confirm: str = Field(default="", description="`YES_I_UNDERSTAND`, letter by letter, for `LIVE`")
+    data_dir: Path = Field(
+        default=Path("data"), description="where the ledger lives; one process owns it at a time"
+    )
+
+
+class AccountSettings(_Section):
+    name: str = Field(
+        default="main", min_length=1, description="a name for the account, in the ledger and on screens"
+    )
+    position_mode: PositionMode = Field(
+        default=PositionMode.ONE_WAY,
+        description="`one_way` or `hedge`; compared with the account's own, never switched",
+    )
+
+
+class UsdmHosts(_Section):
+    rest: str | None = Field(default=None, description="base URL of REST, `http://` or `https://`")
+    public_stream: str | None = Field(
+        default=None, description="order books and book tickers, `ws://` or `wss://`"
+    )
+    market_stream: str | None = Field(default=None, description="every other market stream")
+    private_stream: str | None = Field(default=None, description="account events")
+    ws_api: str | None = Field(default=None, description="orders over WebSocket")
+
+
+class SpotHosts(_Section):
+    rest: str | None = Field(default=None, description="no effect in this version")
+    stream: str | None = Field(default=None, description="no effect in this version")
+    ws_api: str | None = Field(default=None, description="no effect in this version")
+
+
+class EndpointSettings(_Section):
+    usdm: UsdmHosts = UsdmHosts()
+    spot: SpotHosts = SpotHosts()
+
+
+class RiskSettings(_Section):
+    max_open_positions: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="no new position beyond this many"
+    )
+    max_notional: Amount | None = Field(
+        default=None,
+        description="worst case over all positions and resting exposure orders, in quote currency",
+    )
+    max_leverage: Annotated[int, Field(ge=1, le=150)] | None = Field(
+        default=None, description="no exposure in a symbol whose leverage is set higher"
+    )
+    daily_loss_limit: Share | None = Field(default=None, description="read, and not enforced in this version")
+
+    def limits(self) -> RiskLimits:
+        return RiskLimits(
+            max_open_positions=self.max_open_positions,
+            max_notional=self.max_notional,
+            max_leverage=self.max_leverage,
+            daily_loss_limit=self.daily_loss_limit,
+        )
+
+
+class StoreSettings(_Section):
+    url: str = Field(default="sqlite:///data/backstay.db", description="no effect in this version")
+
+
+class DashboardSettings(_Section):
+    host: str = Field(
+        default="127.0.0.1", description="address of the status page; it has no log-in, keep it local"
+    )
+    port: Port = Field(default=8720, description="0 takes a free one")
+    enabled: bool = Field(default=True, description="`false`: `run` serves no page")
+
+
+class MetricsSettings(_Section):
+    port: Port = Field(default=9108, description="no effect in this version")
+
+
+class AlertSettings(_Section):
+    urls: tuple[str, ...] = Field(default=(), description="no effect in this version")
+
+
+class LogSettings(_Section):
+    dir: Path = Field(default=Path("logs"), description="folder of the log files and of the lock of the mode")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least that is logged"
+    )
+    file: Path | None = Field(default=None, description="left out: `backstay.log` in `logs.dir`")
+    error_file: Path | None = Field(default=None, description="left out: `error.log` in `logs.dir`")
+    rotate_mb: Annotated[int, Field(ge=1)] = Field(
+        default=100, description="size at which a log file is put aside"
+    )
+    keep: Annotated[int, Field(ge=1)] = Field(default=5, description="how many old log files are kept")
+
+
+class Settings(BaseSettings):
+    """The whole configuration, checked. Made by `load_settings`, or from keywords (which read nothing else)."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    run: RunSettings = RunSettings()
+    account: AccountSettings = AccountSettings()
+    endpoints: EndpointSettings = EndpointSettings()
+    managers: tuple[dict[str, Any], ...] | None = None
+    risk: RiskSettings = RiskSettings()
+    store: StoreSettings = StoreSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertSettings = AlertSettings()
+    logs: LogSettings = LogSettings()
+
+    _managers: tuple[ManagerSettings, ...] = PrivateAttr(())
+    _secrets: Secrets = PrivateAttr(default_factory=lambda: Secrets({}))
+    _told: tuple[str, ...] = PrivateAttr(())
+
+    @classmethod
+    def settings_customise_sources(
+        cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Checks that need more than one key. Raises ConfigError."""
+        self._managers = parse_managers(self.managers if self.managers is not None else _DEFAULT_MANAGERS)
+        try:
+            environment(self.mode, self._hosts())
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    @classmethod
+    def for_demo(
+        cls,
+        data_dir: Path,
+        *,
+        position_mode: PositionMode = PositionMode.ONE_WAY,
+        managers: tuple[dict[str, Any], ...] | None = None,
+        risk: RiskSettings | None = None,
+        dashboard: DashboardSettings | None = None,
+    ) -> Self:
+        """PAPER with everything below `data_dir`; reads no file and no environment."""
+        return cls(
+            run=RunSettings(mode=Mode.PAPER, data_dir=data_dir),
+            account=AccountSettings(name="demo", position_mode=position_mode),
+            managers=managers,
+            risk=risk or RiskSettings(),
+            dashboard=dashboard or DashboardSettings(),
+            logs=LogSettings(dir=data_dir / "logs"),
+        )
+
+    # --- resolved -----------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """The configured mode; without one the dry run when there are keys for it, else PAPER."""
+        if self.run.mode is not None:
+            return self.run.mode
+        return Mode.DRY_RUN_PRIVATE if self._secrets.kind(Mode.DRY_RUN_PRIVATE) else Mode.PAPER
+
+    @property
+    def secrets(self) -> Secrets:
+        return self._secrets
+
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """The locks of the mode that are still closed, by name; empty: armed."""
+        return locks(self.mode, enable_trading=self.run.enable_trading, live_confirm=self.run.live_confirm)
+
+    @property
+    def armed(self) -> bool:
+        return not self.locks
+
+    @property
+    def environment(self) -> Environment:
+        """Hosts of the mode, with `endpoints.usdm` over them. Another REST host is another environment."""
+        found = environment(self.mode, self._hosts())
+        rest = self.endpoints.usdm.rest
+        if rest is None:
+            return found
+        return Environment(name=f"{found.name}@{rest.partition('://')[2].rstrip('/')}", usdm=found.usdm)
+
+    def _hosts(self) -> dict[str, str]:
+        return {k: v for k, v in self.endpoints.usdm.model_dump().items() if v is not None}
+
+    @property
+    def policies(self) -> tuple[ManagerSettings, ...]:
+        return self._managers
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that is named by a manager."""
+        return tuple(sorted({s for m in self._managers for s in m.policy.symbols}))
+
+    def engine(self) -> Engine:
+        return Engine(tuple(m.manager() for m in self._managers), self.risk.limits())
+
+    @property
+    def data_dir(self) -> Path:
+        return self.run.data_dir.expanduser()
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.logs.dir.expanduser()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is legal and yet probably not meant, one sentence each."""
+        found = [*self._told, *self._secrets.warnings()]
+        for manager in self._managers:
+            found.extend(f"{manager.where}: {text}" for text in manager.policy.check())
+        if not self._managers:
+            found.append("managers is empty: positions are watched and nothing is guarded")
+        if self.risk.daily_loss_limit is not None:
+            found.append("risk.daily_loss_limit is not enforced in this version")
+        if self.alerts.urls:
+            found.append("alerts.urls has no effect in this version: nobody is called")
+        if any(v is not None for v in self.endpoints.spot.model_dump().values()):
+            found.append("endpoints.spot has no effect in this version")
+        if self.mode is Mode.PAPER and self._hosts():
+            found.append("endpoints.usdm has no effect in PAPER, whose exchange is in the process")
+        return tuple(found)
+
+
+_DEFAULT_MANAGERS: tuple[dict[str, Any], ...] = ({"strategy": "position_manager"},)
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    env_file: Path | None = None,
+) -> Settings:
+    """Read and check everything. `path` None: `config.yaml`, which may be absent for PAPER.
+
+    `environ` None: the process's. `env_file` None: `.env` beside the configuration, else in the working
+    folder.
+    Raises ConfigError.
+    """
+    file = _file(path)
+    dotenv = env_file or _env_file(file.path.parent)
+    kept = {k: v for k, v in dotenv_values(dotenv).items() if v is not None} if dotenv is not None else {}
+    values = {**kept, **(os.environ if environ is None else environ)}
+    secrets = Secrets(values, env_file=dotenv)
+    from_environment, names = _nested(values)
+
+    class _Source(PydanticBaseSettingsSource):
+        def __init__(self, cls: type[BaseSettings], data: dict[str, Any]) -> None:
+            super().__init__(cls)
+            self._data = data
+
+        def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+            return self._data.get(field_name), field_name, False
+
+        def __call__(self) -> dict[str, Any]:
+            return self._data
+
+    class _Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return _Source(settings_cls, from_environment), _Source(settings_cls, file.data)
+
+        def model_post_init(self, context: Any, /) -> None:
+            self._secrets = secrets
+            self._told = older_names.warnings(values)
+            _needs_managers(self, file)
+            super().model_post_init(context)
+
+    try:
+        return _Loaded()
+    except ValidationError as error:
+        raise ConfigError(explain(error, Settings, lambda at: names.get(at) or file.where(at))) from None
+    except ConfigError as error:
+        raise type(error)(f"{file.path}: {error}" if file.data else str(error)) from None
+
+
+def _file(path: Path | None) -> YamlFile:
+    if path is not None:
+        return read_yaml(path.expanduser())
+    return read_yaml(DEFAULT_FILE) if DEFAULT_FILE.exists() else YamlFile(DEFAULT_FILE, {}, {})
+
+
+def _env_file(folder: Path) -> Path | None:
+    for candidate in (folder / ".env", Path(".env")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _needs_managers(settings: Settings, file: YamlFile) -> None:
+    if settings.managers is None and FACTS[settings.mode].real_account:
+        raise ConfigError(
+            f"managers is missing in {file.path}, and mode {settings.mode} needs it: write what shall be "
+            "guarded (`backstay init` asks and writes), or `managers: []` to only watch"
+        )
+
+
+def _nested(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """Variables as nested keys (`BACKSTAY_RUN__DATA_DIR`, older names), and which variable gave which."""
+    nested: dict[str, Any] = {}
+    names: dict[KeyPath, str] = {}
+    paths = {name: older_names.CONCERNS[name] for name in older_names.CONCERNS if values.get(name)}
+    paths |= {
+        name: tuple(name.removeprefix(PREFIX).lower().split("__"))
+        for name, value in values.items()
+        if name.startswith(PREFIX) and value and name not in NOT_SETTINGS
+    }
+    for name, path in paths.items():
+        here = nested
+        for part in path[:-1]:
+            here = here.setdefault(part, {})
+            if not isinstance(here, dict):
+                raise ConfigError(f"{name}: {'.'.join(path[:-1])} is a value and has no keys")
+        here[path[-1]] = values[name]
+        names[path] = name
+    return nested, names
+
+
+NOT_SETTINGS = ("BACKSTAY_PYTHON", "BACKSTAY_PROFILE")
+"""Variables with the prefix that belong to the developer's tools."""

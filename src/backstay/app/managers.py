@@ -1,0 +1,196 @@
+"""Entries of `managers:` become policies; percentages, durations and sizes become exact values.
+
+The keys, their defaults and their limits are those of `strategies.position_manager.policy`: nothing is said
+twice here, so a key that the policy learns can be configured at once.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from backstay.app.errors import ConfigError
+from backstay.app.nearest import suggestion
+from backstay.app.units import decimal, duration, fraction, size
+from backstay.core.engine import Manager
+from backstay.core.types import TimeNs
+from backstay.strategies.position_manager.policy import DcaPolicy, OnExternal, PositionPolicy, StopPolicy
+from backstay.strategies.position_manager.wanted import PositionManager
+
+STRATEGIES = ("position_manager", "swing", "scored")
+LATER = ("swing", "scored")
+"""Known by name, not in this version."""
+ABSOLUTE = {
+    StopPolicy: ("price",),
+    DcaPolicy: (
+        "first_size",
+        "deviation_multiplier",
+        "size_multiplier",
+        "max_total_qty",
+        "max_total_notional",
+    ),
+}
+"""Decimals that count prices, quantities or factors; all others are fractions."""
+OWN_KEYS = ("strategy", "product")
+
+
+class ManagerSettings(msgspec.Struct, frozen=True):
+    """One configured manager."""
+
+    where: str
+    strategy: str
+    product: str
+    policy: PositionPolicy
+
+    def manager(self) -> Manager:
+        """As the engine takes it."""
+        return Manager(
+            strategy=PositionManager(),
+            policy=self.policy,
+            symbols=frozenset(self.policy.symbols),
+            directions=frozenset(self.policy.sides),
+        )
+
+
+def parse_managers(entries: Sequence[object]) -> tuple[ManagerSettings, ...]:
+    """Raises ConfigError with the path of the offending key."""
+    parsed = tuple(parse_manager(entry, f"managers[{i}]") for i, entry in enumerate(entries))
+    owner: dict[str, str] = {}
+    for manager in parsed:
+        for symbol in manager.policy.symbols or ("",):
+            if symbol in owner:
+                what = symbol or "every symbol with an open position (symbols is empty)"
+                raise ConfigError(
+                    f"{manager.where}.symbols: {what} is managed by {owner[symbol]} already; "
+                    f"a symbol has one manager"
+                )
+            owner[symbol] = manager.where
+    return parsed
+
+
+def parse_manager(raw: object, where: str) -> ManagerSettings:
+    """One entry. Raises ConfigError."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{where} must be keys such as strategy: and stop_loss:, not {raw!r}")
+    strategy = str(raw.get("strategy", ""))
+    if not strategy:
+        raise ConfigError(f"{where}.strategy is missing; write strategy: position_manager")
+    if strategy in LATER:
+        raise ConfigError(
+            f"{where}.strategy: {strategy} is not in this version, which has position_manager; take the "
+            f"entry out"
+        )
+    if strategy not in STRATEGIES:
+        raise ConfigError(f"{where}.strategy: {strategy!r} is not known; {suggestion(strategy, STRATEGIES)}")
+    product = str(raw.get("product", "usdm"))
+    if product != "usdm":
+        raise ConfigError(f"{where}.product: position_manager guards usdm, not {product!r}")
+    fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
+    fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
+    policy = _build(PositionPolicy, fields, where, extra=OWN_KEYS)
+    if policy.on_external_position is not OnExternal.MANAGE:
+        raise ConfigError(
+            f"{where}.on_external_position: {policy.on_external_position} is not in this version, which manages "
+            f"every position of its symbols; write manage, and leave out the symbols that it must not touch"
+        )
+    return ManagerSettings(where, strategy, product, policy)
+
+
+def _symbols(value: object, where: str) -> list[str]:
+    items = [value] if isinstance(value, str) else value
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise ConfigError(f"{where}: {value!r} is not a list; write [BTCUSDT] or []")
+    for item in items:
+        text = str(item)
+        if not text.replace("_", "").isalnum() or text != text.upper():
+            raise ConfigError(
+                f"{where}: {text!r} is not a symbol; write it as the venue does, such as BTCUSDT"
+            )
+    if len(set(items)) != len(items):
+        raise ConfigError(f"{where}: a symbol stands there twice")
+    return [str(item) for item in items]
+
+
+def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: Sequence[str] = ()) -> T:
+    """A policy struct from configuration keys."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{where}: {raw!r} must be keys and values, such as {{enabled: true}}")
+    hints = get_type_hints(kind)
+    for key in raw:
+        if key not in hints:
+            known = [*hints, *extra]
+            raise ConfigError(
+                f"{where}.{key} is not a key; {suggestion(str(key), known, prefix=where + '.')}"
+            )
+    if kind is DcaPolicy:
+        raw = _with_unit(raw, where)
+    needed = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in raw]
+    if needed:
+        raise ConfigError(f"{where} needs {' and '.join(needed)}")
+    plain = ABSOLUTE.get(kind, ())  # type: ignore[call-overload]  # keys are struct classes, T is one of them
+    values = {k: _convert(hints[k], v, f"{where}.{k}", absolute=k in plain) for k, v in raw.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _with_unit(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`first_size` names its own unit, unless `size_unit` says that a plain number means something else."""
+    fields = dict(raw)
+    if "first_size" not in fields:
+        return fields
+    try:
+        amount, unit = size(fields["first_size"])
+    except ValueError as error:
+        raise ConfigError(f"{where}.first_size: {error}") from None
+    given = fields.get("size_unit")
+    if given is not None and unit != "quantity" and given != unit:
+        raise ConfigError(f"{where}: first_size {fields['first_size']!r} and size_unit {given} contradict")
+    return {**fields, "first_size": amount, "size_unit": given or unit}
+
+
+def _convert(hint: Any, value: Any, where: str, *, absolute: bool) -> Any:
+    """A configured value as the field's type."""
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(a for a in get_args(hint) if a is not type(None))
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _build(hint, value, where)
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, list) else [value]
+        inner = get_args(hint)[0]
+        return tuple(_convert(inner, v, f"{where}[{i}]", absolute=absolute) for i, v in enumerate(items))
+    try:
+        return _scalar(hint, value, absolute=absolute)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _scalar(hint: Any, value: Any, *, absolute: bool) -> Any:
+    if hint is TimeNs:
+        return duration(value)
+    if hint is Decimal:
+        return decimal(value) if absolute else fraction(value)
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{value!r} is not true or false")
+    if hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise ValueError(f"{value!r} is not a whole number")
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        known = {str(member.value).lower(): member for member in hint}
+        found = known.get(str(value).lower())
+        if found is None:
+            names = [str(member.value) for member in hint]
+            raise ValueError(f"{value!r} is not known; {suggestion(str(value), names)}")
+        return found
+    return str(value)

@@ -1,0 +1,39 @@
+"""Names of environment variables from before `config.yaml`: what concerns this version works, the rest is told."""
+
+from collections.abc import Mapping
+
+CONCERNS: dict[str, tuple[str, ...]] = {
+    "EXECUTION_MODE": ("run", "mode"),
+    "LOG_LEVEL": ("logs", "level"),
+    "LOG_PATH": ("logs", "file"),
+    "ERROR_LOG_PATH": ("logs", "error_file"),
+    "LOG_ROTATION_SIZE_MB": ("logs", "rotate_mb"),
+    "LOG_BACKUP_COUNT": ("logs", "keep"),
+}
+IDLE: dict[str, str] = {
+    "BINANCE_API_URL": "spot; futures hosts are endpoints.usdm",
+    "BINANCE_STREAM_URL": "spot; futures hosts are endpoints.usdm",
+    "TRADING_SYMBOL": "spot; futures symbols are managers.symbols",
+    "MIN_PROFIT_PERCENTAGE": "spot",
+    "MAX_SELL_VALUE_USDC": "spot",
+    "POSITION_AGE_ALERT_HOURS": "spot",
+    "DB_PATH": "this version keeps its truth in run.data_dir and has no database",
+    "WEBSOCKET_RECONNECT_TIMEOUT": "reconnecting needs no setting",
+    "WEBSOCKET_INITIAL_RETRY_DELAY": "reconnecting needs no setting",
+    "WEBSOCKET_RECONNECT_DELAY": "reconnecting needs no setting",
+    "WEBSOCKET_MAX_RETRIES": "reconnecting never gives up",
+    "MAX_RECONNECTION_ATTEMPTS": "reconnecting never gives up",
+    "WEBSOCKET_PING_INTERVAL": "the venue's own pings are answered",
+    "WEBSOCKET_PING_TIMEOUT": "the venue's own pings are answered",
+    "REST_API_REFRESH_RATE": "nothing is polled",
+    "MAX_ORDER_PROCESSING_TIME": "deadlines are fixed",
+    "MAX_PRICE_UPDATE_LATENCY": "deadlines are fixed",
+    "MAX_STATE_RECOVERY_TIME": "deadlines are fixed",
+    "CONCURRENT_UPDATES_THRESHOLD": "one owner works in order",
+}
+"""Accepted and without effect, with the reason."""
+
+
+def warnings(values: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence for each variable that is set and has no effect."""
+    return tuple(f"{name} is set and has no effect here ({IDLE[name]})" for name in IDLE if values.get(name))

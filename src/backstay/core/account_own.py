@@ -1,0 +1,148 @@
+"""What we did and what we were told: requests, answers, timers, recoveries, the operator's word, a new run."""
+
+from msgspec.structs import replace
+
+from backstay.core import confirmations, recovery, requests, scope
+from backstay.core.account_scopes import each, gate, of_symbol, scope_state, with_scope
+from backstay.core.events import (
+    AnswerReceived,
+    GateChanged,
+    OperatorAction,
+    OperatorCommand,
+    PriceReached,
+    RecoveryEnded,
+    RecoveryStarted,
+    RequestDropped,
+    RequestSent,
+    RequestsRegistered,
+    RunStarted,
+    TimePassed,
+    TrustLost,
+)
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import Direction, Scope, Subject, TimeNs
+
+A = AccountState
+
+
+def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
+    keys = dict.fromkeys(r.scope for r in e.requests)
+
+    def register(s: ScopeState) -> ScopeState:
+        mine = tuple(r for r in e.requests if r.scope == s.scope)
+        if all(r.ctx_id in (s.contexts if r.context is not None else s.pendings) for r in mine):
+            return s
+        return requests.register(s, mine, e.pre_armed, now)
+
+    return each(account, keys, register)
+
+
+def sent(account: A, e: RequestSent, now: TimeNs) -> A:
+    return with_scope(account, requests.sent(scope_state(account, e.scope), e, now))
+
+
+def dropped(account: A, e: RequestDropped, now: TimeNs) -> A:
+    s = scope_state(account, e.scope)
+    if e.ctx_id not in s.pendings and e.ctx_id not in s.contexts:
+        return account
+    return with_scope(account, requests.dropped(s, e, now))
+
+
+def answered(account: A, e: AnswerReceived, now: TimeNs) -> A:
+    after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
+    if e.effect.value in ("banned", "keys"):
+        after = gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
+    return after
+
+
+def time(account: A, e: TimePassed, now: TimeNs) -> A:
+    before = account.scopes.get(e.scope)
+    if before is None:
+        return account
+    after, reasons = confirmations.expire(before, now)
+    for reason in reasons:
+        after = scope.lose_trust(after, reason)
+    return with_scope(account, after)
+
+
+def price(account: A, e: PriceReached, now: TimeNs) -> A:
+    if account.marks.get(e.symbol) == e.price:
+        return account
+
+    def remember(s: ScopeState) -> ScopeState:
+        direction = s.direction
+        if direction is None:
+            return s
+        best = s.best_price
+        if best is None or (e.price > best if direction is Direction.LONG else e.price < best):
+            return replace(s, best_price=e.price)
+        return s
+
+    account = each(account, of_symbol(account, e.symbol), remember)
+    return replace(account, marks={**account.marks, e.symbol: e.price})
+
+
+def recovery_started(account: A, e: RecoveryStarted, now: TimeNs) -> A:
+    return each(account, e.scopes or account.scopes, recovery.started)
+
+
+def recovery_ended(account: A, e: RecoveryEnded, now: TimeNs) -> A:
+    if not e.scopes and not e.failure and Subject.POSITIONS in e.subjects and not account.hydrated:
+        account = replace(account, hydrated=True)
+    return each(account, e.scopes or account.scopes, lambda s: recovery.ended(s, e.failure, now))
+
+
+def trust_lost(account: A, e: TrustLost, now: TimeNs) -> A:
+    return each(account, e.scopes or account.scopes, lambda s: scope.lose_trust(s, e.reason))
+
+
+def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
+    keys = list(account.scopes) if e.scope is None else [e.scope]
+    match e.action:
+        case OperatorAction.PAUSE:
+            return gate(account, _paused(e.scope), True, e.reason or f"paused by {e.who}", now)
+        case OperatorAction.RESUME:
+            gates = dict(account.gates)
+            for name in (_paused(e.scope), "kill_switch", "venue_halt"):
+                gates.pop(name, None)
+            account = account if gates == account.gates else replace(account, gates=gates)
+            return each(account, keys, _resume)
+        case OperatorAction.ACK:
+            return each(account, keys, recovery.acknowledged)
+        case OperatorAction.KILL:
+            if e.scope is None:
+                account = gate(account, "kill_switch", True, e.reason or f"killed by {e.who}", now)
+            return each(account, keys, lambda s: _flatten(s, f"kill: {e.reason}", now))
+        case OperatorAction.CLOSE:
+            return each(account, keys, lambda s: _flatten(s, f"close: {e.reason}", now))
+
+
+def _paused(key: Scope | None) -> str:
+    return "operator_pause" if key is None else f"operator_pause {key}"
+
+
+def _resume(s: ScopeState) -> ScopeState:
+    return replace(s, flatten_since=0, flatten_reason="") if s.flatten_since else s
+
+
+def _flatten(s: ScopeState, reason: str, now: TimeNs) -> ScopeState:
+    return s if s.flatten_since else replace(s, flatten_since=now, flatten_reason=reason)
+
+
+def gate_changed(account: A, e: GateChanged, now: TimeNs) -> A:
+    return gate(account, e.gate, e.active, e.reason, now, e.until)
+
+
+def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
+    """A new process. Contexts of another account, mode or environment are never used (6.4)."""
+    run = account.run
+    if run is None or (run.account, run.mode, run.environment) != (e.account, e.mode, e.environment):
+        return AccountState(run=e)
+    if run == e:
+        return account
+    keep = ("kill_switch", "operator_pause", "venue_halt")
+    gates = {k: v for k, v in account.gates.items() if k.startswith(keep)}
+    scopes = {k: recovery.restarted(s, now) for k, s in account.scopes.items()}
+    return replace(
+        account, run=e, scopes=scopes, gates=gates, connected=False, hydrated=False, deaf_strikes=0, marks={}
+    )

@@ -1,0 +1,121 @@
+"""What was read: snapshots and queries, folded into every scope that they cover (I-7, O-9)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from backstay.core import recovery
+from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
+from backstay.core.events import (
+    AccountModeSnapshot,
+    AlgosSnapshot,
+    BalancesSnapshot,
+    FillsSnapshot,
+    InstrumentsSnapshot,
+    OrderQueried,
+    OrdersSnapshot,
+    PositionsSnapshot,
+)
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import PositionMode, PositionSide, Product, Scope, TimeNs
+
+A = AccountState
+
+
+def _covered(account: A, product: Product, symbols: tuple[str, ...], rows: Iterable[Any]) -> list[Scope]:
+    """Known scopes inside a snapshot's coverage, and those that its rows introduce."""
+    known = [k for k in account.scopes if k.product is product and (not symbols or k.symbol in symbols)]
+    new = (scope_of(product, r.symbol, r.position_side) for r in rows)
+    return list(dict.fromkeys((*known, *new)))
+
+
+def orders_read(account: A, e: OrdersSnapshot, now: TimeNs) -> A:
+    def merge(s: ScopeState) -> ScopeState:
+        rows = tuple(
+            r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
+        )
+        return recovery.merge_orders(s, rows, e.requested_at, now)
+
+    return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
+
+
+def algos_read(account: A, e: AlgosSnapshot, now: TimeNs) -> A:
+    def merge(s: ScopeState) -> ScopeState:
+        rows = tuple(
+            r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
+        )
+        return recovery.merge_algos(s, rows, e.requested_at, now)
+
+    return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
+
+
+def _strike(before: A, after: A) -> A:
+    """A read shows the effect of a mutation whose private event never came: the stream may be deaf."""
+    for key, s in after.scopes.items():
+        old = before.scopes.get(key)
+        if old is None or old.pendings is s.pendings:
+            continue
+        if any(p.expired and name not in s.pendings for name, p in old.pendings.items()):
+            return replace(after, deaf_strikes=before.deaf_strikes + 1)
+    return after
+
+
+def positions_read(account: A, e: PositionsSnapshot, now: TimeNs) -> A:
+    hedge = account.position_mode is PositionMode.HEDGE
+    both = PositionSide.BOTH
+    rows = {(r.symbol, r.position_side): r for r in e.rows if not (hedge and r.position_side is both)}
+
+    def merge(s: ScopeState) -> ScopeState:
+        row = rows.get((s.scope.symbol, s.scope.position_side))
+        return recovery.merge_position(s, row, e.requested_at, now)
+
+    return each(account, _covered(account, e.product, e.symbols, rows.values()), merge)
+
+
+def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
+    balances = {b.asset: b for b in e.rows}
+    if balances == account.balances or e.requested_at < account.balances_at:
+        return account
+    account = each(account, account.scopes, lambda s: release(s, "margin"))
+    return replace(account, balances=balances, balances_at=e.requested_at)
+
+
+def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:
+    """Trades explain, they do not define: they only move the fill watermark (O-2)."""
+    for row in e.rows:
+        key = scope_of(e.product, row.symbol, row.position_side)
+        s = scope_state(account, key)
+        if row.at > s.fill_at:
+            account = with_scope(account, replace(s, fill_at=row.at))
+    return account
+
+
+def instruments(account: A, e: InstrumentsSnapshot, now: TimeNs) -> A:
+    instruments = {i.symbol: i for i in e.instruments}
+    if instruments == account.instruments:
+        return account
+    account = each(account, account.scopes, lambda s: release(release(s, "filter"), "min_notional"))
+    return replace(account, instruments=instruments)
+
+
+def account_mode(account: A, e: AccountModeSnapshot, now: TimeNs) -> A:
+    leverages = {**account.leverages, **{r.symbol: r.leverage for r in e.leverages}}
+    after = replace(
+        account,
+        position_mode=e.position_mode,
+        multi_assets=e.multi_assets,
+        can_trade=e.can_trade,
+        leverages=leverages,
+        maker_fee=account.maker_fee if e.maker_fee is None else e.maker_fee,
+        taker_fee=account.taker_fee if e.taker_fee is None else e.taker_fee,
+    )
+    run = account.run
+    mismatch = run is not None and run.position_mode is not e.position_mode
+    after = gate(after, "account_mode_mismatch", mismatch, f"the account is in {e.position_mode} mode", now)
+    return account if after == account else after
+
+
+def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
+    keys = [k for k in of_symbol(account, e.symbol) if e.ctx_id in account.scopes[k].contexts]
+    return each(account, keys, lambda s: recovery.queried(s, e, now))
