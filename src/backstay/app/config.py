@@ -142,7 +142,7 @@ class LogSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """The whole configuration, checked. Made by `load_settings`, or from keywords (which read nothing else)."""
+    """The whole configuration, checked. `load_settings` reads it; made from keywords it reads nothing."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -163,7 +163,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the library passes all five by name)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library passes all five by name)
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library passes all five by name)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (passed by name likewise)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
@@ -304,7 +309,7 @@ def load_settings(
     class _Loaded(Settings):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+            cls, settings_cls: type[BaseSettings], *_args: Any, **_kwargs: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return _Source(settings_cls, from_environment), _Source(settings_cls, file.data)
 

@@ -93,8 +93,8 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
     policy = _build(PositionPolicy, fields, where, extra=OWN_KEYS)
     if policy.on_external_position is not OnExternal.MANAGE:
         raise ConfigError(
-            f"{where}.on_external_position: {policy.on_external_position} is not in this version, which manages "
-            f"every position of its symbols; write manage, and leave out the symbols that it must not touch"
+            f"{where}.on_external_position: {policy.on_external_position} is not in this version, which "
+            f"manages every position of its symbols; write manage, and leave out other symbols"
         )
     return ManagerSettings(where, strategy, product, policy)
 
@@ -132,7 +132,7 @@ def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: 
     needed = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in raw]
     if needed:
         raise ConfigError(f"{where} needs {' and '.join(needed)}")
-    plain = ABSOLUTE.get(kind, ())  # type: ignore[call-overload]  # keys are struct classes, T is one of them
+    plain = ABSOLUTE.get(kind, ())
     values = {k: _convert(hints[k], v, f"{where}.{k}", absolute=k in plain) for k, v in raw.items()}
     try:
         return kind(**values)
@@ -150,7 +150,7 @@ def _with_unit(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{where}.first_size: {error}") from None
     given = fields.get("size_unit")
-    if given is not None and unit != "quantity" and given != unit:
+    if given is not None and unit not in {"quantity", given}:
         raise ConfigError(f"{where}: first_size {fields['first_size']!r} and size_unit {given} contradict")
     return {**fields, "first_size": amount, "size_unit": given or unit}
 

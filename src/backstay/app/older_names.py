@@ -1,4 +1,4 @@
-"""Names of environment variables from before `config.yaml`: what concerns this version works, the rest is told."""
+"""Environment variables from before `config.yaml`: what concerns this version works, the rest is told."""
 
 from collections.abc import Mapping
 

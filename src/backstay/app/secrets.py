@@ -51,7 +51,7 @@ class Secrets:
         if not key:
             raise ConfigError(
                 f"mode {mode} needs {prefix}API_KEY, with {prefix}API_SECRET (HMAC) or "
-                f"{prefix}PRIVATE_KEY_PATH (Ed25519), in the environment or in .env; run.mode: PAPER needs none"
+                f"{prefix}PRIVATE_KEY_PATH (Ed25519), in the environment or in .env; PAPER needs none"
             )
         path = self._values.get(prefix + "PRIVATE_KEY_PATH")
         secret = self._values.get(prefix + "API_SECRET", "")

@@ -32,7 +32,7 @@ def decimal(value: object) -> Decimal:
         except InvalidOperation:
             raise ValueError(f"{value!r} is not a number; write for example 0.010") from None
     else:
-        raise ValueError(f"{value!r} is not a number; write for example 0.010")
+        raise ValueError(f"{value!r} is not a number; write for example 0.010")  # noqa: TRY004 (shown to users)
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
@@ -89,7 +89,7 @@ def span(ns: TimeNs) -> str:
     """A duration in at most two units, for people: `3d 4h`, `12m 5s`, `850ms`."""
     if ns < SECOND:
         return f"{max(ns, 0) // 1_000_000}ms"
-    parts = []
+    parts: list[str] = []
     for unit in ("d", "h", "m", "s"):
         count, ns = divmod(ns, _UNITS[unit])
         if count or parts:

@@ -1,4 +1,4 @@
-"""Reading `config.yaml` exactly: decimals keep their digits, no key may stand twice, every key has its line."""
+"""Reading `config.yaml` exactly: decimals keep their digits, no key stands twice, every key has its line."""
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path

@@ -44,7 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 # --- what the venue says about orders -----------------------------------------------------------
 
 
-class OrderReport(Event, frozen=True, kw_only=True, tag="OrderReport"):
+class OrderReport(Event, frozen=True, tag="OrderReport"):
     """A regular order as the venue sees it, from a push, a snapshot row or a query.
 
     The newest report that advanced an order *is* its row in the state (O-3).
@@ -82,7 +82,7 @@ class OrderReport(Event, frozen=True, kw_only=True, tag="OrderReport"):
     product: Product = Product.USDM
 
 
-class AlgoReport(Event, frozen=True, kw_only=True, tag="AlgoReport"):
+class AlgoReport(Event, frozen=True, tag="AlgoReport"):
     """A conditional order as the venue sees it; newest advancing report is the row (O-4)."""
 
     symbol: str

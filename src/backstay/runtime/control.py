@@ -1,8 +1,8 @@
-"""The control socket: an operator's words to the running process, over a local socket that only its user may open.
+"""The control socket: an operator's words to the running process, by a local socket of its user alone.
 
 Lines of JSON both ways. A request is ``{"id": 1, "do": "pause", "scope": "usdm:BTCUSDT:BOTH", "who": "..",
-"reason": ".."}``; its answer has the same `id` and either ``"ok": true`` with a result or ``"ok": false`` with
-`error` and `exit`. `subscribe` is answered with one line after another until the client goes away.
+"reason": ".."}``; its answer has the same `id` and either ``"ok": true`` with a result or ``"ok": false``
+with `error` and `exit`. `subscribe` is answered with one line after another until the client goes away.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -201,14 +200,14 @@ class ControlClient:
     async def connect(cls, path: Path) -> "ControlClient":
         """Raises NotRunningError when no process listens there."""
         try:
-            if stat.S_ISSOCK(path.stat().st_mode):
-                reader, writer = await asyncio.open_unix_connection(path, limit=LINE_MAX)
-                return cls(reader, writer)
-        except (FileNotFoundError, ConnectionError):
-            pass
+            reader, writer = await asyncio.open_unix_connection(path, limit=LINE_MAX)
+        except (FileNotFoundError, NotADirectoryError, ConnectionError):
+            raise NotRunningError(
+                f"no process is running for {path.parent}; `backstay run` starts one"
+            ) from None
         except OSError as error:
             raise ControlError(f"{path} cannot be opened: {error.strerror or error}") from None
-        raise NotRunningError(f"no process is running for {path.parent}; `backstay run` starts one")
+        return cls(reader, writer)
 
     async def ask(self, do: str, *, timeout_s: float = ANSWER_S, **fields: object) -> dict[str, Any]:
         """One request and its answer. Raises ControlError when it is refused or nobody answers."""
@@ -219,7 +218,7 @@ class ControlClient:
                 return self._read(await self._reader.readline())
         except TimeoutError:
             raise ControlError(
-                f"the running process did not answer `{do}` within {timeout_s:g} s; it may hang: look at its log",
+                f"the running process did not answer `{do}` within {timeout_s:g} s: look at its log",
                 exit_code=1,
             ) from None
 

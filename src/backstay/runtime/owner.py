@@ -47,6 +47,7 @@ PASSES_MAX = 40
 MAX_UNPROTECTED = 5 * SECOND
 """A position naked for longer raises an alarm (I-37)."""
 STRIKES_MAX = 2
+TIMER_TICK = MS
 
 
 class Stats(msgspec.Struct):
@@ -120,7 +121,7 @@ class Owner:
         self.apply(run)
         self._buffer = []
         await venue.open()
-        await self._recoverer.whole_account(first=True)
+        await self._recoverer.first()
         if not self.account.hydrated:
             raise self._recoverer.last_failure or RuntimeError("hydration ended without a snapshot")
         self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
@@ -189,6 +190,10 @@ class Owner:
             self._ingest(event)
         else:
             self._buffer.append(event)
+
+    def recovering(self) -> None:
+        """A recovery begins (counted for people)."""
+        self.stats.recoveries += 1
 
     def begin_buffering(self) -> None:
         if self._buffer is None:
@@ -321,7 +326,7 @@ class Owner:
         if isinstance(decision, Recover) and self._recoverer is not None:
             self._recoverer.request(key, decision)
         due = [t for t in (next_deadline(s), plan.wake_at) if t is not None]
-        if isinstance(decision, (Wait, Recover)) and decision.until is not None:
+        if isinstance(decision, Wait) and decision.until is not None:
             due.append(decision.until)
         if s.naked_since and self.engine.manager(key) is not None:
             due.append(s.naked_since + MAX_UNPROTECTED)
@@ -337,7 +342,8 @@ class Owner:
             if now < armed[0] <= at:
                 return
             armed[1].cancel()
-        delay = max(at - now, 0) / SECOND
+        # At least a tick of real time: a deadline that stays in the past may not starve the loop.
+        delay = max(at - now, TIMER_TICK) / SECOND
         handle = asyncio.get_running_loop().call_later(delay, self._wake, key)
         self._timers[key] = (max(at, now), handle)
 

@@ -7,12 +7,13 @@ private event (I-14).
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from backstay.core.decisions import Recover
 from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
+from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Scope, Trust
 from backstay.runtime.hydration import (
     ONE_SYMBOL,
@@ -23,10 +24,36 @@ from backstay.runtime.hydration import (
     read_account,
     read_symbol,
 )
-from backstay.runtime.ports import Entropy, Venue
+from backstay.runtime.ports import Clock, Entropy, Venue
 
-if TYPE_CHECKING:
-    from backstay.runtime.owner import Owner
+
+class Host(Protocol):
+    """What recovery needs of the owner."""
+
+    clock: Clock
+
+    @property
+    def account(self) -> AccountState: ...
+
+    @property
+    def deaf(self) -> bool: ...
+
+    def apply(self, event: AnyEvent, cause: int = 0) -> int: ...
+
+    def on_event(self, event: AnyEvent) -> None: ...
+
+    def begin_buffering(self) -> None: ...
+
+    def replay_buffer(self) -> None: ...
+
+    def run_passes(self, key: Scope, cause: int = 0) -> None: ...
+
+    def plan_all(self) -> None: ...
+
+    def recovering(self) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
 
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
@@ -35,7 +62,7 @@ JITTER = 0.25
 class Recoverer:
     """Runs recoveries for one owner."""
 
-    def __init__(self, owner: "Owner", *, venue: Venue, entropy: Entropy) -> None:
+    def __init__(self, owner: Host, *, venue: Venue, entropy: Entropy) -> None:
         self._owner = owner
         self._venue = venue
         self._entropy = entropy
@@ -60,6 +87,8 @@ class Recoverer:
         target = None if wide else key
         if target in self._running or None in self._running:
             return
+        if wide and not self._owner.account.connected:
+            return  # there is nothing to read for until the stream is back; CONNECTED starts it
         wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
         delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
         self._start(target, delay)
@@ -72,31 +101,42 @@ class Recoverer:
     def _start(self, target: Scope | None, delay: float) -> None:
         task = asyncio.get_running_loop().create_task(self._recover(target, delay))
         self._running[target] = task
-        task.add_done_callback(lambda _: self._running.pop(target, None))
 
     async def _recover(self, target: Scope | None, delay: float) -> None:
-        if delay:
-            await asyncio.sleep(delay)
+        try:
+            if delay:
+                await asyncio.sleep(delay)
+            if target is None:
+                await self._hydrate(first=False)
+            else:
+                await self._one(target)
+        except Exception as error:  # noqa: BLE001 - a recovery that dies silently would leave the scope blind
+            self._owner.fail(error)
+        finally:
+            self._running.pop(target, None)
+        # Only now may a pass ask for the next recovery of this target.
         if target is None:
-            await self.whole_account()
+            self._owner.plan_all()
         else:
-            await self._one(target)
+            self._owner.run_passes(target)
 
     # --- the whole account ----------------------------------------------------------------------
 
-    async def whole_account(self, *, first: bool = False) -> None:
-        """Hydrate everything: at startup, after a gap, when the account itself is in doubt."""
+    async def first(self) -> None:
+        """The hydration of a start; every scope is planned before it returns (I-33)."""
+        await self._hydrate(first=True)
+        self._owner.plan_all()
+
+    async def _hydrate(self, *, first: bool) -> None:
+        """Read everything: at startup, after a gap, when the account itself is in doubt."""
         owner = self._owner
-        if not first and not owner.account.connected:
-            return  # CONNECTED will start it again
         owner.begin_buffering()
-        owner.stats.recoveries += 1
+        owner.recovering()
         owner.apply(RecoveryStarted())
         failure = await self._read(None, filters=first or not owner.account.instruments)
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
         self._deaf()
-        owner.plan_all()
 
     # --- one scope ------------------------------------------------------------------------------
 
@@ -105,14 +145,13 @@ class Recoverer:
         s = owner.account.scopes[key]
         if s.trust is not Trust.RECOVERY_REQUIRED:
             return
-        owner.stats.recoveries += 1
+        owner.recovering()
         if in_doubt(s) and not s.attempts:
             await asyncio.sleep(UNKNOWN_GRACE_S)
         owner.apply(RecoveryStarted(scopes=(key,)))
         failure = await self._read(key, filters=False)
         owner.apply(RecoveryEnded(subjects=ONE_SYMBOL, scopes=(key,), failure=failure))
         self._deaf()
-        owner.run_passes(key)
 
     async def _read(self, key: Scope | None, *, filters: bool) -> str:
         """Read, fold what was read, ask for what is still open. Returns the failure, or nothing."""

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.simulator.engine.desk import Desk, refused, tenner, trade
+from tests.simulator.engine.desk import Desk, quote, refused, tenner, trade
 
 
 def resting(desk, **more):
@@ -75,15 +75,15 @@ def test_the_tick_grid_holds_for_modifications_too():
 
 
 def test_a_modified_order_loses_its_place_in_the_queue():
-    desk = Desk(ticks=[trade(0, "100"), trade(5, "99.99", "400"), trade(20, "99.99", "10")])
+    desk = Desk(ticks=[quote(0, "99.99", "100.01"), trade(5, "99.99", "20")])
     desk.engine.advance(desk.engine.now)
     order_id = desk.place(price="99.99", quantity="5")["orderId"]
-    queue = desk.engine._world.orders.by_id[order_id].queue
+    order = desk.engine._world.orders.by_id[order_id]
+    assert order.queue == 50
     desk.after(10)
-    ahead = desk.engine._world.orders.by_id[order_id].queue
-    assert ahead < queue
+    assert order.queue == 30
     desk.modify(orderId=order_id, quantity="6", price="99.99")
-    assert desk.engine._world.orders.by_id[order_id].queue > ahead
+    assert order.queue == 50
 
 
 def test_a_quantity_at_or_below_the_executed_cancels():

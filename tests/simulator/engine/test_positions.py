@@ -74,7 +74,10 @@ def test_reduce_only_orders_skip_the_notional_minimum():
     desk.market(quantity="1")
     desk.place("SELL", "MARKET", quantity="0.9")
     with refused(-4164):
-        desk.place("SELL", price="40", quantity="0.1", priceMatch=None, side="BUY")
+        desk.place("BUY", price="40", quantity="0.1")
+    desk.engine.change_spec("TENUSDT", desk.engine.now, min_notional=Decimal(20))
+    with refused(-4164):
+        desk.place("SELL", price="101", quantity="0.1")
     assert desk.place("SELL", price="101", quantity="0.1", reduceOnly=True)["status"] == "NEW"
 
 
@@ -104,7 +107,7 @@ def test_reduce_only_orders_of_the_old_side_expire_in_a_flip():
 
 
 def test_stacked_orders_that_would_flip_fail_reduce_only_when_margin_is_short():
-    desk = Desk(balance="20")
+    desk = Desk(balance="16.5")
     desk.call("POST /fapi/v1/leverage", symbol="TENUSDT", leverage=5)
     desk.market(quantity="0.8")
     desk.place("SELL", price="100.5", quantity="0.8")

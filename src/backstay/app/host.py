@@ -1,0 +1,104 @@
+"""What a running guard shows and takes: the control socket and the page ask here."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from backstay import __version__
+from backstay.app import status
+from backstay.app.guard import Guard
+from backstay.app.news import News
+from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.types import SECOND
+
+
+class GuardHost:
+    """Implements `runtime.control.Host` for a guard; `extra` adds to the status (the demo's figures)."""
+
+    def __init__(self, guard: Guard, *, extra: Callable[[], dict[str, Any]] | None = None) -> None:
+        self.guard = guard
+        self.news = News(lambda: guard.owner.account)
+        self._extra = extra
+        guard.listeners.append(self.news.record)
+
+    def command(self, event: OperatorCommand) -> int:
+        """Fold, record and act upon an operator's command.
+
+        `ack` and `resume` of everything also end a venue halt in the gateway.
+        """
+        seq = self.guard.owner.command(event)
+        if event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}:
+            if self.guard.venue.status().halted:
+                self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
+        return seq
+
+    def positions(self) -> list[dict[str, Any]]:
+        owner = self.guard.owner
+        return status.rows(
+            owner.account,
+            owner.engine,
+            owner.clock.now_ns(),
+            marks=self.news.marks,
+            liquidations=self.news.liquidations,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """The document of `positions status` and of the page."""
+        owner, config, news = self.guard.owner, self.guard.config, self.news
+        account, stats, now = owner.account, owner.stats, owner.clock.now_ns()
+        table = self.positions()
+        venue = self.guard.venue.status()
+        grade, why = status.health(account, table)
+        document: dict[str, Any] = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "account": config.account,
+            "mode": config.mode.value,
+            "environment": config.environment,
+            "armed": config.armed,
+            "position_mode": config.position_mode.value,
+            "now": status.iso(now),
+            "started_at": status.iso(stats.started_at),
+            "uptime_s": (now - stats.started_at) // SECOND if stats.started_at else 0,
+            "ready": owner.ready.is_set(),
+            "health": {"grade": grade, "why": why},
+            "last_event_age_s": (now - stats.last_event_at) // SECOND if stats.last_event_at else None,
+            "positions": status.counts(table),
+            "streams": {
+                "private": "up" if venue.private_up else "down",
+                "orders": "up" if venue.orders_up else "down",
+                "market": "up" if venue.market_up else "down",
+            },
+            "clock": {"offset_ms": venue.clock_offset_ms, "round_trip_ms": venue.clock_round_trip_ms},
+            "rate_budget": {
+                "limited_until": status.iso(venue.limited_until),
+                "halted": venue.halted,
+                "orders_outstanding": venue.orders_outstanding,
+                "orders_by_ws": venue.orders_by_ws,
+                "orders_by_rest": venue.orders_by_rest,
+            },
+            "gates": status.gates(account),
+            "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
+            "counters": {
+                "events": stats.events,
+                "dropped": stats.dropped,
+                "passes": stats.passes,
+                "recoveries": stats.recoveries,
+                "requests_sent": news.requests_sent,
+                "stops_placed": news.stops_placed,
+                "duplicates": news.duplicates,
+                "foreign_touched": news.foreign_touched,
+                "refused": news.refused,
+                "incidents": news.incidents,
+                "unprotected_alarms": stats.unprotected_alarms,
+            },
+            "ledger": {"records": self.guard.journal.seq, "durable": self.guard.journal.durable_seq},
+            "database": "none",
+            "errors": news.errors(),
+            "news": news.recent(),
+        }
+        return document | (self._extra() if self._extra is not None else {})
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the page shows, in one document."""
+        return {"status": self.status(), "positions": self.positions()}

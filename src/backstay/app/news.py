@@ -1,0 +1,141 @@
+"""A listener to the ledger's records that keeps what screens show: recent news, counts, prices."""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from backstay.app.status import iso
+from backstay.app.words import words
+from backstay.core.account import scope_of
+from backstay.core.decisions import Act
+from backstay.core.events import (
+    AccountReport,
+    AnswerClass,
+    AnswerReceived,
+    GateChanged,
+    OperatorCommand,
+    PositionsSnapshot,
+    PriceReached,
+    RecoveryEnded,
+    RequestSent,
+    RunStarted,
+    RunStopped,
+    StreamChanged,
+    StreamState,
+    TrustLost,
+    Unidentified,
+)
+from backstay.core.records import Body, Decided, Noted
+from backstay.core.state import AccountState
+from backstay.core.types import Action, Role, Scope, TimeNs
+
+KEPT = 120
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One piece of news. `grade`: info, warn or bad."""
+
+    seq: int
+    at: TimeNs
+    grade: str
+    text: str
+
+    def document(self) -> dict[str, Any]:
+        return {"seq": self.seq, "at": iso(self.at), "grade": self.grade, "text": self.text}
+
+
+class News:
+    """Give `record` to the guard's listeners. Reads the state through `account`, after each fold."""
+
+    def __init__(self, account: Callable[[], AccountState]) -> None:
+        self._account = account
+        self.items: deque[Item] = deque(maxlen=KEPT)
+        self.marks: dict[str, Decimal] = {}
+        self.liquidations: dict[Scope, Decimal] = {}
+        self.stops_placed = 0
+        self.requests_sent = 0
+        self.duplicates = 0
+        """Custom ids that were sent for a second time: must stay 0."""
+        self.foreign_touched = 0
+        """Amends or cancels of orders without a context of ours: must stay 0."""
+        self.refused = 0
+        self.incidents = 0
+        self._sent: set[str] = set()
+
+    def record(self, seq: int, at: TimeNs, body: Body) -> None:
+        """Take one record in."""
+        if isinstance(body, RequestSent):
+            self._request(body)
+        elif isinstance(body, PositionsSnapshot):
+            for row in body.rows:
+                self._position(scope_of(body.product, row.symbol, row.position_side), row.liquidation_price)
+                if row.mark_price:
+                    self.marks[row.symbol] = row.mark_price
+        elif isinstance(body, AccountReport):
+            for row in body.positions:
+                if not row.quantity:
+                    self.liquidations.pop(scope_of(body.product, row.symbol, row.position_side), None)
+        elif isinstance(body, PriceReached):
+            self.marks[body.symbol] = body.price
+        grade = self._grade(body)
+        if grade:
+            self.items.append(Item(seq, at, grade, words(body)))
+
+    def mark(self, symbol: str, price: Decimal) -> None:
+        """A mark price, seen beside the records."""
+        self.marks[symbol] = price
+
+    def recent(self, count: int = 40) -> list[dict[str, Any]]:
+        """The newest first."""
+        return [item.document() for item in list(self.items)[: -count - 1 : -1]]
+
+    def errors(self, count: int = 10) -> list[dict[str, Any]]:
+        return [item.document() for item in reversed(self.items) if item.grade == "bad"][:count]
+
+    def _position(self, scope: Scope, liquidation: Decimal) -> None:
+        if liquidation:
+            self.liquidations[scope] = liquidation
+        else:
+            self.liquidations.pop(scope, None)
+
+    def _request(self, body: RequestSent) -> None:
+        self.requests_sent += 1
+        s = self._account().scopes.get(body.scope)
+        ctx = s.contexts.get(body.ctx_id) if s is not None else None
+        if body.action is not Action.PLACE:
+            self.foreign_touched += ctx is None
+            return
+        self.duplicates += body.ctx_id in self._sent
+        self._sent.add(body.ctx_id)
+        self.stops_placed += ctx is not None and ctx.role is Role.SL
+
+    def _grade(self, body: Body) -> str:
+        """How much it matters to somebody who watches; empty: not at all."""
+        match body:
+            case Decided():
+                self.refused += len(body.refused)
+                return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
+            case Noted():
+                return "bad" if body.what in {"unprotected", "ledger_repaired"} else "info"
+            case AnswerReceived():
+                accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
+                return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"
+            case StreamChanged():
+                if body.state in {StreamState.CONNECTED, StreamState.OVERLAP}:
+                    return "info"
+                self.incidents += 1
+                return "bad"
+            case RecoveryEnded():
+                return "bad" if body.failure else "info"
+            case GateChanged():
+                return "warn" if body.active else "info"
+            case TrustLost() | Unidentified():
+                self.incidents += 1
+                return "warn"
+            case OperatorCommand() | RunStarted() | RunStopped():
+                return "info"
+            case _:
+                return ""

@@ -1,0 +1,249 @@
+"""The account state as people see it: rows of `positions list`, the document of `positions status`.
+
+Pure functions of the state, the figures of the run and the prices that are known; amounts are exact text,
+durations are seconds, times are ISO in UTC.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from backstay.app.words import number
+from backstay.core.contexts import OrderContext, Phase
+from backstay.core.engine import Engine
+from backstay.core.scope import stop_armed
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import SECOND, ZERO, Role, Scope, TimeNs, Trust
+
+COLUMNS = (
+    "id",
+    "symbol",
+    "product",
+    "side",
+    "quantity",
+    "entry_price",
+    "entry_time",
+    "mark_price",
+    "unrealised_pnl",
+    "age",
+    "stop",
+    "take_profit",
+    "dca",
+    "distance_to_liquidation",
+    "protected",
+    "status",
+)
+STATUSES = ("GUARDED", "UNPROTECTED", "UNMANAGED", "RECOVERING", "CLOSING", "MANUAL_REVIEW")
+SORTS = ("symbol", "age", "pnl")
+
+
+def position_id(s: ScopeState) -> str:
+    """`BTCUSDT-BOTH-3`: symbol, position side, and the how-manieth position of its scope it is."""
+    return f"{s.scope.symbol}-{s.scope.position_side}-{s.epoch}"
+
+
+def iso(at: TimeNs) -> str | None:
+    return datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="seconds") if at else None
+
+
+def rows(
+    account: AccountState,
+    engine: Engine,
+    now: TimeNs,
+    *,
+    marks: Mapping[str, Decimal] | None = None,
+    liquidations: Mapping[Scope, Decimal] | None = None,
+) -> list[dict[str, Any]]:
+    """One row for each open position, by symbol. `now` is local time in ns."""
+    prices = {**account.marks, **(marks or {})}
+    return [
+        _row(s, engine, now, prices.get(key.symbol), (liquidations or {}).get(key))
+        for key, s in sorted(account.scopes.items())
+        if s.position.quantity
+    ]
+
+
+def _row(
+    s: ScopeState, engine: Engine, now: TimeNs, mark: Decimal | None, liquidation: Decimal | None
+) -> dict[str, Any]:
+    position = s.position
+    protected = stop_armed(s)
+    armed_at = [c.updated_at for c in _live(s, Role.SL) if c.phase is Phase.ARMED and c.updated_at]
+    since = (min(armed_at) if armed_at else 0) if protected else s.naked_since
+    return {
+        "id": position_id(s),
+        "symbol": s.scope.symbol,
+        "product": s.scope.product.value,
+        "side": position.direction.value if position.direction is not None else "FLAT",
+        "quantity": number(abs(position.quantity)),
+        "entry_price": number(position.entry_price),
+        "entry_time": iso(s.opened_at),
+        "mark_price": number(mark) if mark is not None else None,
+        "unrealised_pnl": _pnl(s, mark),
+        "age": max(0, now - s.opened_at) // SECOND if s.opened_at else None,
+        "stop": _stop(s),
+        "take_profit": _take_profit(s),
+        "dca": _dca(s, engine),
+        "distance_to_liquidation": _distance(mark, liquidation),
+        "protected": "yes" if protected else "no",
+        "protected_since": iso(since) if protected else None,
+        "unprotected_since": None if protected else iso(since),
+        "status": status_of(s, engine),
+    }
+
+
+def status_of(s: ScopeState, engine: Engine) -> str:
+    """One word for a scope, the most urgent first (see STATUSES)."""
+    manager = engine.manager(s.scope)
+    if s.trust is Trust.MANUAL_REVIEW:
+        return "MANUAL_REVIEW"
+    if s.flatten_since:
+        return "CLOSING"
+    if manager is None or (s.direction is not None and s.direction not in manager.directions):
+        return "UNMANAGED"
+    if not s.trusted:
+        return "RECOVERING"
+    return "GUARDED" if stop_armed(s) else "UNPROTECTED"
+
+
+def _live(s: ScopeState, role: Role) -> list[OrderContext]:
+    """Contexts of a role that rest or are on their way, the resting ones first."""
+    found = [c for c in s.contexts.values() if c.role is role and not c.is_terminal and not c.stuck]
+    found = [c for c in found if c.phase is not Phase.PRE_ARMED and c.epoch == s.epoch]
+    return sorted(found, key=lambda c: (not c.is_resting, c.key.step, c.generation))
+
+
+def _stop(s: ScopeState) -> dict[str, Any]:
+    held = _live(s, Role.SL)
+    if not held:
+        return {"price": None, "state": "NONE"}
+    trigger = held[0].slot.trigger
+    return {"price": number(trigger) if trigger is not None else None, "state": held[0].phase.value}
+
+
+def _take_profit(s: ScopeState) -> dict[str, Any]:
+    held = _live(s, Role.TP)
+    if not held:
+        return {"price": None, "state": "NONE", "levels": 0}
+    price = held[0].slot.price or held[0].slot.trigger
+    return {
+        "price": number(price) if price is not None else None,
+        "state": held[0].phase.value,
+        "levels": len(held),
+    }
+
+
+def _dca(s: ScopeState, engine: Engine) -> dict[str, Any]:
+    manager = engine.manager(s.scope)
+    ladder = getattr(manager.policy, "dca", None) if manager is not None else None
+    filled: dict[int, Decimal] = {}
+    for c in s.contexts.values():
+        if c.role is Role.DCA and c.epoch == s.epoch and c.filled and c.is_terminal:
+            filled[c.key.step] = filled.get(c.key.step, ZERO) + c.filled
+    waiting = _live(s, Role.DCA)
+    price = waiting[0].slot.price if waiting else None
+    return {
+        "done": len(filled),
+        "total": ladder.steps if ladder is not None else 0,
+        "next_price": number(price) if price is not None else None,
+    }
+
+
+def _pnl(s: ScopeState, mark: Decimal | None) -> dict[str, str | None]:
+    entry = s.position.entry_price
+    if mark is None or not entry:
+        return {"quote": None, "percent": None}
+    quote = (mark - entry) * s.position.quantity
+    share = quote / (entry * abs(s.position.quantity)) * 100
+    return {"quote": number(quote.quantize(Decimal("0.0001"))), "percent": f"{share:.2f}"}
+
+
+def _distance(mark: Decimal | None, liquidation: Decimal | None) -> str | None:
+    """How far the mark price is from liquidation, in percent of it."""
+    if mark is None or not mark or liquidation is None or not liquidation:
+        return None
+    return f"{abs(mark - liquidation) / mark * 100:.2f}"
+
+
+def chosen(
+    table: Sequence[dict[str, Any]],
+    *,
+    symbol: str = "",
+    status: str = "",
+    min_age: TimeNs = 0,
+    sort: str = "symbol",
+) -> list[dict[str, Any]]:
+    """The rows that are asked for, in the order that is asked for (oldest first, worst first)."""
+    found = [
+        row
+        for row in table
+        if (not symbol or row["symbol"] == symbol.upper())
+        and (not status or row["status"] == status.upper())
+        and (not min_age or (row["age"] or 0) * SECOND >= min_age)
+    ]
+    if sort == "age":
+        return sorted(found, key=lambda row: -(row["age"] or 0))
+    if sort == "pnl":
+        return sorted(found, key=lambda row: Decimal(row["unrealised_pnl"]["quote"] or 0))
+    return found
+
+
+def scope_of_id(table: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any] | None:
+    """The row that `wanted` names: its id, or its symbol (with side) where that is only one."""
+    for row in table:
+        if row["id"].lower() == wanted.lower():
+            return row
+    near = [row for row in table if row["id"].lower().startswith(wanted.lower() + "-")]
+    return near[0] if len(near) == 1 else None
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """p50, p99 and max; zeros for no values."""
+    if not values:
+        return {"p50": 0.0, "p99": 0.0, "max": 0.0}
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+
+    return {"p50": at(0.5), "p99": at(0.99), "max": round(ordered[-1], 3)}
+
+
+def counts(table: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many positions are open, and how they stand."""
+    by_status = Counter(str(row["status"]) for row in table)
+    managed = [row for row in table if row["status"] != "UNMANAGED"]
+    return {
+        "open": len(table),
+        "protected": sum(1 for row in managed if row["protected"] == "yes"),
+        "unprotected": sum(1 for row in managed if row["protected"] == "no"),
+        **{word.lower(): by_status.get(word, 0) for word in STATUSES if word != "UNPROTECTED"},
+    }
+
+
+def gates(account: AccountState) -> list[dict[str, Any]]:
+    """The doors that are shut for the whole account."""
+    return [
+        {"gate": gate, "reason": g.reason, "since": iso(g.since), "until": iso(g.until)}
+        for gate, g in sorted(account.gates.items())
+    ]
+
+
+def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """(`ok` | `attention` | `alarm`, why) for the state itself; whether the process lives is told by others."""
+    naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] != "UNMANAGED"]
+    review = [s for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW]
+    if naked:
+        return "alarm", f"{', '.join(naked)} without a stop"
+    if review:
+        return "alarm", f"{', '.join(str(s.scope) for s in review)} needs a manual review"
+    if not account.connected:
+        return "attention", "the private stream is down"
+    if account.gates:
+        return "attention", f"shut: {', '.join(sorted(account.gates))}"
+    doubtful = [s for s in account.scopes.values() if not s.trusted]
+    if doubtful:
+        return "attention", f"{len(doubtful)} scopes are being recovered"
+    return "ok", "all as it should be"

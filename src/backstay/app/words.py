@@ -1,0 +1,161 @@
+"""Ledger records in plain words: one sentence for each, for screens, `ledger tail` and `ledger why`."""
+
+from decimal import Decimal
+
+from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
+from backstay.core.events import (
+    AccountReport,
+    AlgoReport,
+    AlgosSnapshot,
+    AnswerReceived,
+    FillNotice,
+    GateChanged,
+    OperatorCommand,
+    OrderReport,
+    OrdersSnapshot,
+    PositionsSnapshot,
+    PriceReached,
+    RecoveryEnded,
+    RecoveryStarted,
+    RequestDropped,
+    RequestSent,
+    RequestsRegistered,
+    RunStarted,
+    RunStopped,
+    StreamChanged,
+    TrustLost,
+    Unidentified,
+)
+from backstay.core.records import Body, Decided, Noted
+from backstay.core.slots import Slot
+from backstay.core.types import Action, ExecutionType, Role, Scope
+
+ROLES = {
+    Role.ENTRY: "entry",
+    Role.DCA: "DCA step",
+    Role.TP: "take-profit",
+    Role.SL: "stop",
+    Role.EXIT: "closing order",
+}
+ACTIONS = {Action.PLACE: "place", Action.AMEND: "amend", Action.CANCEL: "cancel"}
+
+
+def name(scope: Scope) -> str:
+    """`BTCUSDT`, or `BTCUSDT LONG` in hedge mode."""
+    return scope.symbol if scope.position_side == "BOTH" else f"{scope.symbol} {scope.position_side}"
+
+
+def number(value: Decimal) -> str:
+    """A decimal without trailing zeros and without an exponent."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def words(body: Body) -> str:
+    """The record as a sentence; its type's name where there is nothing to add."""
+    match body:
+        case Decided():
+            return f"{name(body.scope)}: {_decided(body)}"
+        case Noted():
+            detail = ", ".join(f"{k} {v}" for k, v in body.detail.items())
+            where = f"{name(body.scope)}: " if body.scope is not None else ""
+            return f"{where}{body.what.replace('_', ' ')}{f' ({detail})' if detail else ''}"
+        case OrderReport():
+            return _order(body)
+        case AlgoReport():
+            what = f"{body.side} {body.kind} at {number(body.trigger)}"
+            return f"{body.symbol}: conditional order {body.algo_id} is {body.status} ({what})"
+        case FillNotice():
+            return f"{body.symbol}: filled {number(body.last_qty)} at {number(body.last_price)}"
+        case AccountReport():
+            rows = ", ".join(f"{r.symbol} {number(r.quantity)} at {number(r.entry_price)}" for r in body.positions)
+            return f"account update ({body.reason}){': ' + rows if rows else ''}"
+        case AnswerReceived():
+            said = f" {body.code} {body.message}".rstrip() if body.code or body.message else ""
+            return f"{name(body.scope)}: the venue's answer to {ACTIONS[body.action]}: {body.answer}{said}"
+        case OperatorCommand():
+            where = f" {body.scope}" if body.scope is not None else " everything"
+            return f"{body.who}: {body.action}{where}{f' ({body.reason})' if body.reason else ''}"
+        case _:
+            return _more(body)
+
+
+def _more(body: Body) -> str:
+    match body:
+        case RequestsRegistered():
+            what = ", ".join(f"{ACTIONS[r.action]} {r.key}" for r in body.requests)
+            armed = "armed in advance" if body.pre_armed else "written down before sending"
+            return f"{name(body.requests[0].scope) if body.requests else ''}: {what} ({armed})"
+        case RequestSent():
+            return f"{name(body.scope)}: {ACTIONS[body.action]} sent"
+        case RequestDropped():
+            return f"{name(body.scope)}: {ACTIONS[body.action]} not sent after all: {body.reason}"
+        case GateChanged():
+            return f"gate {body.gate} {'shut: ' + body.reason if body.active else 'open again'}"
+        case StreamChanged():
+            return f"private stream {body.state}{f' ({body.detail})' if body.detail else ''}"
+        case RecoveryStarted():
+            return f"recovery of {_scopes(body.scopes)} began"
+        case RecoveryEnded():
+            return f"recovery of {_scopes(body.scopes)} {'failed: ' + body.failure if body.failure else 'done'}"
+        case TrustLost():
+            return f"trust in {_scopes(body.scopes)} lost: {body.reason}"
+        case PriceReached():
+            return f"{body.symbol}: mark price reached {number(body.price)}"
+        case RunStarted():
+            return f"run started: {body.account}, {body.mode}, {'armed' if body.armed else 'not armed'}"
+        case RunStopped():
+            return f"run stopped: {body.reason}"
+        case OrdersSnapshot() | AlgosSnapshot() | PositionsSnapshot():
+            return f"{type(body).__name__}: {len(body.rows)} rows read"
+        case Unidentified():
+            return f"a private event that cannot be read: {body.kind}"
+        case _:
+            return type(body).__name__
+
+
+def _scopes(scopes: tuple[Scope, ...]) -> str:
+    return ", ".join(name(s) for s in scopes) if scopes else "the whole account"
+
+
+def _order(r: OrderReport) -> str:
+    if r.execution is ExecutionType.TRADE:
+        return (
+            f"{r.symbol}: {r.side} {r.kind} {r.order_id} filled {number(r.last_qty)} at {number(r.last_price)} "
+            f"({number(r.filled)} of {number(r.quantity)})"
+        )
+    return f"{r.symbol}: {r.side} {r.kind} {r.order_id} is {r.status}"
+
+
+def _decided(body: Decided) -> str:
+    text = decision(body.decision)
+    refused = "; ".join(f"{_intent(r.intent)} refused by {r.gate}: {r.reason}" for r in body.refused)
+    return f"{text}; {refused}" if refused else text
+
+
+def decision(made: Decision) -> str:
+    """What a pass decided."""
+    match made:
+        case Act():
+            return f"{made.family}: {', '.join(_intent(i) for i in made.intents)} ({made.reason})"
+        case Wait():
+            return f"waits: {made.reason}"
+        case Recover():
+            return f"recovers: {', '.join(made.reasons)}"
+        case Converged():
+            return f"all as it should be{': ' + ', '.join(made.notes) if made.notes else ''}"
+
+
+def _intent(intent: Intent) -> str:
+    what = f"{ACTIONS[intent.action]} {ROLES[intent.key.role]}"
+    if intent.key.step:
+        what += f" {intent.key.step}"
+    return f"{what} {_slot(intent.slot)}".rstrip() if intent.slot is not None else what
+
+
+def _slot(slot: Slot) -> str:
+    parts = [slot.side.value, number(slot.quantity) if slot.quantity is not None else "whole position"]
+    at = slot.trigger if slot.trigger is not None else slot.price
+    if at is not None:
+        parts.append(f"at {number(at)}")
+    return " ".join(parts)
