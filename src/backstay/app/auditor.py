@@ -87,7 +87,9 @@ class Auditor:
         if o["X"] in LIVE:
             if o["aid"] not in leg.stops and self._owns(o["caid"]):
                 self.stops_placed += 1
-                self._twin(("algo", int(o["aid"])), (o["s"], o["ps"], o["S"], o["o"], o["tp"], o["q"], str(o["cp"])))
+                self._twin(
+                    ("algo", int(o["aid"])), (o["s"], o["ps"], o["S"], o["o"], o["tp"], o["q"], str(o["cp"]))
+                )
             leg.stops[o["aid"]] = (o["S"], Decimal(o["q"] or 0), bool(o["cp"]))
         else:
             leg.stops.pop(o["aid"], None)

@@ -171,9 +171,7 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
             if not isinstance(record.body, (Decided, Noted)):
                 account = fold(account, record.body, record.at)
     journal = Journal(world.disk, LEDGER, start=opened.head, writer=world.writer)
-    return Guard(
-        config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports
-    )
+    return Guard(config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports)
 
 
 def describe(engine: Engine) -> str:

@@ -20,7 +20,9 @@ PEER = "127.0.0.1"
 class MemorySocket:
     """One open WebSocket of a client."""
 
-    def __init__(self, network: "MemoryNetwork", conn: int, on_message: OnMessage, on_closed: OnClosed) -> None:
+    def __init__(
+        self, network: "MemoryNetwork", conn: int, on_message: OnMessage, on_closed: OnClosed
+    ) -> None:
         self._network = network
         self.conn = conn
         self.on_message = on_message

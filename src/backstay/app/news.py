@@ -33,6 +33,7 @@ from backstay.core.state import AccountState
 from backstay.core.types import Action, Role, Scope, TimeNs
 
 KEPT = 120
+IDS_KEPT = 20_000
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ class News:
         """Amends or cancels of orders without a context of ours: must stay 0."""
         self.refused = 0
         self.incidents = 0
-        self._sent: set[str] = set()
+        self._sent: dict[str, None] = {}
 
     def record(self, seq: int, at: TimeNs, body: Body) -> None:
         """Take one record in."""
@@ -109,7 +110,9 @@ class News:
             self.foreign_touched += ctx is None
             return
         self.duplicates += body.ctx_id in self._sent
-        self._sent.add(body.ctx_id)
+        self._sent[body.ctx_id] = None
+        if len(self._sent) > IDS_KEPT:
+            del self._sent[next(iter(self._sent))]
         self.stops_placed += ctx is not None and ctx.role is Role.SL
 
     def _grade(self, body: Body) -> str:

@@ -68,7 +68,9 @@ def words(body: Body) -> str:
         case FillNotice():
             return f"{body.symbol}: filled {number(body.last_qty)} at {number(body.last_price)}"
         case AccountReport():
-            rows = ", ".join(f"{r.symbol} {number(r.quantity)} at {number(r.entry_price)}" for r in body.positions)
+            rows = ", ".join(
+                f"{r.symbol} {number(r.quantity)} at {number(r.entry_price)}" for r in body.positions
+            )
             return f"account update ({body.reason}){': ' + rows if rows else ''}"
         case AnswerReceived():
             said = f" {body.code} {body.message}".rstrip() if body.code or body.message else ""
@@ -97,7 +99,9 @@ def _more(body: Body) -> str:
         case RecoveryStarted():
             return f"recovery of {_scopes(body.scopes)} began"
         case RecoveryEnded():
-            return f"recovery of {_scopes(body.scopes)} {'failed: ' + body.failure if body.failure else 'done'}"
+            return (
+                f"recovery of {_scopes(body.scopes)} {'failed: ' + body.failure if body.failure else 'done'}"
+            )
         case TrustLost():
             return f"trust in {_scopes(body.scopes)} lost: {body.reason}"
         case PriceReached():

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.decisions import Act, Approved, Plan, Refused, Wait
-from backstay.core.events import RunStarted
+from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
 from backstay.core.instruments import Instrument
 from backstay.core.planner import Field, plan
+from backstay.core.requests import fingerprint
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
 from backstay.core.state import AccountState, ScopeState
@@ -189,7 +190,9 @@ def position_view(
         opened_at=s.opened_at,
         anchor=s.anchor,
         last_fill_price=s.last_fill_price or s.anchor,
-        dca=_progress(s),
+        dca=_progress(s, Role.DCA),
+        take_profit=_progress(s, Role.TP),
+        last_increase_at=s.last_increase_at,
         stop_floor=s.stop_floor,
         best_price=s.best_price,
         mark=account.marks.get(s.scope.symbol),
@@ -203,26 +206,34 @@ def position_view(
 
 
 def _refusals(s: ScopeState) -> tuple[str, bool, str]:
-    stop = [
-        b
-        for b in s.blocks
-        if b.key is not None and b.key.role is Role.SL and b.position == s.position.quantity
-    ]
-    profit = [
-        b
-        for b in s.blocks
-        if b.key is not None and b.key.role is Role.TP and b.position == s.position.quantity
-    ]
-    breached = [b for b in stop if b.effect == "would_trigger"]
-    latest = max(stop, key=lambda b: b.since).effect if stop else ""
-    return latest, len(breached) > 1, max(profit, key=lambda b: b.since).effect if profit else ""
+    """Why the latest stop and take-profit requests of this position were refused, and whether a stop was
+    asked for again after one had been refused as breached."""
+    position = s.position.quantity
+    effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
+    latest: dict[Role, tuple[int, str]] = {}
+    breached_at, newest_stop = 0, 0
+    for ctx in s.contexts.values():
+        role = ctx.key.role
+        if role not in (Role.SL, Role.TP) or ctx.epoch != s.epoch or ctx.phase is Phase.PRE_ARMED:
+            continue
+        effect = ""
+        if ctx.phase is Phase.REJECTED:
+            effect = effects.get((ctx.key, fingerprint(ctx.slot)), "")
+        if ctx.generation > latest.get(role, (0, ""))[0]:
+            latest[role] = (ctx.generation, effect)
+        if role is Role.SL:
+            newest_stop = max(newest_stop, ctx.generation)
+            if effect == Effect.WOULD_TRIGGER and (not breached_at or ctx.generation < breached_at):
+                breached_at = ctx.generation
+    stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
+    return stop[1], 0 < breached_at < newest_stop, profit[1]
 
 
-def _progress(s: ScopeState) -> Mapping[int, StepProgress]:
-    """What became of each DCA step, counted from contexts and fills, never from price or size (D-6)."""
+def _progress(s: ScopeState, role: Role) -> Mapping[int, StepProgress]:
+    """What became of each step of a role, counted from contexts and fills, never from price or size (D-6)."""
     steps: dict[int, list[OrderContext]] = {}
     for ctx in s.contexts.values():
-        if ctx.role is Role.DCA and ctx.epoch == s.epoch and ctx.phase is not Phase.PRE_ARMED:
+        if ctx.role is role and ctx.epoch == s.epoch and ctx.phase is not Phase.PRE_ARMED:
             if ctx.phase in (Phase.REJECTED, Phase.ABSENT) and not ctx.filled:
                 continue
             steps.setdefault(ctx.key.step, []).append(ctx)

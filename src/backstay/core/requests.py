@@ -29,7 +29,8 @@ def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
 
 def fingerprint(slot: Slot) -> str:
     """The request in one line: two slots with the same fingerprint would be the same order."""
-    return f"{slot.kind}|{slot.side}|{slot.price}|{slot.trigger}|{slot.quantity}|{slot.close_position}"
+    trail = f"|{slot.callback_rate}|{slot.activate_price}" if slot.callback_rate is not None else ""
+    return f"{slot.kind}|{slot.side}|{slot.price}|{slot.trigger}|{slot.quantity}|{slot.close_position}{trail}"
 
 
 def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs) -> ScopeState:
@@ -195,6 +196,9 @@ def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
     s = replace(s, pendings={k: v for k, v in s.pendings.items() if k != e.ctx_id})
     if ctx.key.role is Role.SL:
         s = naked(s, now)
+        if e.effect is Effect.WOULD_TRIGGER:
+            # The price is beyond this trigger: a stop that is asked for instead may be looser.
+            s = replace(s, stop_floor=None)
     if e.answer.value in ("NOOP", "STALE") and e.action is not Action.PLACE:
         return s
     return _blocked(s, ctx, e, now)

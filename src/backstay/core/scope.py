@@ -95,6 +95,7 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
         direction = s.position.direction or (ctx.direction if ctx is not None else None)
         if direction is None or r.side is direction.opening:
             changes["last_fill_price"] = r.last_price
+            changes["last_increase_at"] = r.at
     if ctx is not None:
         _follow_order(s, ctx, r, grew, now, changes)
     elif r.execution is ExecutionType.CALCULATED or orders.is_exchange_made(r.client_id):
@@ -227,6 +228,7 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
             opened_at=at,
             anchor=position.entry_price,
             last_fill_price=position.entry_price,
+            last_increase_at=at,
             contexts=_kept_contexts(s),
         )
     else:

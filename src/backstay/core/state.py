@@ -102,6 +102,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: TimeNs = 0
     anchor: Decimal = ZERO
     last_fill_price: Decimal = ZERO
+    last_increase_at: TimeNs = 0
+    """Venue time of the latest fill that increased the position."""
     orders: dict[int, OrderReport] = {}
     algos: dict[int, AlgoReport] = {}
     contexts: dict[str, OrderContext] = {}

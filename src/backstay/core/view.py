@@ -45,6 +45,10 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     """Price of the latest fill that increased the position; the anchor when there is none."""
     dca: Mapping[int, StepProgress]
     """Step number (from 1) -> progress, this epoch."""
+    take_profit: Mapping[int, StepProgress] = {}
+    """Level (from 0) -> progress of the take-profit levels, this epoch."""
+    last_increase_at: TimeNs = 0
+    """Venue time of the latest fill that increased the position; the opening when there is none."""
     stop_floor: Decimal | None
     """Tightest SL trigger of this (epoch, DCA step): the ratchet (S-3)."""
     best_price: Decimal | None
@@ -52,10 +56,10 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     mark: Decimal | None
     """Latest recorded mark price; None when nothing needed one."""
     stop_refused: str
-    """Effect of the refusal that blocks the SL slot now ("would_trigger", "filter", "min_notional",
-    "close_position_exists" ...); empty: none."""
+    """Effect with which the latest stop request of this position was refused ("would_trigger", "filter",
+    "close_position_exists" ...); empty: it was not."""
     stop_retriggered: bool
-    """The one nearest-legal-trigger attempt of `sl_breached: retrigger` was made."""
+    """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     take_profit_refused: str
     """As `stop_refused`, for any TP slot."""
     instrument: Instrument

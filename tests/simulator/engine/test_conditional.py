@@ -325,7 +325,9 @@ def test_a_stop_limit_hands_over_a_limit_order_and_finishes_with_it():
 def test_a_trailing_stop_follows_and_fires_on_the_callback():
     desk = Desk()
     desk.market()
-    desk.algo(type="TRAILING_STOP_MARKET", quantity="1", callbackRate="2", activatePrice="105", reduceOnly=True)
+    desk.algo(
+        type="TRAILING_STOP_MARKET", quantity="1", callbackRate="2", activatePrice="105", reduceOnly=True
+    )
     assert [f["o"]["ia"] for f in desk.frames("ALGO_UPDATE")] == [False]
     desk.move("97")
     desk.move("104")

@@ -153,9 +153,7 @@ def test_an_empty_insurance_fund_deleverages_the_other_side():
     desk = Desk(balance="100", insurance_fund=D(1))
     desk.engine.open_account("b", balance=D(10_000))
     desk.market(quantity="18")
-    desk.call(
-        "POST /fapi/v1/order", account="b", symbol="TENUSDT", side="SELL", type="MARKET", quantity="10"
-    )
+    desk.call("POST /fapi/v1/order", account="b", symbol="TENUSDT", side="SELL", type="MARKET", quantity="10")
     desk.frames()
     desk.move("50")
     told = [

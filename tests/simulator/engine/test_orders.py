@@ -4,8 +4,56 @@ import pytest
 
 from tests.simulator.engine.desk import FILL, MS, Desk, refused, tenner
 
-ACK = ["clientOrderId", "cumQty", "executedQty", "orderId", "origQty", "price", "reduceOnly", "side", "positionSide", "status", "stopPrice", "closePosition", "symbol", "timeInForce", "type", "origType", "updateTime", "workingType", "priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate"]
-QUERY = ["avgPrice", "clientOrderId", "cumQuote", "executedQty", "orderId", "origQty", "origType", "price", "reduceOnly", "side", "positionSide", "status", "stopPrice", "closePosition", "symbol", "time", "timeInForce", "type", "updateTime", "workingType", "priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate"]
+ACK = [
+    "clientOrderId",
+    "cumQty",
+    "executedQty",
+    "orderId",
+    "origQty",
+    "price",
+    "reduceOnly",
+    "side",
+    "positionSide",
+    "status",
+    "stopPrice",
+    "closePosition",
+    "symbol",
+    "timeInForce",
+    "type",
+    "origType",
+    "updateTime",
+    "workingType",
+    "priceProtect",
+    "priceMatch",
+    "selfTradePreventionMode",
+    "goodTillDate",
+]
+QUERY = [
+    "avgPrice",
+    "clientOrderId",
+    "cumQuote",
+    "executedQty",
+    "orderId",
+    "origQty",
+    "origType",
+    "price",
+    "reduceOnly",
+    "side",
+    "positionSide",
+    "status",
+    "stopPrice",
+    "closePosition",
+    "symbol",
+    "time",
+    "timeInForce",
+    "type",
+    "updateTime",
+    "workingType",
+    "priceProtect",
+    "priceMatch",
+    "selfTradePreventionMode",
+    "goodTillDate",
+]
 
 
 def test_an_acknowledgement_has_no_average_price_and_repeats_executed_as_cum_qty():

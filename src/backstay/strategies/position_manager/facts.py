@@ -6,19 +6,15 @@ from decimal import Decimal
 from backstay.core.types import ZERO, TimeNs
 from backstay.core.view import PositionView, StepProgress
 
-NO_PROGRESS: Mapping[int, StepProgress] = {}
-
 
 def taken(view: PositionView) -> Mapping[int, StepProgress]:
-    """Progress of the take-profit levels by their step (from 0); empty when the view tells none."""
-    progress: Mapping[int, StepProgress] = getattr(view, "take_profit", NO_PROGRESS)
-    return progress
+    """Progress of the take-profit levels by their step (from 0)."""
+    return view.take_profit
 
 
 def last_increase_at(view: PositionView) -> TimeNs:
     """Venue time of the latest fill that increased the position; its opening when the view tells none."""
-    at: TimeNs = getattr(view, "last_increase_at", 0)
-    return at or view.opened_at
+    return view.last_increase_at or view.opened_at
 
 
 def base_quantity(view: PositionView) -> Decimal:

@@ -1,0 +1,113 @@
+"""Looking without owning: the ledger's state and the venue's answers, folded in memory, nothing written or sent.
+
+For `positions` and `doctor` when no process runs.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from backstay.app.config import Settings
+from backstay.app.entropy import SystemEntropy
+from backstay.app.guard import LEDGER
+from backstay.app.preflight import unreachable
+from backstay.binance.net.sockets import SocketTransport
+from backstay.binance.net.venue import BinanceVenue
+from backstay.core.account import fold, scope_of
+from backstay.core.events import AnyEvent, PositionsSnapshot, RecoveryEnded, RecoveryStarted
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.records import Decided, Noted
+from backstay.core.state import AccountState, pack, unpack
+from backstay.core.types import Mode, Scope, Subject, TimeNs
+from backstay.ledger.disk import FileDisk
+from backstay.ledger.reader import chunks
+from backstay.ledger.snapshots import SnapshotStore
+from backstay.runtime.virtual_time import WallClock
+
+HYDRATED = (Subject.POSITIONS, Subject.REGULAR_ORDERS, Subject.ALGO_ORDERS)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What was found."""
+
+    account: AccountState
+    marks: dict[str, Decimal]
+    liquidations: dict[Scope, Decimal]
+    at: TimeNs
+    live: bool
+    """The venue was asked; otherwise this is what the ledger last knew."""
+
+
+def ledger_state(settings: Settings) -> AccountState:
+    """The state that the ledger folds to; empty when there is no ledger. Raises DamagedLedgerError."""
+    disk = FileDisk(settings.data_dir)
+    if disk.size(LEDGER) is None:
+        return AccountState()
+    snapshots = SnapshotStore(disk, LEDGER, pack=pack, unpack=unpack)
+    newest, _ = snapshots.newest()
+    account = newest.state if newest is not None else AccountState()
+    for records in chunks(disk, LEDGER, newest.head.offset if newest is not None else 0):
+        for record in records:
+            if not isinstance(record.body, (Decided, Noted)):
+                account = fold(account, record.body, record.at)
+    return account
+
+
+def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
+    """A gateway for reads alone. Raises ConfigError when the keys are missing."""
+    return BinanceVenue(
+        transport=transport,
+        endpoints=settings.environment.usdm,
+        signer=settings.secrets.signer(settings.mode),
+        clock=WallClock(),
+        entropy=SystemEntropy(),
+        on_event=lambda event: None,
+        on_mark=lambda symbol, price, at: None,
+        position_mode=settings.account.position_mode,
+        fee_symbol=settings.symbols[0] if settings.symbols else "BTCUSDT",
+        order_connection=False,
+    )
+
+
+async def look(settings: Settings) -> Seen:
+    """The account now: the ledger's contexts over the venue's positions and orders.
+
+    In PAPER there is no venue without its process, so the ledger's last word it is. Raises ExchangeError,
+    ConfigError, DamagedLedgerError.
+    """
+    clock = WallClock()
+    account = ledger_state(settings)
+    if settings.mode is Mode.PAPER:
+        return Seen(account, {}, {}, clock.now_ns(), live=False)
+    transport = SocketTransport()
+    try:
+        venue = make_venue(settings, transport)
+        read = await _read(venue)
+    except VenueUnavailable as failure:
+        raise unreachable(failure, settings) from None
+    finally:
+        await transport.close()
+    now = clock.now_ns()
+    steps: tuple[AnyEvent, ...] = (RecoveryStarted(), *read, RecoveryEnded(subjects=HYDRATED))
+    for event in steps:
+        account = fold(account, event, now)
+    positions = next(e for e in read if isinstance(e, PositionsSnapshot))
+    rows = [(scope_of(positions.product, r.symbol, r.position_side), r) for r in positions.rows]
+    return Seen(
+        account,
+        {r.symbol: r.mark_price for _, r in rows if r.mark_price},
+        {key: r.liquidation_price for key, r in rows if r.liquidation_price},
+        now,
+        live=True,
+    )
+
+
+async def _read(venue: BinanceVenue) -> tuple[AnyEvent, ...]:
+    return (
+        await venue.read_account_mode(),
+        await venue.read_instruments(),
+        await venue.read_balances(),
+        await venue.read_orders(None),
+        await venue.read_algos(None),
+        await venue.read_positions(None),
+    )

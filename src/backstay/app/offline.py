@@ -1,0 +1,117 @@
+"""Operator commands while no process runs: take the account over, apply the command, wait until it is done.
+
+`kill` and `positions close` must work when nothing else does, so this opens ledger and venue itself, under the
+same lock as `run`, and looks at the venue again before it says that the account is flat.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from backstay.app.config import Settings
+from backstay.app.errors import ReviewError
+from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
+from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.modes import FACTS
+from backstay.core.state import AccountState
+from backstay.core.types import Scope
+
+PATIENCE_S = 60.0
+LOOK_S = 0.05
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What became of it."""
+
+    seq: int
+    closed: tuple[str, ...]
+    """Scopes that had a position and are flat now."""
+    verified: bool
+    """The venue was read again and shows them flat."""
+
+
+async def command(
+    settings: Settings,
+    event: OperatorCommand,
+    *,
+    wants: Callable[[Scope], bool] = lambda _scope: True,
+    patience_s: float = PATIENCE_S,
+) -> Done:
+    """Apply `event` and wait until the scopes that it means (`wants`) are flat.
+
+    Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
+    """
+    may_run(settings)
+    prepare_folders(settings)
+    lock = make_lock(settings)
+    lock.acquire(now=iso_now())
+    try:
+        session = await open_session(settings, lock)
+        try:
+            return await _carry_out(session, event, wants, patience_s)
+        finally:
+            await session.close(f"{event.action} is done")
+    finally:
+        lock.release()
+
+
+async def _carry_out(
+    session: Session, event: OperatorCommand, wants: Callable[[Scope], bool], patience_s: float
+) -> Done:
+    owner = session.guard.owner
+    await session.check()
+    if owner.account.run is not None and event.action is OperatorAction.KILL:
+        # Before the account is taken over, so that nothing is opened in between.
+        owner.apply(event)
+    await session.start()
+    held = tuple(sorted(key for key in _open(owner.account) if wants(key)))
+    seq = owner.command(event)
+    if FACTS[session.settings.mode].sends:
+        await _flat(session, held, patience_s)
+    verified = await _verified(session, held) if FACTS[session.settings.mode].sends else False
+    return Done(seq, tuple(str(key) for key in held), verified)
+
+
+def _open(account: AccountState) -> Iterable[Scope]:
+    return (key for key, s in account.scopes.items() if s.position.quantity)
+
+
+async def _flat(session: Session, held: tuple[Scope, ...], patience_s: float) -> None:
+    owner = session.guard.owner
+    managed = [key for key in held if owner.engine.manager(key) is not None]
+    others = [key for key in held if key not in managed]
+    if others:
+        raise ReviewError(
+            f"{', '.join(map(str, others))} belongs to no configured manager and was left alone; "
+            "name its symbol in managers.symbols, or close it at the exchange"
+        )
+    try:
+        async with asyncio.timeout(patience_s):
+            while any(_busy(owner.account, key) for key in managed):
+                if owner.failed.done():
+                    raise owner.failed.result()
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        left = ", ".join(str(key) for key in managed if _busy(owner.account, key))
+        raise ReviewError(
+            f"not flat after {patience_s:g} s: {left}. Close it at the exchange, then look at "
+            "`backstay positions list`"
+        ) from None
+
+
+def _busy(account: AccountState, key: Scope) -> bool:
+    """Still open, or orders of ours still rest or are on their way."""
+    s = account.scopes[key]
+    return bool(s.position.quantity) or any(c.is_resting for c in s.contexts.values()) or bool(s.pendings)
+
+
+async def _verified(session: Session, held: tuple[Scope, ...]) -> bool:
+    seen = await session.guard.venue.read_positions(None)
+    names = {(key.symbol, key.position_side) for key in held}
+    left = [r for r in seen.rows if r.quantity and (r.symbol, r.position_side) in names]
+    if left:
+        raise ReviewError(
+            f"the exchange still shows {', '.join(f'{r.symbol} {r.quantity}' for r in left)}; close it there"
+        )
+    return True

@@ -1,0 +1,70 @@
+"""What is asked of the venue before an account is taken over: keys, position mode, symbols. Reads only."""
+
+import msgspec
+
+from backstay.app.config import Settings
+from backstay.app.errors import ConfigError, ExchangeError
+from backstay.app.nearest import nearest
+from backstay.binance.net.venue import BinanceVenue
+from backstay.core.events import AccountModeSnapshot, InstrumentsSnapshot
+from backstay.core.modes import FACTS
+from backstay.core.outcomes import VenueUnavailable
+
+
+class Preflight(msgspec.Struct, frozen=True):
+    """What the venue said."""
+
+    instruments: InstrumentsSnapshot
+    account: AccountModeSnapshot
+
+
+async def preflight(venue: BinanceVenue, settings: Settings) -> Preflight:
+    """Read and check. Raises ConfigError, ExchangeError, each with what to do."""
+    try:
+        instruments = await venue.read_instruments()
+        check_symbols(settings, [i.symbol for i in instruments.instruments])
+        account = await venue.read_account_mode()
+    except VenueUnavailable as failure:
+        raise unreachable(failure, settings) from None
+    check_account(settings, account)
+    return Preflight(instruments, account)
+
+
+def check_symbols(settings: Settings, known: list[str]) -> None:
+    """Every configured symbol exists at the venue. Raises ConfigError."""
+    for manager in settings.policies:
+        for symbol in manager.policy.symbols:
+            if symbol not in known:
+                near = nearest(symbol, known)
+                hint = f"did you mean {near}?" if near else f"it trades {len(known)} others"
+                raise ConfigError(f"{manager.where}.symbols: the exchange has no {symbol}; {hint}")
+
+
+def check_account(settings: Settings, account: AccountModeSnapshot) -> None:
+    """The account is as configured and its keys may do what the mode needs."""
+    wanted = settings.account.position_mode
+    if account.position_mode is not wanted:
+        raise ConfigError(
+            f"account.position_mode is {wanted}, and the account is in {account.position_mode} mode. Nothing was "
+            f"sent. Write account.position_mode: {account.position_mode}, or switch the account at the exchange"
+        )
+    if not account.can_trade and FACTS[settings.mode].sends:
+        raise ExchangeError(
+            "the account or its keys may not trade futures. Enable futures trading for the API key at the "
+            "exchange (withdrawals stay off), or use run.mode: DRY_RUN_PRIVATE to only read"
+        )
+
+
+def unreachable(failure: VenueUnavailable, settings: Settings) -> ExchangeError:
+    """A read's failure in words: refused keys, a ban, or no connection."""
+    host = settings.environment.usdm.rest
+    if failure.code in {-2014, -2015}:
+        return ExchangeError(
+            f"{host} refused the keys ({failure.code}). Check that they belong to mode {settings.mode}, that futures "
+            "are enabled for them, and that the IP allow-list has this machine"
+        )
+    if failure.code == -1022:
+        return ExchangeError(
+            f"{host} refused the signature (-1022): the secret or private key is not this key's"
+        )
+    return ExchangeError(f"{host} cannot be read: {failure}. `backstay doctor` looks further")

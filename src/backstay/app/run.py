@@ -1,0 +1,96 @@
+"""`backstay run`: guard until a signal comes or something ends it. Orders stay resting at the venue."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator
+
+from backstay.app import logs
+from backstay.app.config import Settings
+from backstay.app.errors import AppError, RefusedError
+from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
+
+LOOK_S = 1.0
+"""How often the lock and the owner are looked at."""
+
+
+class LostLockError(RefusedError):
+    """The lock is gone: somebody removed its file, and another process may own the account now."""
+
+
+async def run(
+    settings: Settings,
+    *,
+    started: Callable[[Session], object] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run until SIGINT, SIGTERM or `stop`. `started` is called once the account is guarded.
+
+    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
+    """
+    may_run(settings)
+    prepare_folders(settings)
+    lock = make_lock(settings)
+    lock.acquire(now=iso_now())
+    try:
+        log = logs.set_up(settings.logs)
+        for warning in settings.warnings:
+            log.warning(warning)
+        session = await open_session(settings, lock)
+        reason = "failed"
+        try:
+            with _signals(stop or asyncio.Event()) as ended:
+                await session.check()
+                await session.start()
+                await session.listen()
+                log.info("guarding %s in mode %s", settings.account.name, settings.mode)
+                if started is not None:
+                    started(session)
+                reason = await _watch(session, ended)
+        finally:
+            await session.close(reason)
+    except AppError as error:
+        logging.getLogger(logs.ROOT).error("%s", error)
+        raise
+    finally:
+        lock.release()
+        logs.tear_down()
+
+
+async def _watch(session: Session, ended: asyncio.Event) -> str:
+    """Wait for an end; returns its reason. Raises what the owner fails with."""
+    failed = session.guard.owner.failed
+    waiting = asyncio.ensure_future(ended.wait())
+    try:
+        while True:
+            done, _ = await asyncio.wait(
+                {waiting, failed}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if failed in done:
+                raise failed.result()
+            if waiting in done:
+                return "stopped by its operator"
+            if not session.lock.verify():
+                raise LostLockError(
+                    "the lock file was removed while running, so another process may own this account now. "
+                    "Stopped; orders stay resting. Start again when no other process runs"
+                )
+    finally:
+        waiting.cancel()
+
+
+@contextlib.contextmanager
+def _signals(ended: asyncio.Event) -> Iterator[asyncio.Event]:
+    """SIGINT and SIGTERM set the event, where this thread may say so."""
+    loop = asyncio.get_running_loop()
+    taken = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, ended.set)
+            taken.append(number)
+    try:
+        yield ended
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
