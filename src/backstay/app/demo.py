@@ -6,15 +6,17 @@ that hears only the venue. `--speed max` lets two hours pass in seconds, on a vi
 """
 
 import asyncio
-import json
-from collections.abc import Callable
+import contextlib
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from backstay.app.auditor import Auditor, percentiles
-from backstay.app.demo_options import DemoOptions
+from backstay.app.demo_options import FULL_SPEED, DemoOptions
 from backstay.app.entropy import SeededEntropy
 from backstay.app.guard import LEDGER, Guard, GuardConfig, World, open_guard
 from backstay.app.incidents import PATIENCE_S, Incident, incidents
@@ -24,10 +26,18 @@ from backstay.core.types import MS, SECOND, Mode, PositionMode, TimeNs
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.verify import verify
 from backstay.ledger.writers import InlineWriter
-from backstay.runtime.virtual_time import LoopClock
+from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulator.feeds.base import Feed, open_feed
 from backstay.simulator.human import actions, resolve
-from backstay.strategies.position_manager.policy import PositionPolicy
+from backstay.strategies.position_manager.policy import (
+    BreakEvenPolicy,
+    DcaPolicy,
+    PositionPolicy,
+    SizeUnit,
+    StopPolicy,
+    TakeProfitLevel,
+    TakeProfitPolicy,
+)
 from backstay.strategies.position_manager.wanted import PositionManager
 
 ID_PREFIX = "bs-"
@@ -36,8 +46,29 @@ SYNTHETIC_START = 1_767_571_200 * SECOND
 ENDLESS_S = 365 * 86_400
 SETTLE_S = 30
 """After the human has stopped: time in which everything must come to rest."""
+INTERRUPTED_SETTLE_S = 3
 NAKED_MAX_MS = 5_000
 """Outside of incidents no position may stand without a stop for longer (I-37)."""
+
+DEMO_POLICY = PositionPolicy(
+    stop_loss=StopPolicy(distance=Decimal("0.01")),
+    take_profit=TakeProfitPolicy(
+        levels=(
+            TakeProfitLevel(distance=Decimal("0.004"), share=Decimal("0.5")),
+            TakeProfitLevel(distance=Decimal("0.008"), share=Decimal("0.5")),
+        )
+    ),
+    break_even=BreakEvenPolicy(trigger=Decimal("0.003"), offset=Decimal("0.0002")),
+    dca=DcaPolicy(
+        steps=3,
+        first_deviation=Decimal("0.0015"),
+        deviation_multiplier=Decimal("1.5"),
+        first_size=Decimal("0.5"),
+        size_unit=SizeUnit.BASE_FRACTION,
+        size_multiplier=Decimal("1.2"),
+    ),
+)
+"""Distances small enough for something to happen within minutes."""
 
 
 class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,11 +179,15 @@ class Demo:
         parts = [asyncio.create_task(self._human()), asyncio.create_task(self._incidents())]
         try:
             await self._until(self.end_ns, parts)
+        except asyncio.CancelledError:
+            self.tell("interrupted")
         finally:
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
-        await asyncio.sleep(SETTLE_S)
+        if self.exchange.network.is_unplugged:
+            self.exchange.network.plug()
+        await asyncio.sleep(SETTLE_S if self.clock.now_ns() >= self.end_ns else INTERRUPTED_SETTLE_S)
         self.auditor.finish(self.clock.now_ns() // MS)
         if self.guard is not None:
             await self.guard.stop("the demo is over")
@@ -284,6 +319,35 @@ def demo_feed(options: DemoOptions) -> Feed:
     return open_feed(options.feed, seed=options.seed)
 
 
-def truth_lines(truth: dict[str, Any]) -> str:
-    """The venue's truth as text, for people who look for a defect."""
-    return json.dumps(truth, indent=1)
+type Close = Callable[[], Awaitable[None]]
+type Attach = Callable[[Demo], Awaitable[Close]]
+"""Opens a screen on a running demo and tells how to close it."""
+
+
+async def run_demo(options: DemoOptions, clock: LoopClock, feed: Feed, attach: Attach | None) -> DemoSummary:
+    """Play one demo on the running loop; an interrupt ends it early, and properly."""
+    began = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        if not options.data_dir:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="backstay-demo-"))
+            options = msgspec.structs.replace(options, data_dir=folder)
+        demo = Demo(options, clock, feed, policy=DEMO_POLICY)
+        close = await attach(demo) if attach is not None else None
+        try:
+            await demo.run()
+        finally:
+            if close is not None:
+                await close()
+        return demo.summary(time.perf_counter() - began)
+
+
+def play(options: DemoOptions, attach: Attach | None = None) -> DemoSummary:
+    """Play one demo on an event loop of its own, at the asked speed. Blocks until it is over.
+
+    Raises FeedError, and what opening the ledger or a screen raises.
+    """
+    feed = demo_feed(options)
+    speed = None if options.speed == FULL_SPEED else options.speed
+    return run_virtual(
+        lambda clock: run_demo(options, clock, feed, attach), start_ns=feed.start_ns, speed=speed
+    )

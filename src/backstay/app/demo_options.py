@@ -12,7 +12,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     feed: str = "synthetic"
     """`synthetic`, `live`, or a path to recorded bars, trades or frames."""
     seed: int = 1
-    speed: float = 1.0
+    speed: float = 10.0
     """Venue seconds per real second; `FULL_SPEED`: no waiting at all."""
     duration_s: float | None = None
     """None: until interrupted."""

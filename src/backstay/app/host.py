@@ -27,9 +27,9 @@ class GuardHost:
         `ack` and `resume` of everything also end a venue halt in the gateway.
         """
         seq = self.guard.owner.command(event)
-        if event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}:
-            if self.guard.venue.status().halted:
-                self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
+        ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
+        if ends_halt and self.guard.venue.status().halted:
+            self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
         return seq
 
     def positions(self) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""The log files: `backstay.log` and `error.log` as JSON lines, rotating. A log is for people; the ledger is the truth."""
+"""The log files `backstay.log` and `error.log`: JSON lines, rotating.
+
+A log is for people; the ledger is the truth.
+"""
 
 import json
 import logging
@@ -28,7 +31,7 @@ class _Json(logging.Formatter):
 
 
 def set_up(settings: LogSettings) -> logging.Logger:
-    """Log to the configured files; returns the program's logger. Raises ConfigError when they cannot be made."""
+    """Log to the configured files; returns the program's logger. Raises ConfigError."""
     folder = settings.dir.expanduser()
     logger = logging.getLogger(ROOT)
     tear_down()

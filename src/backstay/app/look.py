@@ -1,4 +1,4 @@
-"""Looking without owning: the ledger's state and the venue's answers, folded in memory, nothing written or sent.
+"""Looking without owning: ledger and venue's answers folded in memory, nothing written, nothing sent.
 
 For `positions` and `doctor` when no process runs.
 """
@@ -53,6 +53,10 @@ def ledger_state(settings: Settings) -> AccountState:
     return account
 
 
+def _unheard(*_evidence: object) -> None:
+    """A gateway for reads opens no stream; what it tells besides is not waited for."""
+
+
 def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
     """A gateway for reads alone. Raises ConfigError when the keys are missing."""
     return BinanceVenue(
@@ -61,8 +65,8 @@ def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
         signer=settings.secrets.signer(settings.mode),
         clock=WallClock(),
         entropy=SystemEntropy(),
-        on_event=lambda event: None,
-        on_mark=lambda symbol, price, at: None,
+        on_event=_unheard,
+        on_mark=_unheard,
         position_mode=settings.account.position_mode,
         fee_symbol=settings.symbols[0] if settings.symbols else "BTCUSDT",
         order_connection=False,

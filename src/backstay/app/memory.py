@@ -89,6 +89,10 @@ class MemoryNetwork:
             if not future.done():
                 future.set_exception(Lost("network lost"))
 
+    @property
+    def is_unplugged(self) -> bool:
+        return self._unplugged
+
     def plug(self) -> None:
         self._unplugged = False
 

@@ -1,19 +1,19 @@
 """Operator commands while no process runs: take the account over, apply the command, wait until it is done.
 
-`kill` and `positions close` must work when nothing else does, so this opens ledger and venue itself, under the
-same lock as `run`, and looks at the venue again before it says that the account is flat.
+`kill` and `positions close` must work when nothing else does, so this opens ledger and venue itself, under
+the same lock as `run`, and looks at the venue again before it says that the account is flat.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.app.config import Settings
 from backstay.app.errors import ReviewError
 from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
 from backstay.core.events import OperatorAction, OperatorCommand
-from backstay.core.modes import FACTS
 from backstay.core.state import AccountState
 from backstay.core.types import Scope
 
@@ -27,18 +27,21 @@ class Done(msgspec.Struct, frozen=True):
     seq: int
     closed: tuple[str, ...]
     """Scopes that had a position and are flat now."""
-    verified: bool
-    """The venue was read again and shows them flat."""
+    left_alone: tuple[str, ...]
+    """Open positions that belong to no configured manager."""
 
 
 async def command(
     settings: Settings,
     event: OperatorCommand,
     *,
+    symbol: str = "",
     wants: Callable[[Scope], bool] = lambda _scope: True,
     patience_s: float = PATIENCE_S,
 ) -> Done:
     """Apply `event` and wait until the scopes that it means (`wants`) are flat.
+
+    A KILL of one `symbol` is applied to each of its open scopes.
 
     Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
     """
@@ -49,7 +52,7 @@ async def command(
     try:
         session = await open_session(settings, lock)
         try:
-            return await _carry_out(session, event, wants, patience_s)
+            return await _carry_out(session, event, symbol, wants, patience_s)
         finally:
             await session.close(f"{event.action} is done")
     finally:
@@ -57,20 +60,26 @@ async def command(
 
 
 async def _carry_out(
-    session: Session, event: OperatorCommand, wants: Callable[[Scope], bool], patience_s: float
+    session: Session,
+    event: OperatorCommand,
+    symbol: str,
+    wants: Callable[[Scope], bool],
+    patience_s: float,
 ) -> Done:
     owner = session.guard.owner
     await session.check()
-    if owner.account.run is not None and event.action is OperatorAction.KILL:
+    if owner.account.run is not None and event.action is OperatorAction.KILL and not symbol:
         # Before the account is taken over, so that nothing is opened in between.
         owner.apply(event)
     await session.start()
-    held = tuple(sorted(key for key in _open(owner.account) if wants(key)))
-    seq = owner.command(event)
-    if FACTS[session.settings.mode].sends:
-        await _flat(session, held, patience_s)
-    verified = await _verified(session, held) if FACTS[session.settings.mode].sends else False
-    return Done(seq, tuple(str(key) for key in held), verified)
+    meant = sorted(key for key in _open(owner.account) if wants(key))
+    held = tuple(key for key in meant if owner.engine.manager(key) is not None)
+    seq = 0
+    for target in held if symbol else (event.scope,):
+        seq = owner.command(replace(event, scope=target)) or seq
+    await _flat(session, held, patience_s)
+    await _verify(session, held)
+    return Done(seq, tuple(map(str, held)), tuple(str(key) for key in meant if key not in held))
 
 
 def _open(account: AccountState) -> Iterable[Scope]:
@@ -79,21 +88,14 @@ def _open(account: AccountState) -> Iterable[Scope]:
 
 async def _flat(session: Session, held: tuple[Scope, ...], patience_s: float) -> None:
     owner = session.guard.owner
-    managed = [key for key in held if owner.engine.manager(key) is not None]
-    others = [key for key in held if key not in managed]
-    if others:
-        raise ReviewError(
-            f"{', '.join(map(str, others))} belongs to no configured manager and was left alone; "
-            "name its symbol in managers.symbols, or close it at the exchange"
-        )
     try:
         async with asyncio.timeout(patience_s):
-            while any(_busy(owner.account, key) for key in managed):
+            while any(_busy(owner.account, key) for key in held):
                 if owner.failed.done():
                     raise owner.failed.result()
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
-        left = ", ".join(str(key) for key in managed if _busy(owner.account, key))
+        left = ", ".join(str(key) for key in held if _busy(owner.account, key))
         raise ReviewError(
             f"not flat after {patience_s:g} s: {left}. Close it at the exchange, then look at "
             "`backstay positions list`"
@@ -106,7 +108,8 @@ def _busy(account: AccountState, key: Scope) -> bool:
     return bool(s.position.quantity) or any(c.is_resting for c in s.contexts.values()) or bool(s.pendings)
 
 
-async def _verified(session: Session, held: tuple[Scope, ...]) -> bool:
+async def _verify(session: Session, held: tuple[Scope, ...]) -> None:
+    """The venue, read again, shows them flat."""
     seen = await session.guard.venue.read_positions(None)
     names = {(key.symbol, key.position_side) for key in held}
     left = [r for r in seen.rows if r.quantity and (r.symbol, r.position_side) in names]
@@ -114,4 +117,3 @@ async def _verified(session: Session, held: tuple[Scope, ...]) -> bool:
         raise ReviewError(
             f"the exchange still shows {', '.join(f'{r.symbol} {r.quantity}' for r in left)}; close it there"
         )
-    return True

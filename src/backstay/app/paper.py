@@ -57,9 +57,12 @@ class PaperExchange:
         time_ns: Callable[[], int],
         hedge: bool = False,
         settings: ServerSettings | None = None,
+        engine_settings: EngineSettings | None = None,
     ) -> None:
         specs = [s for s in default_specs() if s.symbol in feed.symbols]
-        self.engine = _Tapped(feed, specs, start_ns=start_ns, seed=seed, settings=EngineSettings())
+        self.engine = _Tapped(
+            feed, specs, start_ns=start_ns, seed=seed, settings=engine_settings or EngineSettings()
+        )
         self.engine.open_account(ACCOUNT, hedge=hedge)
         accounts = {API_KEY: Credentials.hmac(API_KEY, API_SECRET, ACCOUNT)}
         self.venue = SimulatedBinance(

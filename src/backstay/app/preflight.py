@@ -45,8 +45,8 @@ def check_account(settings: Settings, account: AccountModeSnapshot) -> None:
     wanted = settings.account.position_mode
     if account.position_mode is not wanted:
         raise ConfigError(
-            f"account.position_mode is {wanted}, and the account is in {account.position_mode} mode. Nothing was "
-            f"sent. Write account.position_mode: {account.position_mode}, or switch the account at the exchange"
+            f"account.position_mode is {wanted}, and the account is in {account.position_mode} mode. Nothing "
+            f"was sent. Write account.position_mode: {account.position_mode}, or switch it at the exchange"
         )
     if not account.can_trade and FACTS[settings.mode].sends:
         raise ExchangeError(
@@ -60,8 +60,8 @@ def unreachable(failure: VenueUnavailable, settings: Settings) -> ExchangeError:
     host = settings.environment.usdm.rest
     if failure.code in {-2014, -2015}:
         return ExchangeError(
-            f"{host} refused the keys ({failure.code}). Check that they belong to mode {settings.mode}, that futures "
-            "are enabled for them, and that the IP allow-list has this machine"
+            f"{host} refused the keys ({failure.code}). Check that they belong to mode {settings.mode}, that "
+            "futures are enabled for them, and that the IP allow-list has this machine"
         )
     if failure.code == -1022:
         return ExchangeError(

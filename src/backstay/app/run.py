@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from backstay.app import logs
 from backstay.app.config import Settings
 from backstay.app.errors import AppError, RefusedError
 from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
+
+type Page = Callable[[Session], Awaitable[Callable[[], Awaitable[None]]]]
+"""Opens a screen on a session and tells how to close it."""
 
 LOOK_S = 1.0
 """How often the lock and the owner are looked at."""
@@ -22,12 +26,13 @@ class LostLockError(RefusedError):
 async def run(
     settings: Settings,
     *,
+    page: Page | None = None,
     started: Callable[[Session], object] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Run until SIGINT, SIGTERM or `stop`. `started` is called once the account is guarded.
+    """Run until SIGINT, SIGTERM or `stop`.
 
-    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
+    `page` opens a screen before anything is taken over; `started` is called once the account is guarded. Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
     """
     may_run(settings)
     prepare_folders(settings)
@@ -39,8 +44,10 @@ async def run(
             log.warning(warning)
         session = await open_session(settings, lock)
         reason = "failed"
+        close_page = None
         try:
             with _signals(stop or asyncio.Event()) as ended:
+                close_page = await page(session) if page is not None else None
                 await session.check()
                 await session.start()
                 await session.listen()
@@ -49,6 +56,8 @@ async def run(
                     started(session)
                 reason = await _watch(session, ended)
         finally:
+            if close_page is not None:
+                await close_page()
             await session.close(reason)
     except AppError as error:
         logging.getLogger(logs.ROOT).error("%s", error)
@@ -64,12 +73,11 @@ async def _watch(session: Session, ended: asyncio.Event) -> str:
     waiting = asyncio.ensure_future(ended.wait())
     try:
         while True:
-            done, _ = await asyncio.wait(
-                {waiting, failed}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            if failed in done:
+            ends: tuple[asyncio.Future[Any], ...] = (waiting, failed)
+            await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
                 raise failed.result()
-            if waiting in done:
+            if waiting.done():
                 return "stopped by its operator"
             if not session.lock.verify():
                 raise LostLockError(

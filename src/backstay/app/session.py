@@ -49,8 +49,8 @@ def may_run(settings: Settings) -> None:
     """The locks on the mode. Raises RefusedError naming the switch that is missing."""
     if settings.locks:
         raise RefusedError(
-            f"mode {settings.mode} sends orders only with its switches on, and {' and '.join(settings.locks)}. "
-            "Nothing was started; docs/operating/modes.md tells them all"
+            f"mode {settings.mode} sends orders only with its switches on, and "
+            f"{' and '.join(settings.locks)}. Nothing was started; docs/operating/modes.md tells them all"
         )
 
 
@@ -69,6 +69,8 @@ class Session:
         self.lock = lock
         self.guard = guard
         self.host = GuardHost(guard)
+        self.page_url = ""
+        """Where the status page is; empty: there is none."""
         self._transport = transport
         self._exchange = exchange
         self._control: ControlServer | None = None
@@ -112,6 +114,7 @@ async def open_session(settings: Settings, lock: InstanceLock) -> Session:
     """
     exchange: PaperExchange | None = None
     transport: Transport
+    signer: Signer
     if settings.mode is Mode.PAPER:
         exchange = _paper(settings)
         transport, signer = exchange.transport(), exchange.signer()
@@ -181,6 +184,6 @@ def prepare_folders(settings: Settings) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(
-            f"run.data_dir: {folder} cannot be written ({error.strerror}). Let this user write there, or choose "
-            "another folder"
+            f"run.data_dir: {folder} cannot be written ({error.strerror}). Let this user write there, or "
+            "choose another folder"
         ) from None

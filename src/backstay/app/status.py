@@ -232,7 +232,7 @@ def gates(account: AccountState) -> list[dict[str, Any]]:
 
 
 def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    """(`ok` | `attention` | `alarm`, why) for the state itself; whether the process lives is told by others."""
+    """(`ok` | `attention` | `alarm`, why) of the state; whether the process lives is told by others."""
     naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] != "UNMANAGED"]
     review = [s for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW]
     if naked:

@@ -125,8 +125,8 @@ def _scopes(scopes: tuple[Scope, ...]) -> str:
 def _order(r: OrderReport) -> str:
     if r.execution is ExecutionType.TRADE:
         return (
-            f"{r.symbol}: {r.side} {r.kind} {r.order_id} filled {number(r.last_qty)} at {number(r.last_price)} "
-            f"({number(r.filled)} of {number(r.quantity)})"
+            f"{r.symbol}: {r.side} {r.kind} {r.order_id} filled {number(r.last_qty)} "
+            f"at {number(r.last_price)} ({number(r.filled)} of {number(r.quantity)})"
         )
     return f"{r.symbol}: {r.side} {r.kind} {r.order_id} is {r.status}"
 

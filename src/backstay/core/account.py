@@ -47,7 +47,7 @@ from backstay.core.events import (
     TrustLost,
     Unidentified,
 )
-from backstay.core.state import AccountState
+from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ExecutionType, PositionMode, PositionSide, Scope, TimeNs
 
 A = AccountState
@@ -123,9 +123,18 @@ def _account(account: A, e: AccountReport, now: TimeNs) -> A:
     if e.balances and e.at >= account.balances_at:
         if any(account.balances.get(b.asset) != _wallet(account, b) for b in e.balances):
             changes["balances"] = {**account.balances, **{b.asset: _wallet(account, b) for b in e.balances}}
+            scopes = _margin_freed(scopes if scopes is not None else account.scopes)
+            changes["scopes"] = scopes
         if e.at > account.balances_at:
             changes["balances_at"] = e.at
     return replace(account, **changes) if changes else account
+
+
+def _margin_freed(scopes: dict[Scope, ScopeState]) -> dict[Scope, ScopeState]:
+    """A changed balance is a changed premise of every refusal for lack of margin (8.1)."""
+    if not any(s.blocks for s in scopes.values()):
+        return scopes
+    return {k: release(s, "margin") for k, s in scopes.items()}
 
 
 def _wallet(account: A, b: BalanceRow) -> BalanceRow:

@@ -1,4 +1,4 @@
-"""What we did and what we were told: requests, answers, timers, recoveries, the operator's word, a new run."""
+"""What we did and what we were told: requests, answers, timers, recoveries, operators, a new run."""
 
 from msgspec.structs import replace
 
@@ -83,10 +83,14 @@ def price(account: A, e: PriceReached, now: TimeNs) -> A:
 
 
 def recovery_started(account: A, e: RecoveryStarted, now: TimeNs) -> A:
+    if not e.scopes and not account.hydrating:
+        account = replace(account, hydrating=True)
     return each(account, e.scopes or account.scopes, recovery.started)
 
 
 def recovery_ended(account: A, e: RecoveryEnded, now: TimeNs) -> A:
+    if not e.scopes and account.hydrating:
+        account = replace(account, hydrating=False)
     if not e.scopes and not e.failure and Subject.POSITIONS in e.subjects and not account.hydrated:
         account = replace(account, hydrated=True)
     return each(account, e.scopes or account.scopes, lambda s: recovery.ended(s, e.failure, now))
@@ -102,11 +106,7 @@ def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
         case OperatorAction.PAUSE:
             return gate(account, _paused(e.scope), True, e.reason or f"paused by {e.who}", now)
         case OperatorAction.RESUME:
-            gates = dict(account.gates)
-            for name in (_paused(e.scope), "kill_switch", "venue_halt"):
-                gates.pop(name, None)
-            account = account if gates == account.gates else replace(account, gates=gates)
-            return each(account, keys, _resume)
+            return _resumed(account, e.scope, keys)
         case OperatorAction.ACK:
             return each(account, keys, recovery.acknowledged)
         case OperatorAction.KILL:
@@ -114,11 +114,25 @@ def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
                 account = gate(account, "kill_switch", True, e.reason or f"killed by {e.who}", now)
             return each(account, keys, lambda s: _flatten(s, f"kill: {e.reason}", now))
         case OperatorAction.CLOSE:
+            # A close means the position that is there: it must not lie in wait for a later one.
+            keys = [k for k in keys if k in account.scopes and _may_hold(account.scopes[k])]
             return each(account, keys, lambda s: _flatten(s, f"close: {e.reason}", now))
 
 
 def _paused(key: Scope | None) -> str:
     return "operator_pause" if key is None else f"operator_pause {key}"
+
+
+def _may_hold(s: ScopeState) -> bool:
+    return bool(s.position.quantity) or not s.trusted
+
+
+def _resumed(account: A, key: Scope | None, keys: list[Scope]) -> A:
+    """Open what was closed for this scope; the doors of the whole account open for the whole account only."""
+    names = (_paused(key),) if key is not None else (_paused(None), "kill_switch", "venue_halt")
+    gates = {k: v for k, v in account.gates.items() if k not in names}
+    account = account if gates == account.gates else replace(account, gates=gates)
+    return account if "kill_switch" in account.gates else each(account, keys, _resume)
 
 
 def _resume(s: ScopeState) -> ScopeState:
@@ -144,5 +158,13 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
     gates = {k: v for k, v in account.gates.items() if k.startswith(keep)}
     scopes = {k: recovery.restarted(s, now) for k, s in account.scopes.items()}
     return replace(
-        account, run=e, scopes=scopes, gates=gates, connected=False, hydrated=False, deaf_strikes=0, marks={}
+        account,
+        run=e,
+        scopes=scopes,
+        gates=gates,
+        connected=False,
+        hydrated=False,
+        hydrating=False,
+        deaf_strikes=0,
+        marks={},
     )

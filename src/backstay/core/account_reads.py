@@ -87,7 +87,10 @@ def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         key = scope_of(e.product, row.symbol, row.position_side)
         s = scope_state(account, key)
         if row.at > s.fill_at:
-            account = with_scope(account, replace(s, fill_at=row.at))
+            # A fill that only a read shows needs its deadline like any other, or it is waited for for ever.
+            unmatched = row.at > s.position.at and not s.fill_seen_at
+            seen = now if unmatched else s.fill_seen_at
+            account = with_scope(account, replace(s, fill_at=row.at, fill_seen_at=seen))
     return account
 
 

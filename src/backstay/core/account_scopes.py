@@ -25,8 +25,10 @@ def scope_state(account: AccountState, key: Scope) -> ScopeState:
     known = account.scopes.get(key)
     if known is not None:
         return known
-    if account.hydrated and account.connected:
+    if account.hydrated and account.connected and not account.hydrating:
         return ScopeState(scope=key, trust=Trust.TRUSTED)
+    if account.hydrating:
+        return ScopeState(scope=key, trust=Trust.RECOVERING, handling=("startup",))
     return ScopeState(scope=key, reasons=("startup",))
 
 

@@ -15,7 +15,7 @@ from backstay.core.types import AlgoStatus
 P, E = Phase, Evidence
 
 _BEFORE = (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)
-_LIVING = (*_BEFORE, P.ARMED, P.TRIGGERING, P.TRIGGERED)
+_LIVING = (*_BEFORE, P.ARMED, P.TRIGGERING, P.TRIGGERED, P.ABSENT)
 
 TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
     (P.PRE_ARMED, E.SENT): P.IN_FLIGHT,
@@ -37,9 +37,9 @@ TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
     (P.TRIGGERED, E.LEFT_SNAPSHOT): P.UNKNOWN,
     (P.UNKNOWN, E.PROVEN_ABSENT): P.ABSENT,
     (P.ACCEPTED, E.PROVEN_ABSENT): P.ABSENT,
-    **{(p, E.NEW): P.ARMED for p in _BEFORE},
-    **{(p, E.TRIGGERING): P.TRIGGERING for p in (*_BEFORE, P.ARMED)},
-    **{(p, E.TRIGGERED): P.TRIGGERED for p in (*_BEFORE, P.ARMED, P.TRIGGERING)},
+    **{(p, E.NEW): P.ARMED for p in (*_BEFORE, P.ABSENT)},
+    **{(p, E.TRIGGERING): P.TRIGGERING for p in (*_BEFORE, P.ARMED, P.ABSENT)},
+    **{(p, E.TRIGGERED): P.TRIGGERED for p in (*_BEFORE, P.ARMED, P.TRIGGERING, P.ABSENT)},
     **{(p, E.FINISHED): P.FINISHED for p in _LIVING},
     **{(p, E.CANCELED): P.CANCELED for p in _LIVING},
     **{(p, E.EXPIRED): P.EXPIRED for p in _LIVING},

@@ -11,7 +11,7 @@ from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
-from backstay.core.types import OrderType, Surface
+from backstay.core.types import OrderType, PositionSide, Surface
 
 type Row = OrderReport | AlgoReport
 
@@ -33,7 +33,8 @@ def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:
         return (
             row.price == slot.price
             and row.quantity - row.filled == slot.quantity
-            and row.reduce_only is slot.reduce_only
+            # In hedge mode the sides imply it, and what the venue echoes means nothing (7.6).
+            and (row.reduce_only is slot.reduce_only or row.position_side is not PositionSide.BOTH)
         )
     if row.working_type is not slot.working_type:
         return False

@@ -26,6 +26,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     new_total: Decimal | None = None
     """amend: the order's new total quantity (executed + wanted remainder)."""
     reason: str = ""
+    blind: bool = False
+    """The one place that may leave while its scope is in recovery: a close-position stop in the stead of an
+    accepted one that cannot be found; the venue itself refuses a second one (X-3)."""
     protects: tuple[Slot, ...] = ()
     """Place of an exposure order: the protection that its fill will need, to be pre-armed."""
 

@@ -64,10 +64,14 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     manager = engine.manager(key)
     if manager is None:
         return Plan(key, Wait("not_managed"))
+    kill = account.gates.get("kill_switch")
+    if kill is not None and not s.flatten_since and s.position.quantity:
+        # A position that appeared after the switch was thrown; its orders are not wanted, nor is it.
+        s = replace(s, flatten_since=kill.since, flatten_reason="kill: switch is on")
     instrument = account.instruments.get(key.symbol)
     wanted, view = NOTHING, None
     if instrument is None:
-        if s.trusted and s.position.quantity:
+        if s.trusted and s.position.quantity and not s.flatten_since:
             return Plan(key, Wait("filters_missing"))
     elif not s.flatten_since and "kill_switch" not in account.gates:
         view = position_view(account, s, run.position_mode, instrument)
@@ -124,6 +128,7 @@ def _field(
         bridge=wanted.bridge,
         repair_delay=wanted.repair_delay,
         retry_cancelled=wanted.retry_cancelled,
+        market_max=instrument.market_max_qty if instrument is not None else ZERO,
     )
 
 
@@ -207,7 +212,8 @@ def position_view(
 
 def _refusals(s: ScopeState) -> tuple[str, bool, str]:
     """Why the latest stop and take-profit requests of this position were refused, and whether a stop was
-    asked for again after one had been refused as breached."""
+    asked for again after one had been refused as breached.
+    """
     position = s.position.quantity
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
     latest: dict[Role, tuple[int, str]] = {}

@@ -7,6 +7,7 @@ stop rests until the position is gone: it cannot be in the way, and it guards th
 
 from decimal import Decimal
 
+from backstay.core.blocks import cancel_held, holds
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
 from backstay.core.slots import Slot, SlotKey
@@ -14,6 +15,7 @@ from backstay.core.state import ScopeState
 from backstay.core.types import (
     EXPOSING,
     SECOND,
+    ZERO,
     Action,
     Family,
     OrderType,
@@ -28,8 +30,13 @@ TRUST_DEADLINE = 2 * SECOND
 EXIT = SlotKey(Role.EXIT, 0)
 
 
-def flatten(s: ScopeState, mode: PositionMode, now: TimeNs, reason: str = "") -> Decision | None:
-    """The next step towards flat, or None when the position is flat and only clean-up remains."""
+def flatten(
+    s: ScopeState, mode: PositionMode, now: TimeNs, *, reason: str = "", most: Decimal = ZERO
+) -> Decision | None:
+    """The next step towards flat, or None when the position is flat and only clean-up remains.
+
+    `most` is the largest market order that the venue takes (0: no limit); a larger position goes in parts.
+    """
     why = reason or s.flatten_reason
     if not s.trusted and not (s.flatten_since and now >= s.flatten_since + TRUST_DEADLINE):
         return None if reason else _recover(s, now)
@@ -39,7 +46,7 @@ def flatten(s: ScopeState, mode: PositionMode, now: TimeNs, reason: str = "") ->
     if not s.matched and s.trusted:
         return Wait("fill_unmatched", now + SECOND)
     doomed = [c for c in s.contexts.values() if _in_the_way(c)]
-    free = [c for c in doomed if c.is_resting and c.ctx_id not in s.pendings]
+    free = [c for c in doomed if c.is_resting and c.ctx_id not in s.pendings and not cancel_held(s, c, now)]
     if free:
         premise = Premise(s.epoch, s.position.quantity)
         intents = tuple(
@@ -58,10 +65,12 @@ def flatten(s: ScopeState, mode: PositionMode, now: TimeNs, reason: str = "") ->
         return Wait("flatten: cancels are being confirmed")
     if any(p.key == EXIT for p in s.pendings.values()):
         return Wait("flatten: the closing order is being confirmed")
-    held = [b for b in s.blocks if b.key == EXIT and b.until > now]
+    held = [b for b in s.blocks if b.key == EXIT and holds(b, s, now)]
     if held:
-        return Wait(f"flatten: blocked {held[0].effect}", min(b.until for b in held))
-    slot = closing(abs(s.position.quantity), direction.closing, mode)
+        times = [b.until for b in held if b.until]
+        return Wait(f"flatten: blocked {held[0].effect}", min(times, default=None))
+    size = abs(s.position.quantity)
+    slot = closing(min(size, most) if most else size, direction.closing, mode)
     return Act(Family.FLATTEN, (_exit(s, slot, why),), why)
 
 

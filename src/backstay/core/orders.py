@@ -42,7 +42,8 @@ class Evidence(StrEnum):
 
 P, E = Phase, Evidence
 
-_OPEN = (P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN, P.LIVE, P.PARTIAL)
+_BEFORE = (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)
+_LIVING = (*_BEFORE, P.LIVE, P.PARTIAL, P.ABSENT)
 
 TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
     (P.PRE_ARMED, E.SENT): P.IN_FLIGHT,
@@ -63,14 +64,15 @@ TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
     (P.PARTIAL, E.LEFT_SNAPSHOT): P.UNKNOWN,
     (P.UNKNOWN, E.PROVEN_ABSENT): P.ABSENT,
     (P.ACCEPTED, E.PROVEN_ABSENT): P.ABSENT,
-    # A report proves the order whatever we thought before, even "refused": a pre-armed or registered
-    # order that the venue knows was sent, and its record was lost with the process (R-12).
-    **{(p, E.NEW): P.LIVE for p in (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)},
-    **{(p, E.PARTIAL): P.PARTIAL for p in (P.PRE_ARMED, P.REGISTERED, *_OPEN)},
-    **{(p, E.FILLED): P.FILLED for p in (P.PRE_ARMED, P.REGISTERED, *_OPEN)},
-    **{(p, E.CANCELED): P.CANCELED for p in (P.PRE_ARMED, P.REGISTERED, *_OPEN)},
-    **{(p, E.EXPIRED): P.EXPIRED for p in (P.PRE_ARMED, P.REGISTERED, *_OPEN)},
-    **{(p, E.REJECTED): P.REJECTED for p in (P.PRE_ARMED, P.REGISTERED, *_OPEN)},
+    # A report proves the order whatever we concluded before: a pre-armed or registered order that the venue
+    # knows was sent, and its record was lost with the process (R-12); an "absent" one that shows up is ours
+    # and must be found surplus rather than rest unseen (X-4).
+    **{(p, E.NEW): P.LIVE for p in (*_BEFORE, P.ABSENT)},
+    **{(p, E.PARTIAL): P.PARTIAL for p in _LIVING},
+    **{(p, E.FILLED): P.FILLED for p in _LIVING},
+    **{(p, E.CANCELED): P.CANCELED for p in _LIVING},
+    **{(p, E.EXPIRED): P.EXPIRED for p in _LIVING},
+    **{(p, E.REJECTED): P.REJECTED for p in _LIVING},
 }
 """(phase, evidence) -> next phase of a regular order; every other pair leaves the phase as it is."""
 

@@ -8,10 +8,11 @@ exception: the venue admits one per direction.
 from msgspec.structs import replace
 
 from backstay.core import algo_orders
+from backstay.core.blocks import not_amendable
 from backstay.core.contexts import TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
-from backstay.core.events import Effect, OrderReport
+from backstay.core.events import OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
 from backstay.core.types import Action, OrderType, Role, Surface
@@ -51,10 +52,7 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
     """Amend price and total quantity; where the venue would cancel or refuse, cancel explicitly (R-23)."""
     quantity = slot.quantity if slot.quantity is not None else row.quantity
     total = row.filled + quantity
-    refused = any(
-        b.key == slot.key and b.effect in (Effect.NOT_AMENDABLE, Effect.SAME_ORDER) for b in s.blocks
-    )
-    if total <= row.filled or row.side is not slot.side or refused:
+    if total <= row.filled or row.side is not slot.side or not_amendable(s, slot):
         return _cancel(s, ctx, "not_amendable")
     return Intent(
         action=Action.AMEND,

@@ -10,20 +10,32 @@ Pure: same arguments, same answer. Never raises for market conditions.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
+from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.confirmations import PAIR_DEADLINE
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
+from backstay.core.lost_stop import lost_stop
 from backstay.core.placement import change, conflict
-from backstay.core.requests import fingerprint
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.state import Block, ScopeState
-from backstay.core.types import EXPOSING, SECOND, Action, Family, PositionMode, Role, TimeNs, Trust
+from backstay.core.types import (
+    EXPOSING,
+    SECOND,
+    ZERO,
+    Action,
+    Family,
+    PositionMode,
+    Role,
+    TimeNs,
+    Trust,
+)
 
 MAIN_STOP = SlotKey(Role.SL, 0)
 BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
@@ -51,6 +63,8 @@ class Field(msgspec.Struct, frozen=True):
     bridge: bool = True
     repair_delay: TimeNs = 0
     retry_cancelled: bool = True
+    market_max: Decimal = ZERO
+    """Largest market order of the venue; 0: unknown or no limit."""
 
 
 class Verdicts(msgspec.Struct):
@@ -68,7 +82,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
     """Choose the one action family that this scope needs next, and its intents."""
     s = field.state
     if s.flatten_since:
-        decision = flatten(field.state, field.position_mode, now)
+        decision = flatten(s, field.position_mode, now, most=field.market_max)
         if decision is not None:
             return decision
     if s.trust is Trust.MANUAL_REVIEW:
@@ -76,6 +90,9 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if s.trust is not Trust.TRUSTED or s.reasons:
         if s.trust is Trust.RECOVERING:
             return Wait("recovering")
+        lost = lost_stop(s, field.slots, now)
+        if lost is not None:
+            return lost
         return Recover(s.reasons, s.retry_at or None)
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
@@ -83,11 +100,11 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if now < burst_end(s) and not _stop_missing(field, verdicts):
         return Wait("burst", burst_end(s))
     if any(slot.key.role is Role.EXIT for slot in field.slots):
-        decision = flatten(s, field.position_mode, now, reason="exit_wanted")
+        decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
             return decision
     return (
-        _cleanup(s, verdicts)
+        _cleanup(s, verdicts, now)
         or _protect(field, verdicts, now)
         or _expose(field, verdicts, now)
         or _rest(field, now)
@@ -99,20 +116,25 @@ def _rest(field: Field, now: TimeNs) -> Decision:
     if s.pendings:
         waiting = sorted({f"{p.action}:{p.key}" for p in s.pendings.values()})
         return Wait(f"confirmation {', '.join(waiting)}")
-    blocked = [b for b in s.blocks if _holds(b, s, now)]
-    repairing = [c.updated_at + field.repair_delay for c in s.contexts.values() if c.role is Role.DCA]
+    held = [b for b in s.blocks if holds(b, s, now)]
+    repairing = [
+        c.updated_at + field.repair_delay
+        for c in s.contexts.values()
+        if c.role is Role.DCA and c.phase is Phase.PARTIAL
+    ]
     due = [t for t in repairing if t > now] if field.repair_delay else []
     if due:
         return Wait("tp_repair_delay", min(due))
-    if blocked and any(b.until for b in blocked):
-        return Wait(f"blocked {blocked[0].effect}", min(b.until for b in blocked if b.until))
-    return Converged(_notes(field, blocked))
+    if held and any(b.until for b in held):
+        return Wait(f"blocked {held[0].effect}", min(b.until for b in held if b.until))
+    return Converged(_notes(field, held))
 
 
 def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
     held = tuple(f"blocked {b.key or 'exposure'}: {b.effect}" for b in blocked)
     waived = tuple(f"unplaceable {u.key}: {u.reason}" for u in field.unplaceable)
-    return (*field.notes, *waived, *held)
+    shut = (f"exposure refused: {field.exposure_refusal}",) if field.exposure_refusal else ()
+    return (*field.notes, *waived, *held, *shut)
 
 
 # --- the join -----------------------------------------------------------------------------------
@@ -182,7 +204,9 @@ def _bridge(field: Field, v: Verdicts) -> None:
 
 def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) -> list[OrderContext]:
     s = field.state
-    free = [c for c in held if c.is_resting and c.ctx_id not in s.pendings and not c.slot.hands_off]
+    # Something under way in the slot settles first: it may be what makes the other one surplus (I-15).
+    busy = {p.epoch for p in s.pendings.values() if p.key == key}
+    free = [c for c in held if c.is_resting and c.epoch not in busy and not c.slot.hands_off]
     if not free:
         return []
     mine = [c for c in free if _current(s, c)]
@@ -209,11 +233,12 @@ def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
 _CANCEL_ORDER = {Role.DCA: 0, Role.ENTRY: 0, Role.TP: 1, Role.EXIT: 1, Role.SL: 2}
 
 
-def _cleanup(s: ScopeState, v: Verdicts) -> Decision | None:
+def _cleanup(s: ScopeState, v: Verdicts, now: TimeNs) -> Decision | None:
     """Cancel what should not exist; exposure first (R-7), stops last."""
-    if not v.surplus:
+    doomed = [c for c in v.surplus if not cancel_held(s, c, now)]
+    if not doomed:
         return None
-    doomed = sorted(v.surplus, key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
+    doomed.sort(key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
     return Act(Family.CLEANUP, tuple(cancel(s, c, "surplus") for c in doomed), "surplus")
 
 
@@ -262,6 +287,8 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         if _locked(s, v, slot.key) or blocked(s, slot, now) or _held_back(field, slot, v, now):
             continue
         held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
+        if not held and slot.close_position and conflict(s, slot) == "own":
+            continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
         intent = change(s, slot, held, generation + 1)
         if intent is not None:
             generation += intent.action is Action.PLACE
@@ -304,24 +331,6 @@ def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
     return any(
         c.phase in (Phase.TRIGGERING, Phase.TRIGGERED) for c in v.working.get(key, ()) if c.epoch >= s.epoch
     )
-
-
-def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
-    """A deterministic refusal still holds this very request, or the whole family (I-29)."""
-    for block in s.blocks:
-        if not _holds(block, s, now):
-            continue
-        if block.key is None and slot.key.role in EXPOSING:
-            return True
-        if block.key == slot.key and block.fingerprint == fingerprint(slot):
-            return True
-    return False
-
-
-def _holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
-    if block.until:
-        return now < block.until
-    return block.position == s.position.quantity or block.key is None
 
 
 def protected(field: Field, v: Verdicts) -> bool:

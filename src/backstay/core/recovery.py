@@ -13,12 +13,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from backstay.core import orders
-from backstay.core.confirmations import being_consumed
+from backstay.core.confirmations import CONSUMING, being_consumed
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import AlgoReport, OrderQueried, OrderReport, PositionRow
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
-from backstay.core.scope import naked, report_algo, report_order, report_position, touched
+from backstay.core.scope import lose_trust, naked, report_algo, report_order, report_position, touched
 from backstay.core.state import Position, ScopeState
 from backstay.core.types import MS, SECOND, ZERO, Action, PositionSide, Surface, TimeNs, Trust
 
@@ -86,8 +86,8 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
     if s.trust is not Trust.RECOVERING:
         return s
     if failure:
-        attempts = s.attempts + 1
-        verdict = V.EXHAUSTED if attempts >= ATTEMPTS_MAX else V.FAILED
+        attempts, failures = s.attempts + 1, s.failures + 1
+        verdict = V.EXHAUSTED if failures >= ATTEMPTS_MAX else V.FAILED
         reasons = tuple(dict.fromkeys((*s.handling, *s.reasons)))
         return replace(
             s,
@@ -95,11 +95,13 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             reasons=reasons,
             handling=(),
             attempts=attempts,
+            failures=failures,
             retry_at=now + _backoff(attempts),
         )
     s = _settled(s, now)
     reasons = s.reasons
-    if in_doubt(s) or any(p.unknown for p in s.pendings.values()):
+    # A stop that is stuck in TRIGGERING was read and is there: waiting for it would leave the position bare.
+    if any(not _stuck(c) for c in in_doubt(s)) or any(p.unknown for p in s.pendings.values()):
         reasons = tuple(dict.fromkeys((*reasons, "unknown_outcome")))
     if reasons:
         attempts = s.attempts + 1
@@ -109,6 +111,7 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             reasons=reasons,
             handling=(),
             attempts=attempts,
+            failures=0,
             retry_at=now + _backoff(attempts),
         )
     return naked(
@@ -117,12 +120,23 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             trust=TRANSITIONS[s.trust, V.CLEARED],
             handling=(),
             attempts=0,
+            failures=0,
             retry_at=0,
             trust_epoch=s.trust_epoch + 1,
+            **_close_done(s),
+            # A fill that even the read does not match yet gets a new deadline; without one nothing ends it.
+            fill_seen_at=0 if s.matched else now,
             **touched(s, now),
         ),
         now,
     )
+
+
+def _close_done(s: ScopeState) -> dict[str, Any]:
+    """An operator's close that finds the position gone is done; a kill stays in force."""
+    if not s.flatten_since or s.position.quantity or s.flatten_reason.startswith("kill"):
+        return {}
+    return {"flatten_since": 0, "flatten_reason": ""}
 
 
 def _backoff(attempts: int) -> TimeNs:
@@ -135,7 +149,9 @@ def acknowledged(s: ScopeState) -> ScopeState:
     blocks = tuple(b for b in s.blocks if b.until)
     if after is s.trust:
         return replace(s, blocks=blocks, manual_cancels=()) if blocks != s.blocks or s.manual_cancels else s
-    return replace(s, trust=after, reasons=("operator_ack",), attempts=0, retry_at=0, blocks=blocks)
+    return replace(
+        s, trust=after, reasons=("operator_ack",), attempts=0, failures=0, retry_at=0, blocks=blocks
+    )
 
 
 def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
@@ -150,7 +166,9 @@ def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
             )
         contexts[key] = ctx
     pendings = {
-        k: p for k, p in s.pendings.items() if p.action is not Action.PLACE or not contexts[k].is_terminal
+        k: p
+        for k, p in s.pendings.items()
+        if k in contexts and (p.action is not Action.PLACE or not contexts[k].is_terminal)
     }
     pendings = {k: replace(p, unknown=p.action is not Action.PLACE) for k, p in pendings.items()}
     return replace(
@@ -159,6 +177,7 @@ def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
         reasons=("restart",),
         handling=(),
         attempts=0,
+        failures=0,
         retry_at=0,
         contexts=contexts,
         pendings=pendings,
@@ -180,7 +199,11 @@ def _doubtful(s: ScopeState, ctx: OrderContext) -> bool:
         return True
     pending = s.pendings.get(ctx.ctx_id)
     expired = pending is not None and pending.expired and pending.action is Action.PLACE
-    return expired or (ctx.phase in (Phase.TRIGGERING, Phase.TRIGGERED) and ctx.stuck)
+    return expired or _stuck(ctx)
+
+
+def _stuck(ctx: OrderContext) -> bool:
+    return ctx.stuck and ctx.phase in CONSUMING
 
 
 def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
@@ -216,6 +239,8 @@ def merge_orders(
 ) -> ScopeState:
     """Apply an open-orders read that covers this scope."""
     present = {r.order_id for r in rows}
+    if requested_at > s.orders_read_at:
+        s = replace(s, orders_read_at=requested_at)
     for row in rows:
         s = report_order(s, row, now)
     gone = [i for i, r in s.orders.items() if orders.is_open(r) and i not in present and r.at < requested_at]
@@ -227,12 +252,20 @@ def merge_orders(
         ctx = contexts.get(s.orders[order_id].client_id)
         if ctx is not None and ctx.surface is Surface.REGULAR:
             contexts[ctx.ctx_id] = replace(ctx, phase=moved(ctx, Evidence.LEFT_SNAPSHOT))
-    return replace(s, orders=kept, contexts=contexts)
+    return _contradicted(replace(s, orders=kept, contexts=contexts))
+
+
+def _contradicted(s: ScopeState) -> ScopeState:
+    """A read made for another scope lacks a row that this one holds as live: doubt, never a free slot."""
+    doubt = s.trust is Trust.TRUSTED and any(c.phase is Phase.UNKNOWN for c in s.contexts.values())
+    return lose_trust(s, "row_missing") if doubt else s
 
 
 def merge_algos(s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeNs, now: TimeNs) -> ScopeState:
     """Apply an open-conditional-orders read that covers this scope."""
     present = {r.algo_id for r in rows}
+    if requested_at > s.algos_read_at:
+        s = replace(s, algos_read_at=requested_at)
     for row in rows:
         s = report_algo(s, row, now)
     gone = [i for i, r in s.algos.items() if i not in present and r.at < requested_at and not _ended(r)]
@@ -244,7 +277,7 @@ def merge_algos(s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeN
         ctx = contexts.get(s.algos[algo_id].client_id)
         if ctx is not None and ctx.surface is Surface.ALGO:
             contexts[ctx.ctx_id] = replace(ctx, phase=moved(ctx, Evidence.LEFT_SNAPSHOT))
-    return naked(replace(s, algos=kept, contexts=contexts), now)
+    return _contradicted(naked(replace(s, algos=kept, contexts=contexts), now))
 
 
 def _ended(row: AlgoReport) -> bool:
@@ -263,6 +296,8 @@ def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs,
     quantity = row.quantity if row is not None else ZERO
     proven = row is not None and row.updated_at >= known.at // MS * MS
     if quantity != known.quantity and not proven and known.at > requested_at - READ_LAG:
+        if s.trust is Trust.TRUSTED:
+            return s  # covered by somebody else's recovery; its own gap-free stream knows better
         return replace(s, reasons=tuple(dict.fromkeys((*s.reasons, "position_read_lags"))))
     if row is None:
         if not known.quantity:
@@ -296,12 +331,17 @@ def queried(s: ScopeState, q: OrderQueried, now: TimeNs) -> ScopeState:
         return s
     if being_consumed(ctx):
         return s
+    # A single query proves nothing: the whole surface must have been read without it as well (8.2, I-8).
+    surface_read = s.algos_read_at if ctx.surface is Surface.ALGO else s.orders_read_at
+    both = min(q.requested_at, surface_read)
     if not ctx.order_id:
         window = ctx.sent_at + ctx.recv_window_ms * MS + WINDOW_SLACK
-        return _absent(s, ctx, now) if q.requested_at > window else s
+        return _absent(s, ctx, now) if both > window else s
+    if both <= ctx.sent_at:
+        return s
     if not ctx.not_found_at:
-        return replace(s, contexts={**s.contexts, ctx.ctx_id: replace(ctx, not_found_at=q.requested_at)})
-    if q.requested_at - ctx.not_found_at >= ABSENCE_GAP[ctx.surface]:
+        return replace(s, contexts={**s.contexts, ctx.ctx_id: replace(ctx, not_found_at=both)})
+    if both - ctx.not_found_at >= ABSENCE_GAP[ctx.surface]:
         return _absent(s, ctx, now)
     return s
 

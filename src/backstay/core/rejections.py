@@ -28,16 +28,18 @@ class Treatment(msgspec.Struct, frozen=True):
     """Reason for recovery in any case."""
     gate: str = ""
     """Account gate that closes."""
+    passes: bool = False
+    """The cause goes away by itself (a busy or halted venue, a lost connection): never given up, the last
+    wait repeats. Otherwise the third refusal holds until the premise changes (I-29)."""
     until_changed: bool = False
     """Hold until the position, the balance or the request changes; do not come back by time."""
 
 
-_AT_ONCE = (0, 0, 0)
 _FILTER = Treatment(until_changed=True)
 
 TREATMENTS: dict[Effect, Treatment] = {
-    Effect.MARGIN: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
-    Effect.POSITION_LIMIT: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
+    Effect.MARGIN: Treatment(exposure=True, passes=True, backoff=(RISK_COOLDOWN,)),
+    Effect.POSITION_LIMIT: Treatment(exposure=True, passes=True, backoff=(RISK_COOLDOWN,)),
     Effect.FILTER: _FILTER,
     Effect.MIN_NOTIONAL: _FILTER,
     Effect.WRONG_SURFACE: Treatment(until_changed=True),
@@ -46,27 +48,29 @@ TREATMENTS: dict[Effect, Treatment] = {
     Effect.NO_POSITION: Treatment(distrust_if_open="reduce_only_contradiction"),
     Effect.CLOSE_POSITION_EXISTS: Treatment(distrust="close_position_exists", backoff=(SECOND, 5 * SECOND)),
     Effect.DUPLICATE_ID: Treatment(distrust="duplicate_id"),
-    Effect.MAX_ORDERS: Treatment(backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
+    Effect.MAX_ORDERS: Treatment(passes=True, backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
     Effect.POSITION_SIDE: Treatment(distrust="account_mode"),
     Effect.TIME_IN_FORCE: Treatment(backoff=(SECOND, SECOND, SECOND)),
     Effect.NOT_AMENDABLE: Treatment(until_changed=True),
-    Effect.AMEND_IN_FLIGHT: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
-    Effect.PRICE_BAND: Treatment(backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
-    Effect.SYMBOL_CLOSED: Treatment(backoff=(5 * SECOND, 30 * SECOND, 60 * SECOND)),
-    Effect.REDUCE_ONLY_REGIME: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
-    Effect.LIQUIDATION: Treatment(exposure=True, backoff=(RISK_COOLDOWN,)),
-    Effect.TRIGGERING: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
-    Effect.CLOCK: Treatment(backoff=(100 * MS, 500 * MS, 2 * SECOND)),
-    Effect.THROTTLED: Treatment(backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
-    Effect.RATE_LIMITED: Treatment(backoff=(SECOND, 5 * SECOND, 15 * SECOND)),
+    # C-2: the same no-op request is not repeated until the desired or the resting order changes.
+    Effect.SAME_ORDER: Treatment(until_changed=True),
+    Effect.AMEND_IN_FLIGHT: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.PRICE_BAND: Treatment(passes=True, backoff=(5 * SECOND, 15 * SECOND, 60 * SECOND)),
+    Effect.SYMBOL_CLOSED: Treatment(passes=True, backoff=(5 * SECOND, 30 * SECOND, 60 * SECOND)),
+    Effect.REDUCE_ONLY_REGIME: Treatment(exposure=True, passes=True, backoff=(RISK_COOLDOWN,)),
+    Effect.LIQUIDATION: Treatment(exposure=True, passes=True, backoff=(RISK_COOLDOWN,)),
+    Effect.TRIGGERING: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.CLOCK: Treatment(passes=True, backoff=(100 * MS, 500 * MS, 2 * SECOND)),
+    Effect.THROTTLED: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
+    Effect.RATE_LIMITED: Treatment(passes=True, backoff=(SECOND, 5 * SECOND, 15 * SECOND)),
     Effect.BANNED: Treatment(gate="venue_halt"),
     Effect.KEYS: Treatment(gate="venue_halt"),
-    Effect.NOT_SENT: Treatment(backoff=(200 * MS, SECOND, 4 * SECOND)),
+    Effect.NOT_SENT: Treatment(passes=True, backoff=(200 * MS, SECOND, 4 * SECOND)),
 }
 """Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s."""
 
 _DEFAULT = Treatment()
-_THROTTLED_PROTECTION = Treatment(backoff=_AT_ONCE)
+_THROTTLED_PROTECTION = Treatment(passes=True, backoff=(0, 0, 0, SECOND))
 
 
 def treatment(effect: Effect, *, exposing: bool) -> Treatment:
@@ -80,8 +84,6 @@ def treatment(effect: Effect, *, exposing: bool) -> Treatment:
 
 def hold_for(rule: Treatment, count: int) -> TimeNs | None:
     """How long the `count`-th refusal of one request holds its slot; None: until the premise changes."""
-    if rule.until_changed:
+    if rule.until_changed or (count >= MAX_REPEATS and not rule.passes):
         return None
-    if count > MAX_REPEATS or (count > len(rule.backoff) and len(rule.backoff) > 1):
-        return None if not rule.exposure else rule.backoff[-1]
     return rule.backoff[min(count, len(rule.backoff)) - 1]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from backstay.core import algo_orders, orders
 from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles
 from backstay.core.contexts import OrderContext, Phase, Request
-from backstay.core.events import AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
+from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
 from backstay.core.orders import Evidence
 from backstay.core.rejections import hold_for, treatment
 from backstay.core.scope import lose_trust, naked
@@ -29,8 +29,15 @@ def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
 
 def fingerprint(slot: Slot) -> str:
     """The request in one line: two slots with the same fingerprint would be the same order."""
-    trail = f"|{slot.callback_rate}|{slot.activate_price}" if slot.callback_rate is not None else ""
-    return f"{slot.kind}|{slot.side}|{slot.price}|{slot.trigger}|{slot.quantity}|{slot.close_position}{trail}"
+    numbers = (slot.price, slot.trigger, slot.quantity, slot.callback_rate, slot.activate_price)
+    # Trailing zeros are no difference: an amended quantity is a sum and may carry others.
+    plain = "|".join("" if x is None else f"{x.normalize():f}" for x in numbers)
+    return f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
+
+
+def cancel_fingerprint(ctx_id: str) -> str:
+    """A refused cancel is held on its own; it says nothing about placing into the slot."""
+    return f"cancel|{ctx_id}"
 
 
 def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs) -> ScopeState:
@@ -125,8 +132,11 @@ def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
     ctx = s.contexts.get(e.ctx_id)
     contexts = s.contexts
     if ctx is not None and e.action is Action.PLACE:
-        after = replace(ctx, phase=moved(ctx, Evidence.DROPPED), updated_at=now)
-        contexts = {**contexts, e.ctx_id: after}
+        phase = moved(ctx, Evidence.DROPPED)
+        if phase is not ctx.phase:
+            contexts = {**contexts, e.ctx_id: replace(ctx, phase=phase, updated_at=now)}
+    if contexts is s.contexts and len(pendings) == len(s.pendings):
+        return s
     return replace(s, contexts=contexts, pendings=pendings)
 
 
@@ -153,18 +163,27 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) 
         if settles(pending, after, row):
             pendings = {k: v for k, v in pendings.items() if k != e.ctx_id}
         elif not pending.expired:
-            pendings = {**pendings, e.ctx_id: replace(pending, deadline=now + CONFIRM_DEADLINE)}
+            pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
+    if after == ctx and pendings is s.pendings:
+        return s
     return replace(s, contexts={**s.contexts, e.ctx_id: after}, pendings=pendings)
+
+
+def _due(pendings: dict[str, Pending], pending: Pending, deadline: TimeNs) -> dict[str, Pending]:
+    """An answer brings the deadline nearer; hearing it twice does not move it away again (I-2)."""
+    if pending.deadline and pending.deadline <= deadline:
+        return pendings
+    return {**pendings, pending.ctx_id: replace(pending, deadline=deadline)}
 
 
 def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
     """Distrust at once; the pending stays as the slot's guard until recovery settles it (8.2)."""
     if e.action is Action.PLACE:
         after = replace(ctx, phase=moved(ctx, Evidence.UNKNOWN_OUTCOME), updated_at=now)
-        if after.phase is not Phase.UNKNOWN:
-            return s  # evidence was faster than the answer
+        if after.phase is not Phase.UNKNOWN or ctx.phase is Phase.UNKNOWN:
+            return s  # evidence was faster than the answer, or this was known
         s = replace(s, contexts={**s.contexts, e.ctx_id: after})
-    elif e.ctx_id in s.pendings:
+    elif e.ctx_id in s.pendings and not s.pendings[e.ctx_id].unknown:
         held = replace(s.pendings[e.ctx_id], unknown=True)
         s = replace(s, pendings={**s.pendings, e.ctx_id: held})
     else:
@@ -174,17 +193,21 @@ def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
 
 def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
     pending = s.pendings.get(e.ctx_id)
+    contradicted = False
     if e.action is not Action.PLACE:
         if pending is None:
             return s
         if e.effect in (Effect.GONE, Effect.TRIGGERING) and not ctx.is_terminal:
             # "Gone" is never "cancelled": the terminal report may be on its way (R-1).
-            held = replace(pending, deadline=now + GONE_GRACE)
-            return replace(s, pendings={**s.pendings, e.ctx_id: held})
+            pendings = _due(s.pendings, pending, now + GONE_GRACE)
+            return s if pendings is s.pendings else replace(s, pendings=pendings)
         if e.effect is Effect.SAME_ORDER:
             row = s.orders.get(ctx.order_id)
-            if row is None or not settles(pending, ctx, row):
+            contradicted = row is None or not settles(pending, ctx, row)
+            if contradicted:
                 s = lose_trust(s, "same_order_contradiction")
+    elif ctx.is_terminal:
+        return s  # refused before, or proven ended: hearing it again changes nothing
     elif e.effect is Effect.DUPLICATE_ID:
         after = replace(ctx, phase=moved(ctx, Evidence.UNKNOWN_OUTCOME), updated_at=now)
         return lose_trust(replace(s, contexts={**s.contexts, e.ctx_id: after}), "duplicate_id")
@@ -199,12 +222,24 @@ def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
         if e.effect is Effect.WOULD_TRIGGER:
             # The price is beyond this trigger: a stop that is asked for instead may be looser.
             s = replace(s, stop_floor=None)
-    if e.answer.value in ("NOOP", "STALE") and e.action is not Action.PLACE:
+    benign = e.answer in (AnswerClass.NOOP, AnswerClass.STALE) and e.action is not Action.PLACE
+    if benign and not contradicted:
         return s
-    return _blocked(s, ctx, e, now)
+    return _blocked(s, ctx, e, pending, now)
 
 
-def _blocked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending | None) -> str:
+    """What was refused: of an amend the values that the order was to have, not those that rest."""
+    if e.action is Action.CANCEL:
+        return cancel_fingerprint(ctx.ctx_id)
+    if e.action is not Action.AMEND or pending is None or pending.quantity is None:
+        return fingerprint(ctx.slot)
+    return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))
+
+
+def _blocked(
+    s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending | None, now: TimeNs
+) -> ScopeState:
     """Apply the treatment of the refusal: a block, a doubt, or both."""
     exposing = ctx.key.role in EXPOSING
     rule = treatment(e.effect, exposing=exposing)
@@ -214,8 +249,8 @@ def _blocked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
         if not s.position.quantity:
             return s  # benign: the position went first
         s = lose_trust(s, rule.distrust_if_open)
-    refused = fingerprint(ctx.slot)
-    key = None if rule.exposure and exposing else ctx.key
+    refused = _asked(s, ctx, e, pending)
+    key = None if rule.exposure and exposing and e.action is not Action.CANCEL else ctx.key
     earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
     same_premise = earlier is not None and earlier.position == s.position.quantity
     count = earlier.count + 1 if earlier is not None and same_premise else 1

@@ -227,8 +227,7 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
             epoch=s.epoch + 1,
             opened_at=at,
             anchor=position.entry_price,
-            last_fill_price=position.entry_price,
-            last_increase_at=at,
+            **_first_increase(s, position, at),
             contexts=_kept_contexts(s),
         )
     else:
@@ -236,6 +235,16 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
         if not s.flatten_reason.startswith("kill"):
             changes.update(flatten_since=0, flatten_reason="")
     return changes
+
+
+def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
+    """Latest increase of a life that begins: by the order's report if that was faster than the position."""
+    side = position.direction.opening if position.direction is not None else None
+    rows = [r for r in s.orders.values() if r.side is side and r.at >= at and r.last_price]
+    if not rows:
+        return {"last_fill_price": position.entry_price, "last_increase_at": at}
+    latest = max(rows, key=lambda r: (r.at, r.trade_id))
+    return {"last_fill_price": latest.last_price, "last_increase_at": latest.at}
 
 
 def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:

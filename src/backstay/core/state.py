@@ -92,6 +92,9 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reasons that the running recovery took over."""
     trust_epoch: int = 0
     attempts: int = 0
+    """Recoveries in a row that did not end in trust, for whatever reason: they set the backoff."""
+    failures: int = 0
+    """Recoveries in a row that could not read; too many call for a human."""
     retry_at: TimeNs = 0
     position: Position = FLAT
     fill_at: TimeNs = 0
@@ -107,6 +110,9 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     orders: dict[int, OrderReport] = {}
     algos: dict[int, AlgoReport] = {}
     contexts: dict[str, OrderContext] = {}
+    orders_read_at: TimeNs = 0
+    algos_read_at: TimeNs = 0
+    """Venue time at which the latest read of that whole surface was requested: absence needs both (I-8)."""
     pendings: dict[str, Pending] = {}
     """By custom id: an order has at most one mutation under way."""
     blocks: tuple[Block, ...] = ()
@@ -165,6 +171,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     connected: bool = False
     hydrated: bool = False
     """The account was hydrated at least once in this run."""
+    hydrating: bool = False
+    """The whole account is being read: a scope that the read introduces takes part in that recovery."""
     deaf_strikes: int = 0
 
 

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 def user_trades(world: World, account: Account, params: rq.Params) -> list[Json]:
     """GET userTrades: the *oldest* `limit` of the window; fromId not with times (-1128)."""
-    spec = rq.optional_symbol(world, params)
+    spec = rq.symbol(world, params)
     most = rq.limit(params, 500, 1000)
     from_id, order_id = rq.integer(params, "fromId"), rq.integer(params, "orderId")
     if from_id is not None and (params.get("startTime") or params.get("endTime")):
@@ -27,7 +27,7 @@ def user_trades(world: World, account: Account, params: rq.Params) -> list[Json]
     for trade in account.trades:
         at = trade.at // MS
         if (
-            (spec is None or trade.symbol == spec.symbol)
+            trade.symbol == spec.symbol
             and (order_id is None or trade.order_id == order_id)
             and (from_id is None or trade.id >= from_id)
             and (start is None or at >= start)

@@ -75,6 +75,10 @@ class Bars:
         self.bars: deque[Bar] = deque(maxlen=keep)
         self._end = 0
 
+    def clear(self) -> None:
+        self.bars.clear()
+        self._end = 0
+
     def add(self, at: int, price: Decimal) -> Bar:
         """The price as of `at`; returns the bar that holds it."""
         if at < self._end:

@@ -54,9 +54,9 @@ class Market:
         self.last_qty = ZERO
         self.day_stats: Any = None
         """Kept by the day statistics for the running minute."""
-        self._around(price)
-        self.bars.add(start_ns, price)
-        self._mark_bars(start_ns)
+        self.untouched = True
+        """Nothing but the spec's own price has been seen: the first tick of a feed replaces it."""
+        self._begin(start_ns, price)
 
     def _qty_for(self, notional: Decimal) -> Decimal:
         return max(self.spec.step, floor_to(notional / self.spec.price, self.spec.step))
@@ -71,6 +71,20 @@ class Market:
         self.taken[True] = self.taken[False] = ZERO
         self.book_id += 1
 
+    def _begin(self, at: int, price: Decimal) -> None:
+        """Start the market's history at a price."""
+        self.last = self.mark = self.index = self.raw_last = price
+        self._around(price)
+        for bars in (self.bars, self.mark_bars, self.index_bars):
+            bars.clear()
+        self.bars.add(at, price)
+        self._mark_bars(at)
+
+    def _wake(self, at: int, price: Decimal) -> None:
+        self.untouched = False
+        if self.scale is None:
+            self._begin(at, price)
+
     def _scaled(self, price: Decimal) -> Decimal:
         if self.scale is None:
             return price
@@ -82,6 +96,8 @@ class Market:
 
     def on_trade(self, tick: Trade) -> PublicTrade:
         """A trade of the feed; where the feed has no quotes or marks they follow from it."""
+        if self.untouched:
+            self._wake(tick.at, tick.price)
         self.raw_last = tick.price
         price = tick.price if self.scale is None else self._scaled(tick.price)
         trade = self.print_trade(tick.at, price, tick.qty, tick.buyer_maker)
@@ -115,6 +131,8 @@ class Market:
         return trade
 
     def on_quote(self, tick: Quote) -> None:
+        if self.untouched:
+            self._wake(tick.at, tick.bid)
         self.fed_quotes = True
         if self.scale is None:
             self.bid, self.ask = tick.bid, tick.ask
@@ -129,6 +147,8 @@ class Market:
         self.book_id += 1
 
     def on_mark(self, tick: Mark) -> None:
+        if self.untouched:
+            self._wake(tick.at, nearest(tick.mark, self.spec.tick))
         self.fed_marks = True
         scale = self.scale
         self.mark = tick.mark if scale is None else cents(tick.mark * scale)

@@ -148,14 +148,17 @@ def forbid(params: Params, *names: str) -> None:
 
 
 def window(params: Params, now_ms: int, days: int, code: int = -1127) -> tuple[int | None, int]:
-    """(start or None, end) in ms; refused when reversed or wider than `days`."""
+    """(start or None, end) in ms; refused when reversed or wider than `days`, cut to it without an end."""
     start, end = integer(params, "startTime"), integer(params, "endTime")
+    width = days * 86_400_000
     if start is not None and end is not None:
         if start > end:
             raise refusal(-1023)
-        if end - start > days * 86_400_000:
+        if end - start > width:
             raise refusal(code, days)
-    return start, end if end is not None else now_ms
+    if end is None:
+        end = now_ms if start is None else min(now_ms, start + width)
+    return start, end
 
 
 def which_order(params: Params, id_name: str, client_name: str) -> tuple[int | None, str | None]:

@@ -32,6 +32,7 @@ async def test_marks_of_exactly_the_wanted_symbols_arrive():
         await until(lambda: exchange.engine.wanted == {"ethusdt@markPrice@1s"})
         gateway.venue.watch_marks([])
         await until(lambda: not exchange.engine.wanted)
+        assert gateway.venue.status().market_up  # nothing is wanted, nothing is missing
 
 
 @run
@@ -75,6 +76,7 @@ async def test_a_planned_replacement_keeps_the_prices_coming():
         await asyncio.sleep(FAST.overlap + 0.05)
         gateway.market.clear()
         await until(lambda: gateway.market)
+        assert not [line for line in gateway.log if "down" in line]
 
 
 @run
@@ -89,8 +91,21 @@ async def test_a_silent_market_connection_is_replaced():
             {"match": {"surface": "market", "at_ms": 0}, "effect": {"silent": {"surface": "market"}}}
         )
         await until(lambda: "market stream 1: up (again)" in gateway.log)
+        assert "market stream 1: down (no answer to LIST_SUBSCRIPTIONS)" in gateway.log
         gateway.marks.clear()
         await until(lambda: gateway.marks)
+
+
+@run
+async def test_a_route_that_connects_and_stays_silent_is_found_out():
+    async with stage() as exchange:
+        unrouted = exchange.endpoints(market_stream=exchange.served.ws_url)
+        timings = Timings(probe=0.2, deaf=0.6, quiet=0.0, stable=0.0, first_delay=0.01)
+        gateway = await exchange.opened(endpoints=unrouted, timings=timings)
+        gateway.venue.watch_marks(["BTCUSDT"])
+        await until(lambda: any("down" in line for line in gateway.log))
+        assert gateway.marks == []
+        assert "market stream 1: down (no data for 1 s)" in gateway.log
 
 
 @run

@@ -99,7 +99,8 @@ async def test_a_read_that_is_cut_is_repeated():
                 "effect": {"cut": {"when": "before"}},
             }
         )
-        await gateway.venue.read_balances()
+        assert (await gateway.venue.read_balances()).rows
+        assert len(exchange.requests(endpoint="GET /fapi/v3/balance")) == 2
 
 
 @run

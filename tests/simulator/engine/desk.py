@@ -68,7 +68,7 @@ class Desk:
         sent = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in params.items()}
         return self.engine.call(account, endpoint, sent, self.engine.now)
 
-    def place(self, side="BUY", type="LIMIT", **more):
+    def place(self, side="BUY", type="LIMIT", **more):  # noqa: A002 - the wire's own word
         base = {"symbol": self.symbol, "side": side, "type": type}
         if type == "LIMIT":
             base["timeInForce"] = "GTC"
@@ -78,7 +78,7 @@ class Desk:
     def market(self, side="BUY", quantity="1", **more):
         return self.place(side, "MARKET", quantity=quantity, newOrderRespType="RESULT", **more)
 
-    def algo(self, side="SELL", type="STOP_MARKET", **more):
+    def algo(self, side="SELL", type="STOP_MARKET", **more):  # noqa: A002 - the wire's own word
         base = {"algoType": "CONDITIONAL", "symbol": self.symbol, "side": side, "type": type, **more}
         return self.call("POST /fapi/v1/algoOrder", **{k: v for k, v in base.items() if v is not None})
 

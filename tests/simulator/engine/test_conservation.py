@@ -1,4 +1,4 @@
-"""Nothing is lost: money, positions and frames agree whatever happens, and the same seed tells the same story."""
+"""Nothing is lost: money, positions and frames agree whatever happens; the same seed tells the same story."""
 
 import json
 from decimal import Decimal
@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backstay.simulator.errors import Refusal
+
 from tests.simulator.engine.desk import Desk, brief
 
 D = Decimal
@@ -180,7 +181,7 @@ def test_order_ids_and_trade_ids_only_grow():
     for _ in range(5):
         desk.market()
     orders = [r["orderId"] for r in desk.call("GET /fapi/v1/allOrders")]
-    trades = [r["id"] for r in desk.call("GET /fapi/v1/userTrades")]
+    trades = [r["id"] for r in desk.call("GET /fapi/v1/userTrades", symbol="TENUSDT")]
     assert orders == sorted(set(orders))
     assert trades == sorted(set(trades))
     assert orders[0] > 8_000_000_000

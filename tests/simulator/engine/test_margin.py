@@ -6,6 +6,7 @@ from backstay.simulator import margin
 from backstay.simulator.accounts import Position
 from backstay.simulator.numbers import money
 from backstay.simulator.specs import brackets, default_specs, spec
+
 from tests.simulator.engine.desk import Desk
 
 D = Decimal
@@ -116,9 +117,28 @@ def test_position_risk_v3_has_neither_leverage_nor_margin_type_and_only_live_sym
     assert sorted(r["symbol"] for r in rows) == ["BTCUSDT", "TENUSDT"]
     assert not {"leverage", "marginType"} & set(rows[0])
     assert sorted(rows[0]) == sorted(
-        "symbol positionSide positionAmt entryPrice breakEvenPrice markPrice unRealizedProfit "
-        "liquidationPrice isolatedMargin notional marginAsset isolatedWallet initialMargin maintMargin "
-        "positionInitialMargin openOrderInitialMargin adl bidNotional askNotional updateTime".split()
+        [
+            "symbol",
+            "positionSide",
+            "positionAmt",
+            "entryPrice",
+            "breakEvenPrice",
+            "markPrice",
+            "unRealizedProfit",
+            "liquidationPrice",
+            "isolatedMargin",
+            "notional",
+            "marginAsset",
+            "isolatedWallet",
+            "initialMargin",
+            "maintMargin",
+            "positionInitialMargin",
+            "openOrderInitialMargin",
+            "adl",
+            "bidNotional",
+            "askNotional",
+            "updateTime",
+        ]
     )
 
 
@@ -126,12 +146,29 @@ def test_balance_and_config_shapes():
     desk = Desk()
     (row,) = desk.call("GET /fapi/v3/balance")
     assert sorted(row) == sorted(
-        "accountAlias asset balance crossWalletBalance crossUnPnl availableBalance maxWithdrawAmount "
-        "marginAvailable updateTime".split()
+        [
+            "accountAlias",
+            "asset",
+            "balance",
+            "crossWalletBalance",
+            "crossUnPnl",
+            "availableBalance",
+            "maxWithdrawAmount",
+            "marginAvailable",
+            "updateTime",
+        ]
     )
     assert sorted(desk.call("GET /fapi/v1/accountConfig")) == sorted(
-        "feeTier canTrade canDeposit canWithdraw dualSidePosition updateTime multiAssetsMargin "
-        "tradeGroupId".split()
+        [
+            "feeTier",
+            "canTrade",
+            "canDeposit",
+            "canWithdraw",
+            "dualSidePosition",
+            "updateTime",
+            "multiAssetsMargin",
+            "tradeGroupId",
+        ]
     )
     assert desk.call("GET /fapi/v1/commissionRate", symbol="TENUSDT") == {
         "symbol": "TENUSDT",
@@ -144,3 +181,23 @@ def test_balance_and_config_shapes():
     single = Desk(bracket_single_object=True).call("GET /fapi/v1/leverageBracket", symbol="TENUSDT")
     assert single["symbol"] == "TENUSDT"
     assert desk.call("GET /fapi/v1/rateLimit/order")[0]["limit"] == 300
+
+
+def test_other_cross_positions_count_into_the_liquidation_price():
+    desk = Desk(balance="500")
+    desk.market(quantity="60")
+    alone = D(desk.position()["liquidationPrice"])
+    desk.symbol = "SOLUSDT"
+    desk.market("SELL", "10")
+    desk.move("148.50")
+    row = desk.position()
+    sol = desk.engine.specs["SOLUSDT"]
+    owed = margin.maintenance_margin(sol, 10 * D(row["markPrice"]))
+    pnl = D(row["unRealizedProfit"])
+    desk.symbol = "TENUSDT"
+    price = D(desk.position()["liquidationPrice"])
+    assert price > alone
+    held = D(desk.position()["entryPrice"])
+    ten = desk.engine.specs["TENUSDT"]
+    balance = desk.wallet() - owed + pnl + 60 * (price - held)
+    assert abs(balance - margin.maintenance_margin(ten, 60 * price)) < D("0.00001")

@@ -1,11 +1,14 @@
 """Public queries and market streams."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from backstay.simulator.feeds.ticks import BarClose
 from backstay.simulator.specs import default_specs, synthetic_specs
+
 from tests.simulator.engine.desk import SECOND, START, Desk, mark, quote, refused, trade
 
 D = Decimal
@@ -108,7 +111,7 @@ def test_klines_are_built_from_trades_and_gaps_are_flat():
     desk = fed(trade(0, "100"), trade(1, "103", "2"), trade(2, "99"), trade(second_minute + 120, "105"))
     desk.after(second_minute + 130)
     rows = desk.call("GET /fapi/v1/klines", symbol="TENUSDT", interval="1m")
-    assert [r[1:5] for r in rows][0] == ["100.00", "103.00", "99.00", "99.00"]
+    assert rows[0][1:5] == ["100.00", "103.00", "99.00", "99.00"]
     assert rows[0][5] == "4.0"
     assert rows[1][1:5] == ["99.00"] * 4
     assert rows[-1][4] == "105.00"
@@ -181,15 +184,15 @@ def test_market_streams():
     assert 41 <= len(by_name["tenusdt@markPrice"]) <= 42
     agg, book = by_name["tenusdt@aggTrade"][0], by_name["tenusdt@bookTicker"][0]
     assert (agg["e"], agg["p"], agg["nq"], agg["st"]) == ("aggTrade", "101.00", "1.0", 1)
-    assert set(book) == set("e u E T s ps b B a A st".split())
+    assert set(book) == {"e", "u", "E", "T", "s", "ps", "b", "B", "a", "A", "st"}
     price = by_name["tenusdt@markPrice"][0]
-    assert set(price) == set("e E s p i P r ap T st".split())
+    assert set(price) == {"e", "E", "s", "p", "i", "P", "r", "ap", "T", "st"}
     bars = [p["k"] for p in by_name["tenusdt@kline_1m"]]
     closed = [k for k in bars if k["x"]]
-    assert [b["t"] - a["t"] for a, b in zip(closed, closed[1:], strict=False)] == [60_000] * (len(closed) - 1)
+    assert [b["t"] - a["t"] for a, b in pairwise(closed)] == [60_000] * (len(closed) - 1)
     assert len(closed) == 2
     diffs = by_name["tenusdt@depth@100ms"]
-    assert all(b["pu"] == a["u"] for a, b in zip(diffs, diffs[1:], strict=False))
+    assert all(b["pu"] == a["u"] for a, b in pairwise(diffs))
     assert all(d["U"] <= d["u"] for d in diffs)
     assert len(by_name["tenusdt@depth5"][0]["b"]) == 5
 
@@ -202,8 +205,7 @@ def test_a_local_book_built_from_differences_equals_the_snapshot():
     desk.engine.wanted.add("tenusdt@depth")
     bids = {}
     for _, payload in streamed(desk, 21):
-        for price, qty in payload["b"]:
-            bids[price] = qty
+        bids.update(payload["b"])
     live = {p: q for p, q in bids.items() if D(q)}
     snapshot = dict(desk.call("GET /fapi/v1/depth", symbol="TENUSDT", limit=50)["bids"])
     assert live == snapshot
@@ -247,3 +249,48 @@ def test_small_public_answers():
     assert desk.call("GET /fapi/v1/fundingInfo") == []
     quantile = desk.call("GET /fapi/v1/adlQuantile", symbol="TENUSDT")
     assert set(quantile["adlQuantile"]) == {"LONG", "SHORT", "BOTH"}
+
+
+def test_history_begins_with_the_feed_and_not_with_the_price_of_the_spec():
+    desk = fed(trade(0, "250"), trade(1, "251"))
+    desk.after(2)
+    row = desk.call("GET /fapi/v1/klines", symbol="TENUSDT", interval="1m")[0]
+    assert row[1:5] == ["250.00", "251.00", "250.00", "251.00"]
+    assert desk.call("GET /fapi/v1/ticker/24hr", symbol="TENUSDT")["lowPrice"] == "250.00"
+    mark_row = desk.call("GET /fapi/v1/markPriceKlines", symbol="TENUSDT", interval="1m")[0]
+    assert D(mark_row[3]) == 250
+
+
+def test_a_trade_outside_the_quote_takes_the_book_with_it():
+    desk = fed(quote(0, "99.90", "100.10"), trade(1, "99.00"), trade(2, "101.00", buyer_maker=False))
+    desk.after(1)
+    book = desk.call("GET /fapi/v1/ticker/bookTicker", symbol="TENUSDT")
+    assert (book["bidPrice"], book["askPrice"]) == ("99.00", "99.20")
+    desk.after(1)
+    book = desk.call("GET /fapi/v1/ticker/bookTicker", symbol="TENUSDT")
+    assert (book["bidPrice"], book["askPrice"]) == ("100.80", "101.00")
+
+
+@pytest.mark.parametrize("interval", ["1w", "1M", "3d", "12h"])
+def test_long_bars_open_where_the_calendar_says(interval):
+    desk = fed(trade(0, "100"))
+    desk.after(10)
+    (row,) = desk.call("GET /fapi/v1/klines", symbol="TENUSDT", interval=interval)
+    opened = datetime.fromtimestamp(row[0] / 1000, UTC)
+    assert (opened.hour % 12, opened.minute) == (0, 0)
+    if interval == "1w":
+        assert opened.weekday() == 0
+    if interval == "1M":
+        assert opened.day == 1
+        assert datetime.fromtimestamp((row[6] + 1) / 1000, UTC).day == 1
+
+
+def test_aggregate_trades_by_id_and_by_window():
+    desk = fed(*(trade(n, "100") for n in range(5)))
+    desk.after(5)
+    rows = desk.call("GET /fapi/v1/aggTrades", symbol="TENUSDT")
+    assert desk.call("GET /fapi/v1/aggTrades", symbol="TENUSDT", fromId=rows[3]["a"]) == rows[3:]
+    times = {"startTime": rows[1]["T"], "endTime": rows[2]["T"]}
+    assert desk.call("GET /fapi/v1/aggTrades", symbol="TENUSDT", **times) == rows[1:3]
+    with refused(-4165):
+        desk.call("GET /fapi/v1/aggTrades", symbol="TENUSDT", startTime=0, endTime=3_600_001)

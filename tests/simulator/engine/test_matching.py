@@ -1,4 +1,4 @@
-"""How the market fills orders: touch, queue, quotes, book model, faults of fills; and the pure models alone."""
+"""How the market fills orders: touch, queue, quotes, book model, faults of fills; and the pure models."""
 
 from decimal import Decimal
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backstay.simulator.fills import Depth, slipped, split, sweep
 from backstay.simulator.matching import trailing_fires, triggers
+
 from tests.simulator.engine.desk import Desk, quote, trade
 
 D = Decimal

@@ -2,6 +2,7 @@ from decimal import Decimal
 from time import process_time
 
 from backstay.simulator.specs import default_specs
+
 from tests.simulator.engine.desk import Desk, mark, quote, trade
 
 D = Decimal

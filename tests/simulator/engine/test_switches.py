@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from backstay.simulator.errors import Refusal
+
 from tests.simulator.engine.desk import FILL, SECOND, Desk, refused
 
 D = Decimal

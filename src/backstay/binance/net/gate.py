@@ -47,14 +47,14 @@ class Gate:
     def headroom(self) -> dict[str, int]:
         return self._budget.headroom(self._now())
 
-    def admit(self, kind: Kind, weight: int, *, orders: int = 0) -> None:
-        """Book a mutation. Raises NotSent when it may not go out now; nothing is awaited."""
-        answer = self._budget.admit(kind, weight, self._now(), orders=orders)
+    def admit(self, kind: Kind, weight: int, now: TimeNs, *, orders: int = 0) -> None:
+        """Book a mutation at venue time `now`. Raises NotSent when it may not go out; nothing is awaited."""
+        answer = self._budget.admit(kind, weight, now, orders=orders)
         if type(answer) is Admit:
             return
         if isinstance(answer, Delay):
             self._limited(answer.until, answer.reason)
-            wait_ms = max(0, (answer.until - self._now()) // MS)
+            wait_ms = max(0, (answer.until - now) // MS)
             raise NotSent(f"rate limit: {answer.reason}; free in {wait_ms} ms")
         raise NotSent(f"venue halt: {self._halt_reason or _reason(answer)}; an operator has to release it")
 

@@ -167,13 +167,14 @@ class _Connection:
         self.wanted: set[str] = set()
         self._asked: set[str] = set()
         """What the current connection was told to send."""
-        self._confirmed = 0
+        self._unanswered = 0
         self._ids = itertools.count(1)
         self._listing = 0
         """Id of a LIST_SUBSCRIPTIONS that is not answered yet."""
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._data_at = self._loop.time()
+        self._probed_at = 0.0
         self._pump: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
         self.line = Line(
@@ -188,7 +189,7 @@ class _Connection:
 
     @property
     def is_settled(self) -> bool:
-        return self.line.is_up and self._asked == self.wanted and self._confirmed == 0
+        return self.line.is_up and self._asked == self.wanted and self._unanswered == 0
 
     def start(self) -> None:
         if not self.line.is_up:
@@ -227,14 +228,14 @@ class _Connection:
 
     def _on_down(self, _reason: str) -> None:
         self._asked = set()
-        self._confirmed = 0
+        self._unanswered = 0
 
     def _command(self, socket: Socket, method: str, params: list[str]) -> int:
         number = next(self._ids)
         message: dict[str, object] = {"method": method, "id": number}
         if params:
             message["params"] = params
-            self._confirmed += 1
+            self._unanswered += 1
         socket.send(msgspec.json.encode(message))
         return number
 
@@ -287,7 +288,7 @@ class _Connection:
             self._listing = 0
             self._listed(set(answer.result or ()))
             return
-        self._confirmed = max(0, self._confirmed - 1)
+        self._unanswered = max(0, self._unanswered - 1)
         if bytes(answer.error) not in (b"", b"null") or answer.code:
             self._log(f"{self._name}: a subscription was refused (code {answer.code})")
 
@@ -310,7 +311,8 @@ class _Connection:
             self.line.drop(f"no data for {self._timings.deaf:.0f} s")
         elif self._listing and now - self._heard_at > 2 * self._timings.probe:
             self.line.drop("no answer to LIST_SUBSCRIPTIONS")
-        elif not self._listing and now - self._data_at > self._timings.probe:
+        elif not self._listing and now - max(self._data_at, self._probed_at) > self._timings.probe:
+            self._probed_at = now
             try:
                 self._listing = self._command(socket, "LIST_SUBSCRIPTIONS", [])
             except NotWritten:

@@ -110,9 +110,10 @@ class OrderDesk:
             kind = Kind.CANCEL
         else:
             kind = Kind.PROTECTIVE if protective else Kind.EXPOSURE
-        self._gate.admit(kind, mutation.endpoint.weight, orders=mutation.endpoint.orders)
-        recv_window_ms = PROTECTIVE_RECV_WINDOW_MS if protective else RECV_WINDOW_MS
         venue_time = self._time.now_ns() // MS * MS
+        endpoint = mutation.form.endpoint
+        self._gate.admit(kind, endpoint.weight, venue_time, orders=endpoint.orders)
+        recv_window_ms = PROTECTIVE_RECV_WINDOW_MS if protective else RECV_WINDOW_MS
         flight = Flight(ctx.scope, ctx.ctx_id, action, surface, exposing)
         connection = self.connection
         if connection is not None:

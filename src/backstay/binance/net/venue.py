@@ -66,6 +66,17 @@ class VenueStatus(msgspec.Struct, frozen=True):
     """Requests left in each bucket of the venue (`wire.limits`)."""
 
 
+class _World(msgspec.Struct, frozen=True):
+    """What every connection is made with."""
+
+    transport: Transport
+    endpoints: UsdmEndpoints
+    signer: Signer
+    entropy: Entropy
+    timings: Timings
+    log: Callable[[str], None]
+
+
 class BinanceVenue:
     """USD-M futures. Make it inside the running loop; `open` before anything else."""
 
@@ -100,6 +111,7 @@ class BinanceVenue:
         self._log = log
         self._timings = timings
         self._open = False
+        world = _World(transport, endpoints, signer, entropy, timings, log)
         self._time = VenueTime(clock)
         self._gate = Gate(budget=budget or Budget(), now=self._time.now_ns, on_change=on_event)
         self._rest = Rest(
@@ -115,53 +127,63 @@ class BinanceVenue:
         )
         self._rest.resync = self._sync.measure
         self._reads = Reads(self._rest, fee_symbol=fee_symbol)
-        self._desk = OrderDesk(
-            rest=self._rest,
-            gate=self._gate,
-            time=self._time,
-            signer=signer,
-            position_mode=position_mode,
-            on_answer=on_event,
-            on_clock_refused=self._resync,
-            answer_margin_s=timings.answer_margin,
-        )
-        self._orders: WsApi[Flight] | None = None
-        if order_connection:
-            self._orders = WsApi(
-                transport,
-                url=endpoints.ws_api,
-                signer=signer,
-                gate=self._gate,
-                time=self._time,
-                entropy=entropy,
-                on_answer=self._desk.answered,
-                log=log,
-                timings=timings,
-            )
-            self._desk.connection = self._orders
-        self._private = UserStream(
-            transport,
-            url=endpoints.private_stream,
-            rest=self._rest,
-            entropy=entropy,
-            on_event=on_event,
-            log=log,
-            timings=timings,
-            id_prefix=id_prefix,
-        )
-        self._market = MarketStream(
-            transport,
-            market_url=endpoints.market_stream,
-            public_url=endpoints.public_stream,
-            gate=self._gate,
-            entropy=entropy,
-            on_event=self._market_event,
-            log=log,
-            timings=timings,
-        )
+        self._desk = self._order_desk(world, position_mode)
+        self._orders = self._order_connection(world) if order_connection else None
+        self._desk.connection = self._orders
+        self._private = self._private_stream(world, id_prefix)
+        self._market = self._market_streams(world)
         self._marks: frozenset[str] = frozenset()
         self._streams: frozenset[str] = frozenset()
         self._resyncing: asyncio.Task[None] | None = None
+
+    def _order_desk(self, world: _World, position_mode: PositionMode) -> OrderDesk:
+        return OrderDesk(
+            rest=self._rest,
+            gate=self._gate,
+            time=self._time,
+            signer=world.signer,
+            position_mode=position_mode,
+            on_answer=self._on_event,
+            on_clock_refused=self._resync,
+            answer_margin_s=world.timings.answer_margin,
+        )
+
+    def _order_connection(self, world: _World) -> WsApi[Flight]:
+        return WsApi(
+            world.transport,
+            url=world.endpoints.ws_api,
+            signer=world.signer,
+            gate=self._gate,
+            time=self._time,
+            entropy=world.entropy,
+            on_answer=self._desk.answered,
+            log=world.log,
+            timings=world.timings,
+        )
+
+    def _private_stream(self, world: _World, id_prefix: str) -> UserStream:
+        return UserStream(
+            world.transport,
+            url=world.endpoints.private_stream,
+            rest=self._rest,
+            entropy=world.entropy,
+            on_event=self._on_event,
+            log=world.log,
+            timings=world.timings,
+            id_prefix=id_prefix,
+        )
+
+    def _market_streams(self, world: _World) -> MarketStream:
+        return MarketStream(
+            world.transport,
+            market_url=world.endpoints.market_stream,
+            public_url=world.endpoints.public_stream,
+            gate=self._gate,
+            entropy=world.entropy,
+            on_event=self._market_event,
+            log=world.log,
+            timings=world.timings,
+        )
 
     # --- life -----------------------------------------------------------------------------------------
 

@@ -28,14 +28,9 @@ type OnAnswer[C] = Callable[[C, WsAnswer | None, str], None]
 """The caller's context; the answer, or None and the reason why there will be none."""
 
 
-class _Waiting[C]:
-    __slots__ = ("context", "deadline", "socket", "written_at")
-
-    def __init__(self, context: C, socket: Socket, written_at: float, deadline: float) -> None:
-        self.context = context
-        self.socket = socket
-        self.written_at = written_at
-        self.deadline = deadline
+type _Waiting[C] = tuple[C, Socket, float, float]
+"""Context, connection, when it was written, when its outcome counts as unknown (loop time). A tuple, because
+one is made for every order between the decision and the last byte."""
 
 
 class WsApi[C]:
@@ -101,7 +96,7 @@ class WsApi[C]:
         socket.send(frame)
         now = self._loop.time()
         deadline = now + recv_window_ms / 1000 + self._timings.answer_margin
-        self._waiting[number] = _Waiting(context, socket, now, deadline)
+        self._waiting[number] = (context, socket, now, deadline)
         if self._sweep is None:
             self._sweep = self._loop.call_at(deadline, self._sweep_due)
 
@@ -122,7 +117,7 @@ class WsApi[C]:
         def closed(reason: str) -> None:
             for socket in opened:
                 self._give_up(
-                    [number for number, one in self._waiting.items() if one.socket is socket],
+                    [number for number, one in self._waiting.items() if one[1] is socket],
                     f"connection lost after the write: {reason}",
                 )
             answered.cancel()
@@ -180,7 +175,7 @@ class WsApi[C]:
         if waiting is not None:
             if answer.rate_limits:
                 self._gate.note_ws(answer.rate_limits)
-            self._on_answer(waiting.context, answer, "")
+            self._on_answer(waiting[0], answer, "")
             return
         logon = self._logons.get(answer.id)
         if logon is not None:
@@ -203,20 +198,18 @@ class WsApi[C]:
     def _sweep_due(self) -> None:
         self._sweep = None
         now = self._loop.time()
-        late = {number: one for number, one in self._waiting.items() if one.deadline <= now}
+        late = {number: one for number, one in self._waiting.items() if one[3] <= now}
         socket = self.line.socket
         # not one byte since an order was written: the connection is dead, whatever TCP believes
-        deaf = any(one.socket is socket and one.written_at > self._heard_at for one in late.values())
+        deaf = any(link is socket and written_at > self._heard_at for _, link, written_at, _ in late.values())
         self._give_up(list(late), "no answer in time")
         if deaf:
             self.line.drop("orders were not answered")
         if self._waiting:
-            self._sweep = self._loop.call_at(
-                min(one.deadline for one in self._waiting.values()), self._sweep_due
-            )
+            self._sweep = self._loop.call_at(min(one[3] for one in self._waiting.values()), self._sweep_due)
 
     def _give_up(self, numbers: list[str], reason: str) -> None:
         for number in numbers:
             waiting = self._waiting.pop(number, None)
             if waiting is not None:
-                self._on_answer(waiting.context, None, reason)
+                self._on_answer(waiting[0], None, reason)

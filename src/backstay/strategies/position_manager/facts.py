@@ -25,3 +25,12 @@ def base_quantity(view: PositionView) -> Decimal:
     added = sum((p.filled for p in view.dca.values()), ZERO)
     sold = sum((p.filled for p in taken(view).values()), ZERO)
     return max(view.quantity - added + sold, ZERO)
+
+
+def settled(price: Decimal, tick: Decimal) -> Decimal:
+    """A price that follows from a stated average, without the noise of that statement.
+
+    The venue states averages to some ten decimals; what their rounding adds is far below a ten-thousandth of
+    a tick, but would carry a price that belongs on the grid to the next tick (7.3: 60073.5, not 60073.6).
+    """
+    return price.quantize(tick.scaleb(-4))

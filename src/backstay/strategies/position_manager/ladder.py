@@ -14,7 +14,7 @@ from backstay.core.slots import Slot, SlotKey, Unplaceable
 from backstay.core.types import ZERO, OrderType, Role, TimeNs
 from backstay.core.view import PositionView, StepProgress
 from backstay.strategies.position_manager.factors import Factors
-from backstay.strategies.position_manager.facts import base_quantity, last_increase_at
+from backstay.strategies.position_manager.facts import base_quantity, last_increase_at, settled
 from backstay.strategies.position_manager.policy import STEPS_MAX, DcaPolicy, LadderAnchor, SizeUnit
 
 KEYS = tuple(SlotKey(Role.DCA, step) for step in range(STEPS_MAX + 1))
@@ -106,7 +106,7 @@ def step_price(view: PositionView, dca: DcaPolicy, f: Factors, step: int, first_
     if started and step == first_due:
         return view.last_fill_price
     if dca.anchor is LadderAnchor.AVERAGE:
-        return view.average * f.steps[step]
+        return settled(view.average * f.steps[step], view.instrument.tick)
     base = first_due if started else first_due - 1
     return view.last_fill_price * (ONE + f.steps[step] - f.steps[base])
 

@@ -15,6 +15,7 @@ from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch, WatchSide
 from backstay.core.types import ZERO, Direction, OrderType, PositionMode, Role
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager.factors import Factors
+from backstay.strategies.position_manager.facts import settled
 from backstay.strategies.position_manager.policy import (
     Basis,
     BreakEvenSource,
@@ -69,7 +70,7 @@ def wanted_trigger(
     # Toward the entry (7.4): up for a LONG, down for a SHORT.
     on_grid, tighter = (round_up, max) if long else (round_down, min)
     basis = view.average if stop.basis is Basis.AVERAGE else view.anchor
-    trigger = on_grid(basis * f.stop if stop.price is None else stop.price, tick)
+    trigger = on_grid(settled(basis * f.stop, tick) if stop.price is None else stop.price, tick)
     watches: tuple[Watch, ...] = ()
     if stop.kind is StopKind.TRAILING:
         if f.activation is not None and not _reached(view, f, basis * f.activation):
@@ -79,7 +80,7 @@ def wanted_trigger(
     if policy.break_even is not None and f.break_even_at is not None:
         if _reached(view, f, view.average * f.break_even_at):
             level = _break_even(view, f, policy.break_even.be_source) * f.break_even_offset
-            trigger = tighter(trigger, on_grid(level, tick))
+            trigger = tighter(trigger, on_grid(settled(level, tick), tick))
         else:
             watches = (_watch(view, f, view.average * f.break_even_at),)
     if stop.kind is StopKind.TRAILING_LOCAL:

@@ -11,7 +11,7 @@ from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch
 from backstay.core.types import ZERO, OrderType, PositionMode, Role
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager.factors import Factors
-from backstay.strategies.position_manager.facts import taken
+from backstay.strategies.position_manager.facts import settled, taken
 from backstay.strategies.position_manager.policy import Merge, TakeProfitKind, TakeProfitPolicy
 from backstay.strategies.position_manager.stops import ANY_MARK, REFUSED_BY_FILTER
 
@@ -99,7 +99,7 @@ def level_quantities(
 def _slot(
     view: PositionView, rule: TakeProfitPolicy, f: Factors, kind: OrderType, step: int, quantity: Decimal
 ) -> Slot:
-    price = view.average * f.profits[step]
+    price = settled(view.average * f.profits[step], view.instrument.tick)
     if kind is OrderType.LIMIT:
         if view.take_profit_refused == Effect.PRICE_BAND and view.mark is not None:
             price = _into_band(view, f, price, view.mark)

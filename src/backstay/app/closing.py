@@ -1,0 +1,98 @@
+"""Closing positions for an operator: by the running process where there is one, else by taking the account over.
+
+Returns only when the positions that were meant are gone, or raises.
+"""
+
+import asyncio
+from typing import Any
+
+from backstay.app import offline
+from backstay.app.config import Settings
+from backstay.app.errors import RefusedError, ReviewError
+from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.modes import FACTS
+from backstay.core.types import Mode, Scope
+from backstay.runtime.control import ControlClient, NotRunningError, socket_path
+
+PATIENCE_S = 60.0
+LOOK_S = 0.2
+
+
+async def close(
+    settings: Settings,
+    action: OperatorAction,
+    *,
+    who: str,
+    reason: str,
+    symbol: str = "",
+    scope: Scope | None = None,
+    patience_s: float = PATIENCE_S,
+) -> dict[str, Any]:
+    """KILL everything or one symbol, or CLOSE one scope; returns what was closed and whether that was verified.
+
+    Raises RefusedError in a mode that sends nothing, ReviewError when something stays open.
+    """
+    if not FACTS[settings.mode].sends:
+        raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
+
+    def meant(key: Scope) -> bool:
+        return key == scope if scope is not None else not symbol or key.symbol == symbol
+
+    try:
+        client = await ControlClient.connect(socket_path(settings.data_dir))
+    except NotRunningError:
+        if settings.mode is Mode.PAPER:
+            return _document(0, [], [], by="nobody: a PAPER exchange ends with its process")
+        event = OperatorCommand(action=action, who=who, scope=scope, reason=reason)
+        done = await offline.command(settings, event, symbol=symbol, wants=meant, patience_s=patience_s)
+        return _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
+    try:
+        rows = (await client.ask("positions"))["positions"]
+        held = {row["id"]: _scope(row) for row in rows}
+        wanted = {row_id: key for row_id, key in held.items() if meant(key)}
+        unmanaged = [row["id"] for row in rows if row["id"] in wanted and row["status"] == "UNMANAGED"]
+        seq = 0
+        for key in _targets(action, symbol, scope, wanted):
+            fields = {"scope": str(key)} if key is not None else {}
+            seq = int((await client.ask(action.value, who=who, reason=reason, **fields))["seq"]) or seq
+        mine = set(wanted) - set(unmanaged)
+        await _gone(client, mine, patience_s)
+    finally:
+        await client.close()
+    return _document(seq, sorted(mine), unmanaged, by="the running process")
+
+
+def _document(seq: int, closed: list[str], left_alone: list[str], *, by: str) -> dict[str, Any]:
+    """`left_alone`: positions of no configured manager. To return at all means that the rest is flat."""
+    return {"seq": seq, "closed": closed, "left_alone": left_alone, "verified": True, "by": by}
+
+
+def _targets(
+    action: OperatorAction, symbol: str, scope: Scope | None, wanted: dict[str, Scope]
+) -> list[Scope | None]:
+    if action is OperatorAction.KILL and not symbol:
+        return [None]
+    return [scope] if scope is not None else sorted(wanted.values())
+
+
+def _scope(row: dict[str, Any]) -> Scope:
+    from backstay.core.types import PositionSide, Product
+
+    symbol, side, _ = row["id"].rsplit("-", 2)
+    return Scope(Product(row["product"]), symbol, PositionSide(side))
+
+
+async def _gone(client: ControlClient, ids: set[str], patience_s: float) -> None:
+    """Wait until none of these positions is open any more. Raises ReviewError."""
+    left = ids
+    try:
+        async with asyncio.timeout(patience_s):
+            while left:
+                rows = (await client.ask("positions"))["positions"]
+                left = ids & {row["id"] for row in rows}
+                if left:
+                    await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise ReviewError(
+            f"not closed after {patience_s:g} s: {', '.join(sorted(left))}; see `backstay positions status`"
+        ) from None

@@ -1,0 +1,68 @@
+"""Replaying a ledger with the rules and the policies that it was written with.
+
+The policies stand in the ledger itself (`RunStarted`), so that a changed configuration does not make old
+decisions look wrong.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from backstay.core.account import fold
+from backstay.core.engine import Engine, Manager, decide
+from backstay.core.records import Decided
+from backstay.core.risk import RiskLimits
+from backstay.core.state import AccountState, pack
+from backstay.core.types import Direction, Scope, TimeNs
+from backstay.ledger.disk import Disk
+from backstay.ledger.errors import LedgerError
+from backstay.ledger.reader import chunks
+from backstay.ledger.replay import Replayed
+from backstay.ledger.replay import replay as replay_records
+from backstay.strategies.position_manager.policy import PositionPolicy
+from backstay.strategies.position_manager.wanted import PositionManager
+
+
+class UnknownPolicyError(LedgerError):
+    """The ledger was written with a strategy that this version does not have."""
+
+
+def replay(disk: Disk, path: str) -> tuple[AccountState, Replayed]:
+    """Fold everything and decide everything again. Raises DamagedLedgerError, UnknownPolicyError."""
+    return replay_records(
+        chunks(disk, path), initial=AccountState(), fold=fold, pack=pack, decide=_decide
+    )
+
+
+def _decide(account: AccountState, scope: Scope, now: TimeNs) -> Decided:
+    run = account.run
+    engine = engine_of(run.managers, run.limits) if run is not None else Engine(())
+    return Decided.of(decide(account, scope, engine, now))
+
+
+@lru_cache(maxsize=64)
+def engine_of(managers: str, limits: str) -> Engine:
+    """The engine that `RunStarted` describes. Raises UnknownPolicyError."""
+    try:
+        return Engine(
+            tuple(_manager(entry) for entry in json.loads(managers)),
+            msgspec.json.decode(limits, type=RiskLimits),
+        )
+    except (msgspec.ValidationError, KeyError, ValueError) as error:
+        raise UnknownPolicyError(
+            f"the ledger's configuration cannot be read by this version ({error}); replay it with the version "
+            "that wrote it"
+        ) from None
+
+
+def _manager(entry: dict[str, Any]) -> Manager:
+    if entry["strategy"] != PositionManager.name:
+        raise ValueError(f"strategy {entry['strategy']}")
+    return Manager(
+        strategy=PositionManager(),
+        policy=msgspec.convert(entry["policy"], PositionPolicy),
+        symbols=frozenset(entry["symbols"]),
+        directions=frozenset(map(Direction, entry["directions"])),
+    )

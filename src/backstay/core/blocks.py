@@ -1,0 +1,46 @@
+"""What a refusal still forbids: the same request, a whole family, or one cancel, until its time or premise ends.
+
+A block never costs trust (I-28). Who writes them is `backstay.core.requests`, how long they hold is
+`backstay.core.rejections`; who plans asks here.
+"""
+
+from backstay.core.contexts import OrderContext
+from backstay.core.events import Effect
+from backstay.core.requests import cancel_fingerprint, fingerprint
+from backstay.core.slots import Slot
+from backstay.core.state import Block, ScopeState
+from backstay.core.types import EXPOSING, TimeNs
+
+AMEND_ONLY = frozenset({Effect.NOT_AMENDABLE})
+"""Refusals of an amendment that leave the other way open: cancel and place."""
+
+
+def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
+    """In force: its time is not over, or the premise that it waits to see changed is still the same."""
+    if block.until:
+        return now < block.until
+    return block.position == s.position.quantity or block.key is None
+
+
+def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
+    """A deterministic refusal still holds this very request, or the whole family (I-29)."""
+    for block in s.blocks:
+        if not holds(block, s, now):
+            continue
+        if block.key is None and slot.key.role in EXPOSING:
+            return True
+        if block.key != slot.key or block.effect in AMEND_ONLY:
+            continue
+        if block.fingerprint == fingerprint(slot):
+            return True
+    return False
+
+
+def not_amendable(s: ScopeState, slot: Slot) -> bool:
+    """The venue refused to amend this slot's order: cancel and place instead."""
+    return any(b.key == slot.key and b.effect in AMEND_ONLY for b in s.blocks)
+
+
+def cancel_held(s: ScopeState, ctx: OrderContext, now: TimeNs) -> bool:
+    """A refused cancel of this order is not to be repeated yet."""
+    return any(b.fingerprint == cancel_fingerprint(ctx.ctx_id) and holds(b, s, now) for b in s.blocks)

@@ -1,0 +1,573 @@
+"""A whole system on virtual time: guard, ledger, gateway, simulated venue, and a market that a test moves.
+
+`play(script, ...)` runs `async script(world)` and then holds the run against the promises that every run
+keeps: nothing twice, nothing foreign touched, the ledger verified, its replay the same state and decisions.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from backstay.app.auditor import Auditor
+from backstay.app.entropy import SeededEntropy
+from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import World as GuardWorld
+from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
+from backstay.core.account import fold
+from backstay.core.engine import Engine, Manager, decide
+from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.records import Decided, Record
+from backstay.core.risk import NO_LIMITS, RiskLimits
+from backstay.core.state import AccountState, ScopeState, pack
+from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
+from backstay.ledger.memory_disk import MemoryDisk
+from backstay.ledger.reader import chunks
+from backstay.ledger.replay import replay
+from backstay.ledger.verify import verify
+from backstay.ledger.writers import InlineWriter
+from backstay.runtime.virtual_time import LoopClock, run_virtual
+from backstay.simulator.feeds.ticks import Trade
+from backstay.simulator.server.settings import ServerSettings
+from backstay.simulator.settings import EngineSettings
+from backstay.strategies.position_manager.policy import (
+    DcaPolicy,
+    PositionPolicy,
+    StopKind,
+    StopPolicy,
+    TakeProfitLevel,
+    TakeProfitPolicy,
+)
+from backstay.strategies.position_manager.wanted import PositionManager
+
+D = Decimal
+START = 1_767_571_200 * SECOND
+PREFIX = "bs-"
+BTC = "BTCUSDT"
+ETH = "ETHUSDT"
+PRICES = {BTC: D(60000), ETH: D(3000)}
+MUTATIONS = ("POST /fapi/v1/order", "PUT /fapi/v1/order", "DELETE /fapi/v1/order") + (
+    "POST /fapi/v1/algoOrder",
+    "DELETE /fapi/v1/algoOrder",
+)
+STREAM_KEYS = "/fapi/v1/listenKey"
+NAKED_MAX_MS = 5_000
+
+
+class StillFeed:
+    """A market that does not move by itself: one trade of every symbol, then silence."""
+
+    start_ns = START
+
+    def __init__(self, symbols: tuple[str, ...]) -> None:
+        self.symbols = symbols
+
+    def ticks(self):
+        # The seller hits the bid a tick below, then the buyer lifts the ask: bid and ask stand around.
+        for i, symbol in enumerate(self.symbols):
+            yield Trade(START + i, symbol, PRICES[symbol], D(1), False, i)
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that it does from now on reaches the world."""
+
+
+class Steps:
+    """Counts every touch of the outside world by one process, and kills the process at the n-th."""
+
+    def __init__(self, kill_at: int | None = None) -> None:
+        self.kill_at = kill_at
+        self.count = 0
+        self.log: list[str] = []
+        self.dead = False
+
+    def __call__(self, what: str) -> None:
+        if self.dead:
+            raise Killed
+        self.count += 1
+        self.log.append(what)
+        if self.count == self.kill_at:
+            self.dead = True
+            raise Killed
+
+
+class SteppedDisk(MemoryDisk):
+    """A memory disk whose every write and sync is a step; keeps what was durable at each sync."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = Steps()
+        self.journal: Callable[[], int] = lambda: 0
+
+    def is_cut(self) -> bool:
+        self.steps("disk")
+        return super().is_cut()
+
+    @classmethod
+    def of(cls, other: MemoryDisk) -> "SteppedDisk":
+        made = cls()
+        made._files = other.copy()._files
+        return made
+
+
+class SteppedTransport:
+    """The in-memory transport, counted: every request, every frame, every message that comes in."""
+
+    def __init__(self, inner: Any, steps: Steps, on_send: Callable[[bytes], None]) -> None:
+        self._inner = inner
+        self._steps = steps
+        self._on_send = on_send
+
+    async def http(self, method, url, headers, body, timeout_s):
+        self._steps(f"http {method}")
+        self._on_send(f"{method} {url}".encode() + b" " + body)
+        reply = await self._inner.http(method, url, headers, body, timeout_s)
+        self._steps("http answer")
+        return reply
+
+    async def websocket(self, url, on_message, on_closed, **limits):
+        self._steps("handshake")
+        steps = self._steps
+
+        def heard(data: bytes) -> None:
+            steps("frame in")
+            on_message(data)
+
+        def closed(reason: str) -> None:
+            if not steps.dead:
+                on_closed(reason)
+
+        socket = await self._inner.websocket(url, heard, closed, **limits)
+        return _SteppedSocket(socket, steps, self._on_send)
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class _SteppedSocket:
+    def __init__(self, inner: Any, steps: Steps, on_send: Callable[[bytes], None]) -> None:
+        self._inner = inner
+        self._steps = steps
+        self._on_send = on_send
+
+    @property
+    def is_open(self) -> bool:
+        return self._inner.is_open
+
+    def send(self, data: bytes) -> None:
+        self._steps("frame out")
+        self._on_send(data)
+        self._inner.send(data)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class HeldLease:
+    """A lease that a test may take away."""
+
+    def __init__(self) -> None:
+        self.mine = True
+
+    def held(self) -> bool:
+        return self.mine
+
+
+class World:
+    """One guard (restarted at will) against one venue. Use it inside `play`."""
+
+    def __init__(
+        self,
+        clock: LoopClock,
+        *,
+        policy: PositionPolicy,
+        mode: Mode = Mode.PAPER,
+        armed: bool = True,
+        hedge: bool = False,
+        account_hedge: bool | None = None,
+        seed: int = 1,
+        symbols: tuple[str, ...] = (BTC,),
+        limits: RiskLimits = NO_LIMITS,
+        settings: ServerSettings | None = None,
+        engine_settings: EngineSettings | None = None,
+        sync_delay_s: float = 0.0005,
+        feed: Any = None,
+    ) -> None:
+        self.clock = clock
+        self.policy = policy
+        self.mode = mode
+        self.armed = armed
+        self.hedge = hedge
+        self.seed = seed
+        self.symbols = symbols
+        self.limits = limits
+        self.sync_delay_s = sync_delay_s
+        self.exchange = PaperExchange(
+            feed or StillFeed(symbols),
+            start_ns=START,
+            seed=seed,
+            time_ns=clock.now_ns,
+            hedge=hedge if account_hedge is None else account_hedge,
+            settings=settings,
+            engine_settings=engine_settings,
+        )
+        self.auditor = Auditor(lambda name: name.startswith(PREFIX))
+        self.exchange.listen(self.auditor.event)
+        self.disk = SteppedDisk()
+        self.lease = HeldLease()
+        self.guard: Guard | None = None
+        self.gateway_log: list[str] = []
+        self.loop_errors: list[dict[str, Any]] = []
+        self.sends: list[tuple[bytes, int, int]] = []
+        """(bytes, records appended, records durable) of everything that was sent, at that moment."""
+        self.starts = 0
+        self.expect_broken_ledger = False
+
+    # --- the process --------------------------------------------------------------------------------
+
+    @property
+    def owner(self):
+        return self.running.owner
+
+    @property
+    def running(self) -> Guard:
+        if self.guard is None:
+            raise AssertionError("no guard runs")
+        return self.guard
+
+    def engine(self) -> Engine:
+        policy = msgspec.structs.replace(self.policy, symbols=self.symbols)
+        manager = Manager(PositionManager(), policy, frozenset(self.symbols), frozenset(policy.sides))
+        return Engine((manager,), self.limits)
+
+    def build(self, *, kill_at: int | None = None, environment: str = "paper") -> Guard:
+        """A guard on this world's disk, not started yet."""
+        self.starts += 1
+        steps = Steps(kill_at)
+        self.disk.steps = steps
+
+        def sent(data: bytes) -> None:
+            journal = self.guard.journal if self.guard is not None else None
+            if journal is not None:
+                self.sends.append((data, journal.seq, journal.durable_seq))
+
+        self.guard = open_guard(
+            GuardConfig(
+                account=ACCOUNT,
+                mode=self.mode,
+                environment=environment,
+                position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
+                engine=self.engine(),
+                armed=self.armed,
+                id_prefix=PREFIX,
+                endpoints=ENDPOINTS,
+                fee_symbol=self.symbols[0],
+            ),
+            GuardWorld(
+                transport=SteppedTransport(self.exchange.transport(), steps, sent),
+                signer=self.exchange.signer(),
+                clock=self.clock,
+                entropy=SeededEntropy(f"{self.seed}/{self.starts}"),
+                disk=self.disk,
+                writer=InlineWriter(delay_s=self.sync_delay_s),
+                lease=self.lease,
+                log=self.gateway_log.append,
+            ),
+        )
+        return self.guard
+
+    async def start(self, **options: Any) -> Guard:
+        guard = self.build(**options)
+        await guard.start()
+        return guard
+
+    @property
+    def steps(self) -> Steps:
+        return self.disk.steps
+
+    def kill(self, *, power: bool = False) -> None:
+        """`kill -9`; with `power`, the machine goes down: what was not synced is gone."""
+        self.steps.dead = True
+        guard, self.guard = self.running, None
+        guard.kill()
+        self.disk = SteppedDisk.of(self.disk.crash() if power else self.disk)
+
+    async def restart(self, *, away_s: float = 1.0, power: bool = False) -> Guard:
+        self.kill(power=power)
+        await asyncio.sleep(away_s)
+        return await self.start()
+
+    # --- the market, the human, the venue -----------------------------------------------------------
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        return self.exchange.control(method, path, body)
+
+    def price(self, price: Any, symbol: str = BTC) -> None:
+        self.control("POST", "/sim/v1/price", {"symbol": symbol, "price": str(price)})
+
+    def hand(self, do: str, **action: Any) -> Any:
+        body = {"do": do, "symbol": BTC, **action}
+        return self.control("POST", "/sim/v1/human", {k: _plain(v) for k, v in body.items()})["result"]
+
+    def open(self, direction: str, quantity: Any, *, at: Any = None, symbol: str = BTC) -> None:
+        """Open (or add) by hand, by market, at exactly `at`."""
+        long = direction == "LONG"
+        if at is not None:
+            # A print from below leaves the ask at the price, one from above the bid.
+            self.price(D(at) - 10 if long else D(at) + 10, symbol)
+            self.price(at, symbol)
+        self.hand(
+            "order",
+            symbol=symbol,
+            side="BUY" if long else "SELL",
+            type="MARKET",
+            quantity=quantity,
+            positionSide=direction if self.hedge else "BOTH",
+        )
+
+    def faults(self, *rules: Mapping[str, Any], replace: bool = False) -> None:
+        self.control("POST", "/sim/v1/faults", {"rules": list(rules), "replace": replace})
+
+    def heal(self) -> None:
+        self.control("DELETE", "/sim/v1/faults")
+
+    def truth(self) -> dict[str, Any]:
+        return self.control("GET", "/sim/v1/truth")
+
+    def position(self, side: str = "", symbol: str = BTC) -> tuple[Decimal, Decimal]:
+        """(signed quantity, entry price) as the venue knows it."""
+        for row in self.truth()["positions"]:
+            if row["symbol"] == symbol and row["positionSide"] == (side or "BOTH"):
+                return D(row["positionAmt"]), D(row["entryPrice"])
+        return D(0), D(0)
+
+    def resting(self, *, ours: bool = True, symbol: str = BTC) -> list[str]:
+        """Open orders in one line each: `TP SELL 0.010 @ 60900.0`, sorted; what counts and nothing else."""
+        truth = self.truth()
+        lines = []
+        for o in truth["orders"]:
+            if o["symbol"] == symbol and o["status"] in {"NEW", "PARTIALLY_FILLED"}:
+                if o["clientOrderId"].startswith(PREFIX) is ours:
+                    left = D(o["origQty"]) - D(o["executedQty"])
+                    lines.append(f"{o['type']} {o['side']} {_n(left)} @ {_n(o['price'])}{self._leg(o)}")
+        for a in truth["algo_orders"]:
+            if a["symbol"] == symbol and a["algoStatus"] in {"NEW", "TRIGGERING"}:
+                if a["clientAlgoId"].startswith(PREFIX) is ours:
+                    size = "all" if a["closePosition"] else _n(a["quantity"])
+                    at = a["triggerPrice"] if a["orderType"] != "TRAILING_STOP_MARKET" else "trail"
+                    price = f" limit {_n(a['price'])}" if D(a.get("price") or 0) else ""
+                    when = at if at == "trail" else _n(at)
+                    lines.append(f"{a['orderType']} {a['side']} {size} @ {when}{price}{self._leg(a)}")
+        return sorted(lines)
+
+    def _leg(self, row: Mapping[str, Any]) -> str:
+        return f" {row['positionSide']}" if self.hedge else ""
+
+    def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        return list(self.exchange.requests(after))
+
+    def received(self) -> int:
+        return int(self.control("GET", "/sim/v1/requests?limit=0")["received"])
+
+    def mutations(self, after: int = 0) -> list[dict[str, Any]]:
+        return [r for r in self.requests(after) if r["endpoint"] in MUTATIONS]
+
+    def reads(self, after: int = 0) -> list[str]:
+        """Reads of account or market; listen-key and clock traffic is not a read of state."""
+        return [
+            r["endpoint"]
+            for r in self.requests(after)
+            if r["endpoint"] not in MUTATIONS
+            and STREAM_KEYS not in r["endpoint"]
+            and "/time" not in r["endpoint"]
+        ]
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    async def settle(self, seconds: float = 2.0) -> None:
+        await asyncio.sleep(seconds)
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        if self.guard is not None and self.guard.owner.failed.done() and not self.expect_broken_ledger:
+            raise self.guard.owner.failed.result()
+        for context in self.loop_errors:
+            raise AssertionError(f"the loop reported {context}") from context.get("exception")
+
+    async def until(self, holds: Callable[[], bool], what: str, *, within_s: float = 60.0) -> float:
+        """Wait until `holds()`; returns after how many seconds."""
+        began = self.clock.now_ns()
+        while not holds():
+            if self.clock.now_ns() - began > within_s * SECOND:
+                raise AssertionError(f"not within {within_s} s: {what}; {self.describe()}")
+            await asyncio.sleep(0.01)
+            self.raise_failures()
+        return (self.clock.now_ns() - began) / SECOND
+
+    async def trusted(self, *, within_s: float = 60.0) -> float:
+        def calm() -> bool:
+            account = self.owner.account
+            return account.hydrated and all(s.trusted and not s.pendings for s in account.scopes.values())
+
+        return await self.until(calm, "every scope trusted, nothing pending", within_s=within_s)
+
+    async def quiet(self, seconds: float = 60.0) -> None:
+        """I-22: a steady minute issues no mutation."""
+        before = self.received()
+        await self.settle(seconds)
+        assert not self.mutations(before), self.mutations(before)
+
+    # --- what the guard believes ----------------------------------------------------------------------
+
+    def scope(self, side: str = "", symbol: str = BTC) -> ScopeState:
+        return self.owner.account.scopes[Scope(Product.USDM, symbol, PositionSide(side or "BOTH"))]
+
+    def key(self, side: str = "", symbol: str = BTC) -> Scope:
+        return Scope(Product.USDM, symbol, PositionSide(side or "BOTH"))
+
+    def command(self, action: OperatorAction, scope: Scope | None = None, reason: str = "test") -> None:
+        self.owner.command(OperatorCommand(action=action, who="tester", scope=scope, reason=reason))
+
+    def records(self) -> list[Record]:
+        if self.guard is not None and self.guard.journal.failure is None:
+            self.guard.journal.durable_now()
+        return [record for chunk in chunks(self.disk, LEDGER) for record in chunk]
+
+    def bodies[T](self, kind: type[T]) -> list[T]:
+        return [r.body for r in self.records() if isinstance(r.body, kind)]
+
+    def describe(self) -> str:
+        if self.guard is None:
+            return "no guard"
+        lines = []
+        for key, s in self.owner.account.scopes.items():
+            ctxs = [(c.ctx_id[3:8], str(c.key), str(c.phase)) for c in s.contexts.values() if not c.is_terminal]
+            lines.append(
+                f"{key} {s.trust} {s.reasons} qty {s.position.quantity} pend {list(s.pendings)} "
+                f"blocks {[(str(b.key), b.effect) for b in s.blocks]} {ctxs} last {self.owner.last.get(key)}"
+            )
+        return "\n".join([*lines, f"gates {self.owner.account.gates}", *self.resting()])
+
+    # --- the promises -------------------------------------------------------------------------------
+
+    def audit(self) -> None:
+        """Nothing twice, nothing foreign touched, the ledger sound, its replay the same (I-38)."""
+        self.auditor.finish(self.clock.now_ns() // MS)
+        self.auditor.read_requests(self.exchange.requests())
+        assert not self.auditor.duplicates, self.auditor.duplicates
+        assert not self.auditor.foreign_touched, self.auditor.foreign_touched
+        if self.guard is not None and not self.expect_broken_ledger:
+            self.running.journal.durable_now()
+            self.replayed()
+
+    def replayed(self) -> None:
+        checked = verify(self.disk, LEDGER)
+        assert checked.ok, checked
+        engine = self.engine()
+        state, outcome = replay(
+            chunks(self.disk, LEDGER),
+            initial=AccountState(),
+            fold=fold,
+            pack=pack,
+            decide=lambda account, key, now: Decided.of(decide(account, key, engine, now)),
+        )
+        assert outcome.mismatch is None, outcome.mismatch
+        assert pack(state) == pack(self.owner.account), "the replayed state differs from the living one"
+
+    def naked_ms(self) -> list[int]:
+        """Lengths of the closed windows in which a position had no stop at the venue."""
+        return [w.ms for w in self.auditor.windows]
+
+    async def end(self) -> None:
+        """Stop whatever runs, and leave no task behind."""
+        if self.guard is not None and not self.steps.dead:
+            await self.guard.stop("the test is over")
+        self.exchange.close()
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _n(value: Any) -> str:
+    return f"{D(str(value)).normalize():f}"
+
+
+type Script = Callable[[World], Awaitable[None]]
+
+
+def play(script: Script, *, policy: PositionPolicy | None = None, started: bool = True, **options: Any) -> World:
+    """Run `script` in a fresh world, hold the run against the promises, and return the world."""
+    worlds: list[World] = []
+
+    def main(clock: LoopClock):
+        async def go() -> None:
+            loop = asyncio.get_running_loop()
+            world = World(clock, policy=policy or PLAIN, **options)
+            worlds.append(world)
+
+            def report(_loop, context) -> None:
+                if not isinstance(context.get("exception"), Killed):
+                    world.loop_errors.append(context)
+
+            loop.set_exception_handler(report)
+            world.exchange.start()
+            if started:
+                await world.start()
+            try:
+                await script(world)
+                world.raise_failures()
+                world.audit()
+            finally:
+                await world.end()
+            await asyncio.sleep(0.01)
+            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            assert not left, f"tasks left behind: {left}"
+            world.raise_failures()
+
+        return go()
+
+    run_virtual(main, start_ns=START)
+    return worlds[0]
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(msgspec.to_builtins(value), indent=1)
+
+
+def policy(
+    kind: StopKind = StopKind.CLOSE_POSITION,
+    *,
+    distance: str = "0.05",
+    profits: tuple[tuple[str, str], ...] = (("0.015", "1"),),
+    ladder: bool = False,
+    stop: Mapping[str, Any] | None = None,
+    take: Mapping[str, Any] | None = None,
+    dca: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> PositionPolicy:
+    """The example of exchange-state 7.3 unless told otherwise: SL 5 %, TP 1.5 %, ladder 1 %, 1.5, 1.5."""
+    levels = tuple(TakeProfitLevel(distance=D(d), share=D(s)) for d, s in profits)
+    steps: dict[str, Any] = {
+        "steps": 3,
+        "first_deviation": D("0.01"),
+        "deviation_multiplier": D("1.5"),
+        "first_size": D("0.010"),
+        "size_multiplier": D("1.5"),
+        **(dca or {}),
+    }
+    return PositionPolicy(
+        stop_loss=StopPolicy(kind=kind, distance=D(distance), **(stop or {})),
+        take_profit=TakeProfitPolicy(levels=levels, **(take or {})),
+        dca=DcaPolicy(**steps) if ladder or dca else None,
+        **more,
+    )
+
+
+PLAIN = policy()
