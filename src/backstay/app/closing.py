@@ -1,4 +1,4 @@
-"""Closing positions for an operator: by the running process where there is one, else by taking the account over.
+"""Closing positions for an operator: by the running process, or by taking the account over when none runs.
 
 Returns only when the positions that were meant are gone, or raises.
 """
@@ -28,7 +28,7 @@ async def close(
     scope: Scope | None = None,
     patience_s: float = PATIENCE_S,
 ) -> dict[str, Any]:
-    """KILL everything or one symbol, or CLOSE one scope; returns what was closed and whether that was verified.
+    """KILL everything or one symbol, or CLOSE one scope; returns what was closed and what was left alone.
 
     Raises RefusedError in a mode that sends nothing, ReviewError when something stays open.
     """
@@ -53,8 +53,9 @@ async def close(
         unmanaged = [row["id"] for row in rows if row["id"] in wanted and row["status"] == "UNMANAGED"]
         seq = 0
         for key in _targets(action, symbol, scope, wanted):
-            fields = {"scope": str(key)} if key is not None else {}
-            seq = int((await client.ask(action.value, who=who, reason=reason, **fields))["seq"]) or seq
+            target = str(key) if key is not None else None
+            answer = await client.ask(action.value, who=who, reason=reason, scope=target)
+            seq = int(answer["seq"]) or seq
         mine = set(wanted) - set(unmanaged)
         await _gone(client, mine, patience_s)
     finally:
@@ -72,7 +73,7 @@ def _targets(
 ) -> list[Scope | None]:
     if action is OperatorAction.KILL and not symbol:
         return [None]
-    return [scope] if scope is not None else sorted(wanted.values())
+    return [scope] if scope is not None else [*sorted(wanted.values())]
 
 
 def _scope(row: dict[str, Any]) -> Scope:

@@ -5,6 +5,7 @@ carries the bytes, which disk keeps them and which clock counts is the caller's 
 knows whether they are real.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from backstay.core.state import AccountState, pack, unpack
 from backstay.core.types import Mode, PositionMode, TimeNs
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
+from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.snapshots import SnapshotStore
@@ -134,6 +136,10 @@ class Guard:
         if not self.owner.failed.done():
             self.snapshot()
             self.journal.close()
+            return
+        # It failed: of what is still open as much is closed as can be; why is known already.
+        with contextlib.suppress(JournalError, OSError):
+            self.journal.close()
 
     def kill(self) -> None:
         """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
@@ -154,8 +160,12 @@ class Guard:
         self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
 
     def _recorded(self, seq: int, at: TimeNs, body: Body) -> None:
-        for listener in self.listeners:
-            listener(seq, at, body)
+        for listener in tuple(self.listeners):
+            try:
+                listener(seq, at, body)
+            except Exception as error:  # noqa: BLE001 - a reader that breaks may not stop what it reads
+                self.listeners.remove(listener)
+                self.world.log(f"a reader of the ledger broke at record {seq} and is heard no more: {error!r}")
 
 
 def open_guard(config: GuardConfig, world: World) -> Guard:

@@ -31,9 +31,7 @@ class UnknownPolicyError(LedgerError):
 
 def replay(disk: Disk, path: str) -> tuple[AccountState, Replayed]:
     """Fold everything and decide everything again. Raises DamagedLedgerError, UnknownPolicyError."""
-    return replay_records(
-        chunks(disk, path), initial=AccountState(), fold=fold, pack=pack, decide=_decide
-    )
+    return replay_records(chunks(disk, path), initial=AccountState(), fold=fold, pack=pack, decide=_decide)
 
 
 def _decide(account: AccountState, scope: Scope, now: TimeNs) -> Decided:
@@ -52,8 +50,8 @@ def engine_of(managers: str, limits: str) -> Engine:
         )
     except (msgspec.ValidationError, KeyError, ValueError) as error:
         raise UnknownPolicyError(
-            f"the ledger's configuration cannot be read by this version ({error}); replay it with the version "
-            "that wrote it"
+            f"the ledger's configuration cannot be read by this version ({error}); replay it with the "
+            "version that wrote it"
         ) from None
 
 

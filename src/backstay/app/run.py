@@ -32,7 +32,8 @@ async def run(
 ) -> None:
     """Run until SIGINT, SIGTERM or `stop`.
 
-    `page` opens a screen before anything is taken over; `started` is called once the account is guarded. Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
+    `page` opens a screen before anything is taken over; `started` is called once the account is guarded.
+    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
     """
     may_run(settings)
     prepare_folders(settings)
@@ -46,7 +47,7 @@ async def run(
         reason = "failed"
         close_page = None
         try:
-            with _signals(stop or asyncio.Event()) as ended:
+            with stop_signals(stop or asyncio.Event()) as ended:
                 close_page = await page(session) if page is not None else None
                 await session.check()
                 await session.start()
@@ -89,7 +90,7 @@ async def _watch(session: Session, ended: asyncio.Event) -> str:
 
 
 @contextlib.contextmanager
-def _signals(ended: asyncio.Event) -> Iterator[asyncio.Event]:
+def stop_signals(ended: asyncio.Event) -> Iterator[asyncio.Event]:
     """SIGINT and SIGTERM set the event, where this thread may say so."""
     loop = asyncio.get_running_loop()
     taken = []

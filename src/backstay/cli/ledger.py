@@ -47,7 +47,9 @@ def _document(record: "Record") -> dict[str, Any]:
 def tail(
     *,
     lines: Annotated[int, Parameter(name=("--lines", "-n"), help="How many of the newest records.")] = 20,
-    follow: Annotated[bool, Parameter(name=("--follow", "-f"), negative=(), help="Go on with new ones.")] = False,
+    follow: Annotated[
+        bool, Parameter(name=("--follow", "-f"), negative=(), help="Go on with new ones.")
+    ] = False,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -87,12 +89,20 @@ def verify(*, data_dir: DataDirOption = None, config: ConfigOption = None, json:
     result = check(disk, path)
     if json:
         show_json(
-            {"records": result.records, "ok": result.ok, "first_bad": result.first_bad, "detail": result.detail}
+            {
+                "records": result.records,
+                "ok": result.ok,
+                "first_bad": result.first_bad,
+                "detail": result.detail,
+            }
         )
     elif result.ok:
         print(f"{result.records} records, all good. {result.detail}".strip())
     else:
-        complain(f"{path} is damaged at record {result.first_bad}, after {result.records} good ones: {result.detail}")
+        complain(
+            f"{path} is damaged at record {result.first_bad}, after {result.records} good ones: "
+            f"{result.detail}"
+        )
     return Exit.DONE if result.ok else Exit.DAMAGED
 
 

@@ -1,4 +1,4 @@
-"""The entry point: `backstay COMMAND`. Commands import what they need when they run, so that help is quick."""
+"""The entry point: `backstay COMMAND`. Commands import what they need when they run: help is quick."""
 
 import sys
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.DONE
-    except Exception as error:  # noqa: BLE001 (the last resort: every error ends as a code and words)
+    except Exception as error:
         return _failed(error)
     return int(result) if isinstance(result, int) else Exit.DONE
 

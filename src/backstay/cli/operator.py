@@ -19,21 +19,33 @@ type ReasonOption = Annotated[str, Parameter(name="--reason", help="Why; it is k
 
 
 def pause(
-    scope: ScopeArgument = "", *, reason: ReasonOption = "", config: ConfigOption = None, json: JsonOption = False
+    scope: ScopeArgument = "",
+    *,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> int:
     """Open nothing more (no DCA, no entry). Protection goes on."""
     return _tell("pause", scope, reason, config, json=json)
 
 
 def resume(
-    scope: ScopeArgument = "", *, reason: ReasonOption = "", config: ConfigOption = None, json: JsonOption = False
+    scope: ScopeArgument = "",
+    *,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> int:
     """End a pause, a kill switch or a halt."""
     return _tell("resume", scope, reason, config, json=json)
 
 
 def ack(
-    scope: ScopeArgument = "", *, reason: ReasonOption = "", config: ConfigOption = None, json: JsonOption = False
+    scope: ScopeArgument = "",
+    *,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> int:
     """Acknowledge a manual review: the scope is read anew, never trusted blindly."""
     return _tell("ack", scope, reason, config, json=json)

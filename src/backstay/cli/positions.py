@@ -24,7 +24,9 @@ def list_(
     symbol: Annotated[str, Parameter(help="Only this symbol.")] = "",
     status: Annotated[str, Parameter(help="Only this status, such as GUARDED or UNPROTECTED.")] = "",
     min_age: Annotated[str, Parameter(help="Only positions at least this old, such as 10h.")] = "",
-    sort: Annotated[Literal["age", "pnl", "symbol"], Parameter(help="Oldest first, worst first, or by name.")] = "symbol",
+    sort: Annotated[
+        Literal["age", "pnl", "symbol"], Parameter(help="Oldest first, worst first, or by name.")
+    ] = "symbol",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
@@ -66,7 +68,9 @@ async def read(settings: "Settings") -> dict[str, Any]:
         from backstay.app.look import look
 
         seen = await look(settings)
-        table = rows(seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations)
+        table = rows(
+            seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations
+        )
         source = "exchange" if seen.live else "ledger"
         return {"positions": table, "status": None, "source": source, "at": iso(seen.at), "seen": seen}
     try:
@@ -134,8 +138,12 @@ def _print_status(document: dict[str, Any]) -> None:
 def close(
     *,
     position_id: Annotated[str, Parameter(help="As in the list; the symbol alone where it is the only one.")],
-    market_price: Annotated[bool, Parameter(negative=(), help="At market, without being asked about it.")] = False,
-    force: Annotated[bool, Parameter(negative=(), help="Also when its state is in doubt; asks before.")] = False,
+    market_price: Annotated[
+        bool, Parameter(negative=(), help="At market, without being asked about it.")
+    ] = False,
+    force: Annotated[
+        bool, Parameter(negative=(), help="Also when its state is in doubt; asks before.")
+    ] = False,
     yes: YesOption = False,
     reason: Annotated[str, Parameter(help="Why; it is kept in the ledger.")] = "",
     config: ConfigOption = None,
@@ -170,8 +178,8 @@ def _may_close(row: dict[str, Any], *, force: bool, yes: bool, market_price: boo
     """Raises RefusedError, ReviewError."""
     if row["status"] == "UNMANAGED":
         raise RefusedError(
-            f"{row['id']} belongs to no configured manager, and what is not ours is not touched; close it at the "
-            "exchange"
+            f"{row['id']} belongs to no configured manager, and what is not ours is not touched; close it at "
+            "the exchange"
         )
     if row["status"] in {"MANUAL_REVIEW", "RECOVERING"}:
         if not force:
@@ -194,7 +202,9 @@ async def _close(settings: "Settings", row: dict[str, Any], reason: str) -> dict
 
     symbol, side, _ = row["id"].rsplit("-", 2)
     scope = parse_scope(f"{row['product']}:{symbol}:{side}")
-    return await closing.close(settings, OperatorAction.CLOSE, who=getpass.getuser(), reason=reason, scope=scope)
+    return await closing.close(
+        settings, OperatorAction.CLOSE, who=getpass.getuser(), reason=reason, scope=scope
+    )
 
 
 def positions_table(rows: list[dict[str, Any]]) -> "Table":
@@ -205,8 +215,24 @@ def positions_table(rows: list[dict[str, Any]]) -> "Table":
     from backstay.app.units import span
 
     table = Table(box=None, pad_edge=False)
-    for head in ("id", "side", "quantity", "entry", "mark", "pnl", "age", "stop", "take-profit", "DCA", "liq", "protected", "status"):
-        table.add_column(head, justify="right" if head in {"quantity", "entry", "mark", "pnl", "age", "liq"} else "left")
+    for head in (
+        "id",
+        "side",
+        "quantity",
+        "entry",
+        "mark",
+        "pnl",
+        "age",
+        "stop",
+        "take-profit",
+        "DCA",
+        "liq",
+        "protected",
+        "status",
+    ):
+        table.add_column(
+            head, justify="right" if head in {"quantity", "entry", "mark", "pnl", "age", "liq"} else "left"
+        )
     for row in rows:
         pnl, stop, profit, dca = row["unrealised_pnl"], row["stop"], row["take_profit"], row["dca"]
         percent = pnl["percent"]
@@ -217,7 +243,9 @@ def positions_table(rows: list[dict[str, Any]]) -> "Table":
             row["quantity"],
             row["entry_price"],
             row["mark_price"] or "",
-            Text(f"{pnl['quote']} ({percent}%)", style="red" if percent.startswith("-") else "green") if percent else "",
+            Text(f"{pnl['quote']} ({percent}%)", style="red" if percent.startswith("-") else "green")
+            if percent
+            else "",
             span(row["age"] * 1_000_000_000) if row["age"] is not None else "",
             f"{stop['price'] or ''} {stop['state']}".strip(),
             f"{profit['price'] or ''} {profit['state']}".strip(),

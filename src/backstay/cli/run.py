@@ -44,7 +44,9 @@ def _page(settings: "Settings") -> "Callable[[Session], Awaitable[Callable[[], A
 def _started(session: "Session", *, json: bool) -> None:
     status: dict[str, Any] = session.host.status()
     if json:
-        show_json({"ready": True, "page": session.page_url, **{k: status[k] for k in ("pid", "mode", "positions")}})
+        show_json(
+            {"ready": True, "page": session.page_url, **{k: status[k] for k in ("pid", "mode", "positions")}}
+        )
         return
     positions = status["positions"]
     complain(

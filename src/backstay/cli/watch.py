@@ -85,7 +85,10 @@ def screen(status: dict[str, Any], positions: list[dict[str, Any]]) -> "Renderab
         style="dim",
     )
     news = [
-        Text(f"{item['at'][11:19]}  {item['text']}", style={"bad": "red", "warn": "yellow"}.get(item["grade"], ""))
+        Text(
+            f"{item['at'][11:19]}  {item['text']}",
+            style={"bad": "red", "warn": "yellow"}.get(item["grade"], ""),
+        )
         for item in status["news"][:12]
     ]
     table: RenderableType = positions_table(positions) if positions else Text("no open position")

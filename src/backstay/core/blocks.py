@@ -1,4 +1,4 @@
-"""What a refusal still forbids: the same request, a whole family, or one cancel, until its time or premise ends.
+"""What a refusal still forbids: the same request, a whole family, or one cancel.
 
 A block never costs trust (I-28). Who writes them is `backstay.core.requests`, how long they hold is
 `backstay.core.rejections`; who plans asks here.

@@ -97,12 +97,17 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
     verdicts = join(field)
-    if now < burst_end(s) and not _stop_missing(field, verdicts):
+    in_burst = now < burst_end(s)
+    if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_end(s))
     if any(slot.key.role is Role.EXIT for slot in field.slots):
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
             return decision
+    if in_burst:
+        # B-1 excepts the missing stop alone. What looks like surplus now may be an order whose fill is on
+        # its way: the position's report comes before the order's.
+        return _protect(field, verdicts, now) or Wait("burst", burst_end(s))
     return (
         _cleanup(s, verdicts, now)
         or _protect(field, verdicts, now)

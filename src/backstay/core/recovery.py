@@ -161,10 +161,11 @@ def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
         phase = moved(ctx, Evidence.RESTARTED)
         if phase is not ctx.phase:
             # The last moment at which the old process could have sent it is now.
-            ctx = replace(
+            contexts[key] = replace(
                 ctx, phase=phase, sent_at=ctx.sent_at or now, recv_window_ms=ctx.recv_window_ms or 5000
             )
-        contexts[key] = ctx
+        else:
+            contexts[key] = ctx
     pendings = {
         k: p
         for k, p in s.pendings.items()

@@ -204,7 +204,7 @@ class Executor:
             # A position stands without its stop: one sync here is shorter than a trip to the writer.
             try:
                 self._journal.durable_now()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - the ledger is gone: nothing may be sent any more
                 self._host.fail(error)
                 return
             for item, request in waiting:

@@ -25,6 +25,8 @@ from backstay.core.events import (
     AnswerReceived,
     AnyEvent,
     Ignored,
+    OperatorAction,
+    OperatorCommand,
     OrderReport,
     PriceReached,
     RunStarted,
@@ -32,6 +34,7 @@ from backstay.core.events import (
     StreamChanged,
     StreamState,
     TimePassed,
+    TrustLost,
 )
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
@@ -46,6 +49,7 @@ PASSES_MAX = 40
 """A scope that is still acting after so many passes without rest has a defect: it is stopped (I-23)."""
 MAX_UNPROTECTED = 5 * SECOND
 """A position naked for longer raises an alarm (I-37)."""
+ALARM_EVERY = 60 * SECOND
 STRIKES_MAX = 2
 TIMER_TICK = MS
 
@@ -63,6 +67,10 @@ class Stats(msgspec.Struct):
     """Closed naked windows, as the runtime saw them: from the position's evidence to the ARMED stop."""
     unprotected_alarms: int = 0
     recoveries: int = 0
+
+
+class _LedgerGone(Exception):
+    """A record could not be kept: the owner has failed already, whatever is under way ends here."""
 
 
 class Owner:
@@ -98,6 +106,8 @@ class Owner:
         self._watches: dict[str, dict[Scope, tuple[Watch, ...]]] = {}
         self._subscribed: frozenset[str] = frozenset()
         self._planning: set[Scope] = set()
+        self._alarms: dict[Scope, tuple[TimeNs, TimeNs]] = {}
+        """Per scope: (the naked window that was alarmed, when the next alarm is due)."""
         self._stopped = False
 
     # --- life ---------------------------------------------------------------------------------------
@@ -140,7 +150,7 @@ class Owner:
         if self._venue is not None:
             await self._venue.close()
         if not self.failed.done():
-            self.apply(RunStopped(reason=reason))
+            self._record(RunStopped(reason=reason), self.clock.now_ns(), 0)
             await self._journal.durable()
 
     def abandon(self) -> None:
@@ -173,10 +183,24 @@ class Owner:
         stats = self.stats
         stats.events += 1
         stats.last_event_at = self.clock.now_ns()
-        if self._buffer is not None:
-            self._hold(event)
+        try:
+            if self._buffer is not None:
+                self._hold(event)
+            else:
+                self._ingest(event)
+        except _LedgerGone:
             return
-        self._ingest(event)
+        except Exception as error:  # noqa: BLE001 - what could not be taken in may not pass unnoticed (4.1.1)
+            self._not_ingested(event, error)
+
+    def _not_ingested(self, event: AnyEvent, error: Exception) -> None:
+        """An event that broke the fold: nothing is certain any more, all of it is read again."""
+        try:
+            self.note(Noted("ingest_failed", {"event": type(event).__name__, "error": repr(error)}))
+            self.apply(TrustLost(reason="ingest_failed"))
+        except _LedgerGone:
+            return
+        self.plan_all()
 
     def _hold(self, event: AnyEvent) -> None:
         """Hydrating: keep the event for the replay. A new gap makes what was buffered worthless (R-11)."""
@@ -216,7 +240,7 @@ class Owner:
             self._evidence(key, before.scopes.get(key), seq)
         if isinstance(event, StreamChanged) and self._recoverer is not None and self.account.hydrated:
             self._recoverer.stream_changed(event)
-        self._journal.kick()
+        self._kick()
 
     def apply(self, event: AnyEvent, cause: int = 0) -> int:
         """Fold and record one event; returns its seq, or 0 when it changed nothing and is not kept."""
@@ -229,10 +253,20 @@ class Owner:
         return self._record(event, now, cause)
 
     def _record(self, body: Body, now: TimeNs, cause: int) -> int:
-        seq = self._journal.append(body, at=now, cause=cause)
+        try:
+            seq = self._journal.append(body, at=now, cause=cause)
+        except Exception as error:
+            self.fail(error)
+            raise _LedgerGone from error
         if self._on_record is not None:
             self._on_record(seq, now, body)
         return seq
+
+    def _kick(self) -> None:
+        try:
+            self._journal.kick()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is written any more
+            self.fail(error)
 
     def note(self, body: Noted, cause: int = 0) -> None:
         """Record a fact for people."""
@@ -286,25 +320,35 @@ class Owner:
 
     def run_passes(self, key: Scope, cause: int = 0) -> None:
         """Plan one scope until it rests."""
-        if self._stopped or self._executor is None or self._buffer is not None or key in self._planning:
+        executor = self._executor
+        if self._stopped or executor is None or self._buffer is not None or key in self._planning:
             return
         self._planning.add(key)
         try:
-            for _ in range(PASSES_MAX):
-                now = self.clock.now_ns()
-                plan = decide(self.account, key, self.engine, now)
-                self.stats.passes += 1
-                seq = self._decided(key, plan, now, cause)
-                if not isinstance(plan.decision, Act) or not plan.approved:
-                    break
-                if not self._executor.execute(plan.approved, seq or cause):
-                    break
-            else:
-                self.fail(RuntimeError(f"{key}: {PASSES_MAX} passes without rest; the scope is stopped"))
-                return
+            plan = self._passes(key, cause, executor)
+        except _LedgerGone:
+            return
+        except Exception as error:  # noqa: BLE001 - a pass that breaks must not be taken for one that rests
+            self.fail(error)
+            return
         finally:
             self._planning.discard(key)
-        self._follow(key, plan)
+        if plan is not None:
+            self._follow(key, plan)
+
+    def _passes(self, key: Scope, cause: int, executor: Executor) -> Plan | None:
+        """Passes until one leaves nothing to send. None: the scope did not come to rest."""
+        for _ in range(PASSES_MAX):
+            now = self.clock.now_ns()
+            plan = decide(self.account, key, self.engine, now)
+            self.stats.passes += 1
+            seq = self._decided(key, plan, now, cause)
+            if not isinstance(plan.decision, Act) or not plan.approved:
+                return plan
+            if not executor.execute(plan.approved, seq or cause):
+                return plan
+        self.fail(RuntimeError(f"{key}: {PASSES_MAX} passes without rest; the scope is stopped"))
+        return None
 
     def _decided(self, key: Scope, plan: Plan, now: TimeNs, cause: int) -> int:
         """Record a decision that acts or that differs from the last; `now` is the time it was made for."""
@@ -329,7 +373,7 @@ class Owner:
         if isinstance(decision, Wait) and decision.until is not None:
             due.append(decision.until)
         if s.naked_since and self.engine.manager(key) is not None:
-            due.append(s.naked_since + MAX_UNPROTECTED)
+            due.append(self._alarm_at(key, s))
         if due:
             self._arm_timer(key, s, min(due))
         if not isinstance(decision, (Converged, Wait)) or plan.watches or key.symbol in self._watches:
@@ -354,17 +398,26 @@ class Owner:
             return
         now = self.clock.now_ns()
         deadline = next_deadline(s)
-        seq = self.apply(TimePassed(scope=key)) if deadline is not None and deadline <= now else 0
-        if s.naked_since and now >= s.naked_since + MAX_UNPROTECTED:
-            self._alarm(key, s, now)
+        try:
+            seq = self.apply(TimePassed(scope=key)) if deadline is not None and deadline <= now else 0
+            if s.naked_since and now >= self._alarm_at(key, s):
+                self._alarm(key, s, now)
+        except _LedgerGone:
+            return
         self.run_passes(key, seq)
-        self._journal.kick()
+        self._kick()
+
+    def _alarm_at(self, key: Scope, s: ScopeState) -> TimeNs:
+        """When this naked window is (again) to be told of: after 5 s, 10 s, 20 s ..., then every minute."""
+        since, at = self._alarms.get(key, (0, 0))
+        return at if since == s.naked_since else s.naked_since + MAX_UNPROTECTED
 
     def _alarm(self, key: Scope, s: ScopeState, now: TimeNs) -> None:
         if self.engine.manager(key) is None:
             return
         self.stats.unprotected_alarms += 1
         naked_ms = (now - s.naked_since) // MS
+        self._alarms[key] = (s.naked_since, now + min(now - s.naked_since, ALARM_EVERY))
         self.note(Noted("unprotected", {"naked_ms": naked_ms, "reason": repr(self.last.get(key))}, key))
 
     # --- prices -------------------------------------------------------------------------------------
@@ -390,20 +443,29 @@ class Owner:
         crossed = [key for key, watches in by_scope.items() if any(w.crossed(price) for w in watches)]
         if not crossed:
             return
-        seq = self.apply(PriceReached(symbol=symbol, price=price, at=at, product=Product.USDM))
+        try:
+            seq = self.apply(PriceReached(symbol=symbol, price=price, at=at, product=Product.USDM))
+        except _LedgerGone:
+            return
         if seq:
             for key in crossed:
                 self.run_passes(key, seq)
-            self._journal.kick()
+            self._kick()
 
     # --- commands and recovery ----------------------------------------------------------------------
 
     def command(self, event: AnyEvent) -> int:
-        """An operator's word: folded, recorded, and acted upon at once."""
-        seq = self.apply(event)
+        """An operator's word: folded, recorded, and acted upon at once. 0: it changed nothing."""
+        try:
+            seq = self.apply(event)
+        except _LedgerGone:
+            return 0
+        if isinstance(event, OperatorCommand) and event.action is OperatorAction.RESUME:
+            if self._venue is not None:
+                self._venue.release_halt(f"resumed by {event.who}")
         for key in list(self.account.scopes):
             self.run_passes(key, seq)
-        self._journal.kick()
+        self._kick()
         return seq
 
     def plan_all(self) -> None:
@@ -411,7 +473,7 @@ class Owner:
         scopes = self.account.scopes
         for key in sorted(scopes, key=lambda k: (not scopes[k].position.quantity, k)):
             self.run_passes(key)
-        self._journal.kick()
+        self._kick()
 
     @property
     def deaf(self) -> bool:

@@ -19,10 +19,11 @@ from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import WsAnswer, ack, error_body
 from backstay.binance.wire.errors import WireError
+from backstay.binance.wire.forms import EncodeError
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.rejections import ACCEPTED, NO_ANSWER, NOT_SENT, Verdict, classify
 from backstay.binance.wire.sign import Signer
-from backstay.core.contexts import OrderContext, Phase
+from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.events import AnswerReceived, Effect
 from backstay.core.types import EXPOSING, MS, Action, PositionMode, Scope, Surface, TimeNs
 
@@ -78,13 +79,42 @@ class OrderDesk:
         return self._send(ctx, mutation, Action.AMEND, ctx.surface, protective=protective)
 
     def cancel(self, ctx: OrderContext, *, protective: bool) -> Sent:
-        surface = ctx.surface
-        if surface is Surface.ALGO and (ctx.child_order_id or ctx.phase is Phase.TRIGGERED):
-            surface = (
-                Surface.REGULAR
-            )  # it became a regular order under the same custom id (exchange-state 4.3)
+        surface = _surface_of_cancel(ctx)
         mutation = encode.cancel(ctx, surface)
         return self._send(ctx, mutation, Action.CANCEL, surface, protective=protective)
+
+    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
+        """What would be sent for `request`: method, path and parameters, fit for ledger and log."""
+        if request.action is Action.PLACE:
+            mutation = encode.place(ctx, self.position_mode)
+        elif request.action is Action.CANCEL:
+            mutation = encode.cancel(ctx)
+        elif request.price is None or request.quantity is None:
+            raise encode.EncodeError(f"{ctx.ctx_id}: an amend needs a price and a quantity")
+        else:
+            mutation = encode.amend(ctx, request.price, request.quantity)
+        endpoint = mutation.endpoint
+        return {"request": f"{endpoint.method} {endpoint.path}", **dict(mutation.params)}
+
+    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
+        """What would be sent for `request`: endpoint, parameters, recvWindow. Raises EncodeError."""
+        if request.action is Action.PLACE:
+            mutation = encode.place(ctx, self.position_mode)
+        elif request.action is Action.CANCEL:
+            mutation = encode.cancel(ctx, _surface_of_cancel(ctx))
+        elif request.price is None or request.quantity is None:
+            raise EncodeError(f"an amend of {ctx.ctx_id} needs a price and a quantity")
+        else:
+            mutation = encode.amend(ctx, request.price, request.quantity)
+        protective = ctx.slot.key.role not in EXPOSING or request.action is Action.CANCEL
+        params = {
+            name: value for name, value in mutation.params if value and name not in {"apiKey", "signature"}
+        }
+        return {
+            "endpoint": f"{mutation.endpoint.method} {mutation.endpoint.path}",
+            **params,
+            "recvWindow": str(PROTECTIVE_RECV_WINDOW_MS if protective else RECV_WINDOW_MS),
+        }
 
     async def close(self) -> None:
         """Requests that are still under way by REST are told as unknown."""
@@ -216,3 +246,10 @@ class OrderDesk:
                 at=at,
             )
         )
+
+
+def _surface_of_cancel(ctx: OrderContext) -> Surface:
+    """A triggered conditional order became a regular one under the same custom id (exchange-state 4.3)."""
+    if ctx.surface is Surface.ALGO and (ctx.child_order_id or ctx.phase is Phase.TRIGGERED):
+        return Surface.REGULAR
+    return ctx.surface

@@ -29,7 +29,7 @@ from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.limits import Budget
 from backstay.binance.wire.sign import Signer
-from backstay.core.contexts import OrderContext
+from backstay.core.contexts import OrderContext, Request
 from backstay.core.events import (
     AccountModeSnapshot,
     AlgosSnapshot,
@@ -277,6 +277,14 @@ class BinanceVenue:
         """Ask for the end of an order, on the surface where it lives now; raises as `place`."""
         self._must_be_open()
         return self._desk.cancel(ctx, protective=protective)
+
+    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
+        """The request as it would be sent, without key, timestamp and signature (I-35)."""
+        return self._desk.candidate(request, ctx)
+
+    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
+        """The request as it would be sent, without key, timestamp and signature (I-35)."""
+        return self._desk.candidate(request, ctx)
 
     def _must_be_open(self) -> None:
         if not self._open:

@@ -13,9 +13,10 @@ from urllib.parse import quote
 import msgspec
 
 from backstay.binance.wire.endpoints import Endpoint
+from backstay.core.outcomes import NotSent
 
 
-class EncodeError(ValueError):
+class EncodeError(NotSent):
     """A request that the venue's rules cannot express: a defect of the caller; nothing was sent."""
 
 

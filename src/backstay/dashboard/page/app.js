@@ -1,0 +1,227 @@
+// The status page. Reads one document again and again; writes text only, never markup, into the page.
+
+const SILENCE_MS = 3500; // the engine speaks every second: longer silence is a death, and must look like one
+const $ = (id) => document.getElementById(id);
+
+let heardAt = 0;
+let latest = null;
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "class") node.className = value;
+    else if (name === "at") node.style.setProperty("--at", value); // through the object model: no inline style
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) node.append(child);
+  }
+  return node;
+}
+
+// --- words and figures ---------------------------------------------------------------------------
+
+const clock = (iso) => (iso ? iso.slice(11, 19) : "");
+
+function span(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+  const parts = [];
+  let rest = Math.floor(seconds);
+  for (const [name, size] of units) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count || (name === "s" && !parts.length)) parts.push(`${count}${name}`);
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ");
+}
+
+function price(text) {
+  if (text === null || text === undefined || text === "") return "–";
+  const [whole, cents] = String(text).split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
+  return cents ? `${grouped}.${cents}` : grouped;
+}
+
+function ms(value) {
+  if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
+  return value >= 10 ? `${Math.round(value)} ms` : `${Number(value.toPrecision(2))} ms`;
+}
+
+// --- positions -------------------------------------------------------------------------------------
+
+// One line from the stop (always left) to the take-profit (always right), with entry, next DCA step and mark.
+function rail(row) {
+  const marks = [
+    ["stop", row.stop.price, "stop"],
+    ["dca", row.dca.next_price, "next DCA step"],
+    ["entry", row.entry_price, "entry"],
+    ["take", row.take_profit.price, "take-profit"],
+    ["mark", row.mark_price, "mark price"],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  const values = marks.map(([, value]) => Number(value));
+  const low = Math.min(...values), high = Math.max(...values), range = high - low || 1;
+  const place = (value) => {
+    const share = (Number(value) - low) / range;
+    return `${((row.side === "SHORT" ? 1 - share : share) * 96 + 2).toFixed(2)}%`;
+  };
+  const label = marks.map(([, value, name]) => `${name} ${value}`).join(", ");
+  return el("div", { class: "rail", role: "img", "aria-label": label, title: label },
+    marks.map(([kind, value]) => el("i", { class: kind, at: place(value) })));
+}
+
+function shield(row) {
+  if (row.status === "UNMANAGED") return el("span", { class: "badge quiet" }, "not managed");
+  if (row.protected === "yes") {
+    return el("span", { class: "badge good", title: `since ${row.protected_since ?? ""}` }, "protected");
+  }
+  return el("span", { class: "badge bad" }, `NO STOP since ${clock(row.unprotected_since)}`);
+}
+
+function pnl(row) {
+  const { quote, percent } = row.unrealised_pnl;
+  if (quote === null) return el("span", { class: "quiet" }, "–");
+  const sign = Number(quote) < 0 ? "loss" : "gain";
+  return el("span", { class: sign }, `${Number(quote) > 0 ? "+" : ""}${Number(quote).toFixed(2)}`,
+    el("small", {}, ` ${Number(percent) > 0 ? "+" : ""}${percent}%`));
+}
+
+function cell(name, ...content) {
+  return el("div", { class: "cell" }, el("span", { class: "name" }, name), el("span", { class: "value" }, ...content));
+}
+
+const state = (word) => (["ARMED", "LIVE", "PARTIAL"].includes(word) ? null : el("small", { class: "warn" }, ` ${word.toLowerCase()}`));
+
+function position(row) {
+  const dca = row.dca.total ? `${row.dca.done} of ${row.dca.total}` : "none";
+  const levels = row.take_profit.levels > 1 ? el("small", {}, ` +${row.take_profit.levels - 1}`) : null;
+  const settled = ["GUARDED", "UNMANAGED", "UNPROTECTED"].includes(row.status);
+  return el("article", { class: `position ${row.protected === "no" && row.status !== "UNMANAGED" ? "naked" : ""}` },
+    el("div", { class: "title" },
+      el("strong", {}, row.symbol),
+      el("span", { class: `side ${row.side.toLowerCase()}` }, row.side.toLowerCase()),
+      shield(row),
+      settled ? null : el("span", { class: "badge warn" }, row.status.toLowerCase().replace("_", " "))),
+    rail(row),
+    el("div", { class: "cells" },
+      cell("size", price(row.quantity)),
+      cell("entry", price(row.entry_price)),
+      cell("mark", price(row.mark_price)),
+      cell("profit", pnl(row)),
+      cell("stop", price(row.stop.price), state(row.stop.state)),
+      cell("take-profit", price(row.take_profit.price), state(row.take_profit.state), levels),
+      cell("DCA", dca, row.dca.next_price ? el("small", {}, ` next ${price(row.dca.next_price)}`) : null),
+      cell("liquidation", row.distance_to_liquidation ? `${row.distance_to_liquidation}% away` : "–"),
+      cell("age", span(row.age))));
+}
+
+// --- the rest --------------------------------------------------------------------------------------
+
+function figure(value, name, grade = "", note = "") {
+  return el("div", { class: `figure ${grade}` }, el("b", {}, String(value)), el("span", {}, name),
+    note ? el("small", {}, note) : null);
+}
+
+function figures(status) {
+  const counts = status.positions ?? { open: 0, protected: 0, unprotected: 0 };
+  const shown = status.demo ?? {};
+  const counters = status.counters ?? {};
+  const naked = shown.naked_ms ?? status.naked_ms ?? { p50: 0, p99: 0, max: 0, count: 0 };
+  const duplicates = shown.duplicates ?? counters.duplicates ?? 0;
+  const foreign = shown.foreign_touched ?? counters.foreign_touched ?? 0;
+  const managed = counts.protected + counts.unprotected;
+  const incidents = status.demo
+    ? figure(`${shown.incidents_survived}/${shown.incidents}`, "incidents survived", shown.incidents_survived < shown.incidents - 1 ? "warn" : "")
+    : figure(counters.incidents ?? 0, "disturbances met", "");
+  return [
+    figure(`${counts.protected}/${managed}`, "positions protected", counts.unprotected ? "bad" : managed ? "good" : ""),
+    figure(naked.count ? ms(naked.p50) : "–", "without a stop, typically", "",
+      naked.count ? `p99 ${ms(naked.p99)}, longest ${ms(naked.max)}, ${naked.count} times` : "measured at each opening"),
+    figure(shown.stops_placed ?? counters.stops_placed ?? 0, "stops placed"),
+    figure(duplicates, "orders sent twice", duplicates ? "bad" : ""),
+    figure(foreign, "foreign orders touched", foreign ? "bad" : ""),
+    incidents,
+  ];
+}
+
+function works(status) {
+  const rows = [];
+  const add = (name, value, grade = "") => rows.push(el("dt", {}, name), el("dd", { class: grade }, value));
+  for (const [name, value] of Object.entries(status.streams ?? {})) {
+    const stream = name === "orders" ? "order connection" : `${name} stream`;
+    add(stream, value, value === "up" ? "good" : name === "market" ? "quiet" : "warn");
+  }
+  if (status.last_event_age_s !== undefined) {
+    add("last event", status.last_event_age_s === null ? "none yet" : `${span(status.last_event_age_s)} ago`);
+  }
+  if (status.clock) add("clock", `${status.clock.offset_ms} ms off, ${status.clock.round_trip_ms} ms there and back`);
+  if (status.rate_budget) add("orders sent", `${status.rate_budget.orders_by_ws} by socket, ${status.rate_budget.orders_by_rest} by REST`);
+  if (status.counters) add("events", `${status.counters.events} taken in, ${status.counters.recoveries} recoveries`);
+  if (status.ledger) add("ledger", `${status.ledger.records} records`);
+  if (status.uptime_s !== undefined) add("up for", span(status.uptime_s));
+  if (status.position_mode) add("position mode", status.position_mode.replace("_", "-"));
+  if (status.environment) add("exchange", status.environment);
+  for (const gate of status.gates ?? []) add(`shut: ${gate.gate.replaceAll("_", " ")}`, gate.reason, "warn");
+  if (status.version) add("version", status.version);
+  return rows;
+}
+
+function lines(items) {
+  if (!items.length) return [el("li", { class: "quiet" }, "nothing yet")];
+  return items.map((item) => el("li", { class: item.grade ?? "" }, el("time", { datetime: item.at }, clock(item.at)),
+    el("span", {}, item.text)));
+}
+
+const WORDS = { ok: "All well", attention: "Attention", alarm: "Alarm" };
+
+function draw({ status, positions }) {
+  const health = status.health ?? { grade: "attention", why: "starting" };
+  document.body.dataset.health = health.grade;
+  $("mode").textContent = status.mode ?? "";
+  $("mode").dataset.mode = status.mode ?? "";
+  $("account").textContent = status.demo ? `demo, seed ${status.demo.seed}` : (status.account ?? "");
+  $("verdict-word").textContent = WORDS[health.grade] ?? health.grade;
+  $("verdict-why").textContent = health.why;
+  $("figures").replaceChildren(...figures(status));
+  $("positions").replaceChildren(...(positions.length ? positions.map(position)
+    : [el("p", { class: "empty" }, "No open position. The next one will show here, with its stop.")]));
+  $("news").replaceChildren(...lines(status.news ?? []));
+  $("works").replaceChildren(...works(status));
+  $("story-section").hidden = !status.demo;
+  if (status.demo) $("story").replaceChildren(...lines(status.demo.story.slice(0, 14)));
+  const naked = status.positions?.unprotected ?? 0;
+  document.title = `${naked ? `(${naked} without stop) ` : ""}Backstay`;
+}
+
+// --- life and death --------------------------------------------------------------------------------
+
+function pulse() {
+  const silence = Date.now() - heardAt;
+  const dead = heardAt > 0 && silence > SILENCE_MS;
+  document.body.dataset.life = heardAt === 0 ? "waiting" : dead ? "dead" : "alive";
+  $("dead").hidden = !dead;
+  if (dead) {
+    const since = new Date(heardAt).toLocaleTimeString();
+    $("dead").textContent = `No sign of life since ${since}. What you see is old. Orders that rest at the exchange `
+      + "stay there; nothing follows them up until the program runs again.";
+    $("pulse-text").textContent = `silent for ${span(silence / 1000)}`;
+    document.title = "DEAD? Backstay";
+  } else if (heardAt > 0) {
+    $("pulse-text").textContent = `live, ${clock(latest?.status?.now ?? "")}`;
+  }
+}
+
+function listen() {
+  const source = new EventSource("events");
+  source.onmessage = (message) => {
+    latest = JSON.parse(message.data);
+    heardAt = Date.now();
+    draw(latest);
+    pulse();
+  };
+}
+
+listen();
+setInterval(pulse, 500);
