@@ -203,13 +203,11 @@ async def _answers(settings: Settings, venue: BinanceVenue) -> list[Check]:
     found.append(
         _tried("filters", lambda: preflight.check_symbols(settings, names), f"{len(names)} symbols known")
     )
-    for instrument in instruments.instruments:
-        if instrument.symbol in settings.symbols and not instrument.trading:
-            found.append(
-                Check(
-                    "filters", "warn", f"{instrument.symbol} is {instrument.status}", "nothing can be placed"
-                )
-            )
+    found.extend(
+        Check("filters", "warn", f"{i.symbol} is {i.status}", "nothing can be placed")
+        for i in instruments.instruments
+        if i.symbol in settings.symbols and not i.trading
+    )
     account = await venue.read_account_mode()
     found.append(Check("keys", "pass", f"accepted ({settings.secrets.kind(settings.mode)})"))
     wanted = settings.account.position_mode

@@ -35,7 +35,7 @@ def init(
 ) -> int:
     """Ask a few questions, check the answers, write config.yaml and .env (readable by you alone).
 
-    Keys come from the terminal or, with --yes, from the environment (BINANCE_API_KEY ...), never from an option.
+    Keys come from the terminal or, with --yes, from the environment, never from an option.
     """
     from backstay.app.initial import Answers, write
     from backstay.core.types import Mode, PositionMode

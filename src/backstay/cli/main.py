@@ -47,7 +47,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.DONE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (every error ends as words and a code)
         return _failed(error)
     return int(result) if isinstance(result, int) else Exit.DONE
 

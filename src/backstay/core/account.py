@@ -86,10 +86,11 @@ def _algo(account: A, e: AlgoReport, now: TimeNs) -> A:
 
 
 def _notice(account: A, e: FillNotice, now: TimeNs) -> A:
+    if account.position_mode is PositionMode.ONE_WAY:
+        before = scope_state(account, scope_of(e.product, e.symbol, PositionSide.BOTH))
+        return with_scope(account, scope.notice_fill(before, e, now))
     keys = of_symbol(account, e.symbol)
     mine = [k for k in keys if e.client_id in account.scopes[k].contexts]
-    if not keys and account.position_mode is PositionMode.ONE_WAY:
-        mine = [scope_of(e.product, e.symbol, PositionSide.BOTH)]
     return each(account, mine or _one_side(account, keys, e), lambda s: scope.notice_fill(s, e, now))
 
 
@@ -132,9 +133,10 @@ def _account(account: A, e: AccountReport, now: TimeNs) -> A:
 
 def _margin_freed(scopes: dict[Scope, ScopeState]) -> dict[Scope, ScopeState]:
     """A changed balance is a changed premise of every refusal for lack of margin (8.1)."""
-    if not any(s.blocks for s in scopes.values()):
-        return scopes
-    return {k: release(s, "margin") for k, s in scopes.items()}
+    for s in scopes.values():
+        if s.blocks:
+            return {k: release(s, "margin") for k, s in scopes.items()}
+    return scopes
 
 
 def _wallet(account: A, b: BalanceRow) -> BalanceRow:

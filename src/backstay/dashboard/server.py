@@ -80,7 +80,7 @@ SNAPSHOT: web.AppKey[Snapshot] = web.AppKey("snapshot")
 
 
 def _guard(host: str) -> Any:
-    """Answers only to the names that the page is served under: a foreign site cannot make a browser read it."""
+    """Answers only to the names that the page is served under: no foreign site can make a browser read it."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:

@@ -24,6 +24,7 @@ from backstay.core.events import (
     AlgoReport,
     AnswerReceived,
     AnyEvent,
+    FillNotice,
     Ignored,
     OperatorAction,
     OperatorCommand,
@@ -40,7 +41,7 @@ from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
 from backstay.core.slots import Watch
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import MS, SECOND, Product, Scope, TimeNs
+from backstay.core.types import MS, SECOND, PositionMode, PositionSide, Product, Scope, TimeNs
 from backstay.runtime.executor import Executor
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.recoverer import Recoverer
@@ -52,6 +53,7 @@ MAX_UNPROTECTED = 5 * SECOND
 ALARM_EVERY = 60 * SECOND
 STRIKES_MAX = 2
 TIMER_TICK = MS
+FOREVER: TimeNs = 1 << 62
 
 
 class Stats(msgspec.Struct):
@@ -106,6 +108,10 @@ class Owner:
         self._watches: dict[str, dict[Scope, tuple[Watch, ...]]] = {}
         self._subscribed: frozenset[str] = frozenset()
         self._planning: set[Scope] = set()
+        self._loop = asyncio.get_running_loop()
+        self._settling = False
+        self._due: dict[Scope, TimeNs] = {}
+        """When scopes that this read touched want to be woken."""
         self._alarms: dict[Scope, tuple[TimeNs, TimeNs]] = {}
         """Per scope: (the naked window that was alarmed, when the next alarm is due)."""
         self._stopped = False
@@ -236,10 +242,29 @@ class Owner:
         if after is before:
             self.stats.dropped += 1
             return
+        if not self._settling:
+            self._settling = True
+            self._loop.call_soon(self._settle)
         for key in self._affected(event, before, after):
             self._evidence(key, before.scopes.get(key), seq)
+        if after.gates is not before.gates:
+            # A door that opens is no evidence of any scope, and yet each may have waited for it.
+            self._loop.call_soon(self.plan_all)
         if isinstance(event, StreamChanged) and self._recoverer is not None and self.account.hydrated:
             self._recoverer.stream_changed(event)
+
+    def _settle(self) -> None:
+        """What can wait until the socket's read is over: to set the timers, to wake the writer.
+
+        A fill comes as several frames of one read; nothing that only follows it may stand in its way.
+        """
+        self._settling = False
+        if self._stopped:
+            return
+        if self._due:
+            due, self._due = self._due, {}
+            for key, at in due.items():
+                self._set_timer(key, at)
         self._kick()
 
     def apply(self, event: AnyEvent, cause: int = 0) -> int:
@@ -280,6 +305,8 @@ class Owner:
             return [scope_of(event.product, row.symbol, row.position_side)]
         if isinstance(event, AnswerReceived) and after.gates is before.gates:
             return [event.scope]
+        if isinstance(event, FillNotice) and after.position_mode is PositionMode.ONE_WAY:
+            return [scope_of(event.product, event.symbol, PositionSide.BOTH)]
         if isinstance(event, Ignored):
             return []
         if after.gates is not before.gates or after.instruments is not before.instruments:
@@ -299,7 +326,7 @@ class Owner:
         if s.naked_since or grew or self.clock.now_ns() >= burst_end(s):
             self.run_passes(key, seq)
         else:
-            self._arm_timer(key, s, burst_end(s))
+            self._arm_timer(key, burst_end(s))
 
     def _naked_changed(self, key: Scope, s: ScopeState, since: TimeNs) -> None:
         """Measure every naked window; alarm on the long ones (I-37)."""
@@ -316,7 +343,7 @@ class Owner:
     def touch(self, key: Scope) -> None:
         """Plan this scope again soon: something about it changed outside an event."""
         if not self._stopped:
-            asyncio.get_running_loop().call_soon(self.run_passes, key, 0)
+            self._loop.call_soon(self.run_passes, key, 0)
 
     def run_passes(self, key: Scope, cause: int = 0) -> None:
         """Plan one scope until it rests."""
@@ -375,11 +402,18 @@ class Owner:
         if s.naked_since and self.engine.manager(key) is not None:
             due.append(self._alarm_at(key, s))
         if due:
-            self._arm_timer(key, s, min(due))
+            self._arm_timer(key, min(due))
         if not isinstance(decision, (Converged, Wait)) or plan.watches or key.symbol in self._watches:
             self._watch(key, plan.watches if s.position.quantity else ())
 
-    def _arm_timer(self, key: Scope, s: ScopeState, at: TimeNs) -> None:
+    def _arm_timer(self, key: Scope, at: TimeNs) -> None:
+        """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""
+        if not self._settling:
+            self._set_timer(key, at)
+        elif at < self._due.get(key, FOREVER):
+            self._due[key] = at
+
+    def _set_timer(self, key: Scope, at: TimeNs) -> None:
         now = self.clock.now_ns()
         armed = self._timers.get(key)
         if armed is not None:
@@ -388,7 +422,7 @@ class Owner:
             armed[1].cancel()
         # At least a tick of real time: a deadline that stays in the past may not starve the loop.
         delay = max(at - now, TIMER_TICK) / SECOND
-        handle = asyncio.get_running_loop().call_later(delay, self._wake, key)
+        handle = self._loop.call_later(delay, self._wake, key)
         self._timers[key] = (max(at, now), handle)
 
     def _wake(self, key: Scope) -> None:

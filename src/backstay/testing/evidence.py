@@ -1,6 +1,6 @@
 """Builders of evidence: reports, notices, snapshots and answers with sensible defaults.
 
-Numbers may be text or int, times are milliseconds after `builders.OPENED_AT` (they become ns since the epoch).
+Numbers may be text or int; times are milliseconds after `builders.OPENED_AT` and become ns since the epoch.
 The defaults describe a BTCUSDT account in one-way mode.
 """
 
@@ -58,6 +58,7 @@ from backstay.core.types import (
     Subject,
     Surface,
     TimeNs,
+    WorkingType,
 )
 from backstay.testing.builders import OPENED_AT, Number, dec, instrument
 
@@ -146,7 +147,7 @@ def algo(
     fields.setdefault("quantity", 0)
     fields.setdefault("close_position", dec(fields["quantity"]) == ZERO)
     fields.setdefault("trigger", 57000)
-    fields.setdefault("working_type", "MARK_PRICE")
+    fields.setdefault("working_type", WorkingType.MARK_PRICE)
     fields.setdefault("position_side", PositionSide.BOTH)
     fields.setdefault("symbol", SYMBOL)
     return AlgoReport(algo_id=algo_id, client_id=client_id, status=status, at=ms(at), **_exact(fields))
@@ -251,7 +252,7 @@ def context(
     direction: Direction = Direction.LONG,
     epoch: int = 1,
     generation: int = 1,
-    position: Number = "0.010",  # noqa: A002 - shadows a builder that is not needed here
+    position: Number = "0.010",
     at: float = 0,
 ) -> OrderContext:
     """The durable record of an order that fills `slot`."""

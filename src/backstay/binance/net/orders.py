@@ -19,7 +19,6 @@ from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import WsAnswer, ack, error_body
 from backstay.binance.wire.errors import WireError
-from backstay.binance.wire.forms import EncodeError
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.rejections import ACCEPTED, NO_ANSWER, NOT_SENT, Verdict, classify
 from backstay.binance.wire.sign import Signer
@@ -88,33 +87,13 @@ class OrderDesk:
         if request.action is Action.PLACE:
             mutation = encode.place(ctx, self.position_mode)
         elif request.action is Action.CANCEL:
-            mutation = encode.cancel(ctx)
+            mutation = encode.cancel(ctx, _surface_of_cancel(ctx))
         elif request.price is None or request.quantity is None:
             raise encode.EncodeError(f"{ctx.ctx_id}: an amend needs a price and a quantity")
         else:
             mutation = encode.amend(ctx, request.price, request.quantity)
         endpoint = mutation.endpoint
         return {"request": f"{endpoint.method} {endpoint.path}", **dict(mutation.params)}
-
-    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
-        """What would be sent for `request`: endpoint, parameters, recvWindow. Raises EncodeError."""
-        if request.action is Action.PLACE:
-            mutation = encode.place(ctx, self.position_mode)
-        elif request.action is Action.CANCEL:
-            mutation = encode.cancel(ctx, _surface_of_cancel(ctx))
-        elif request.price is None or request.quantity is None:
-            raise EncodeError(f"an amend of {ctx.ctx_id} needs a price and a quantity")
-        else:
-            mutation = encode.amend(ctx, request.price, request.quantity)
-        protective = ctx.slot.key.role not in EXPOSING or request.action is Action.CANCEL
-        params = {
-            name: value for name, value in mutation.params if value and name not in {"apiKey", "signature"}
-        }
-        return {
-            "endpoint": f"{mutation.endpoint.method} {mutation.endpoint.path}",
-            **params,
-            "recvWindow": str(PROTECTIVE_RECV_WINDOW_MS if protective else RECV_WINDOW_MS),
-        }
 
     async def close(self) -> None:
         """Requests that are still under way by REST are told as unknown."""

@@ -282,10 +282,6 @@ class BinanceVenue:
         """The request as it would be sent, without key, timestamp and signature (I-35)."""
         return self._desk.candidate(request, ctx)
 
-    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
-        """The request as it would be sent, without key, timestamp and signature (I-35)."""
-        return self._desk.candidate(request, ctx)
-
     def _must_be_open(self) -> None:
         if not self._open:
             raise NotSent("the gateway is not open")
