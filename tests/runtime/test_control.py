@@ -23,6 +23,9 @@ class Host:
         self.commands.append(event)
         return 40 + len(self.commands)
 
+    async def refresh(self):
+        pass
+
     def status(self):
         return {"commands": len(self.commands)}
 

@@ -51,7 +51,7 @@ def test_i31_one_bad_answer_to_a_placement_ends_as_without_it(name, endpoint):
         await world.settle(10)
         assert world.resting() == DONE, world.describe()
         await world.quiet()
-        assert max(world.naked_ms()) < 20_000, world.auditor.windows
+        assert max(world.naked_ms()) < 5_000, world.auditor.windows
 
     play(script, policy=LADDER)
 
@@ -91,12 +91,15 @@ def test_x3_r28_never_two_fixed_stops_while_an_accepted_one_is_invisible_for_for
         for _ in range(100):
             await world.settle(1)
             stops = [x for x in world.resting() if "STOP" in x]
-            assert len(stops) <= 1, stops
+            sized = [x for x in stops if " all " not in x]
+            assert len(sized) <= 1, stops
+            assert len(stops) - len(sized) <= 1, stops
         await world.trusted(within_s=120)
         await world.settle(5)
         assert len([x for x in world.resting() if "STOP" in x]) == 1
-        placed = [r for r in world.mutations() if r["endpoint"] == ALGO]
-        assert len(placed) == 1, placed
+        placed = [r["params"] for r in world.mutations() if r["endpoint"] == ALGO]
+        assert len([p for p in placed if p.get("closePosition") == "true"]) <= 1, placed
+        assert len([p for p in placed if "quantity" in p]) <= 1, placed  # the bridge, or the stop itself
         await world.quiet()
 
     play(script, policy=policy(kind, profits=(("0.2", "1"),)))
@@ -157,8 +160,9 @@ def test_i34_contexts_that_are_proven_absent_are_pruned_once():
         absent = [c for c in world.scope().contexts.values() if c.phase is Phase.ABSENT]
         assert len(absent) == 1
         await world.quiet(120)
-        cancels = [r for r in world.mutations() if r["endpoint"].startswith("DELETE")]
-        assert cancels == []
+        cancels = [r["params"]["clientAlgoId"] for r in world.mutations() if r["endpoint"].startswith("DELETE")]
+        assert len(cancels) == len(set(cancels)) <= 1, "the bridge, once"
+        assert absent[0].ctx_id not in cancels
 
     play(script, policy=LADDER)
 

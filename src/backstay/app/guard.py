@@ -5,6 +5,7 @@ carries the bytes, which disk keeps them and which clock counts is the caller's 
 knows whether they are real.
 """
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Callable
@@ -84,6 +85,7 @@ class Guard:
         """What opening the ledger had to repair, one sentence each."""
         self._snapshots = snapshots
         self._snapshot_due = SNAPSHOT_EVERY
+        self._burial: asyncio.Task[None] | None = None
         self.listeners: list[Callable[[int, TimeNs, Body], None]] = []
         self.owner = Owner(
             clock=world.clock,
@@ -145,6 +147,9 @@ class Guard:
         """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
         self.owner.abandon()
         self._abort()
+        # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
+        # that would have ended with the process.
+        self._burial = asyncio.get_running_loop().create_task(self.venue.close(), name="burial")
 
     def _abort(self) -> None:
         abort = getattr(self.world.transport, "abort", None)

@@ -1,5 +1,7 @@
 """What a running guard shows and takes: the control socket and the page ask here."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,12 @@ from backstay.app import status
 from backstay.app.guard import Guard
 from backstay.app.news import News
 from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND
+
+FRESH = 3 * SECOND
+"""Prices younger than this are not read again."""
+PATIENCE_S = 2.0
 
 
 class GuardHost:
@@ -19,6 +26,8 @@ class GuardHost:
         self.guard = guard
         self.news = News(lambda: guard.owner.account)
         self._extra = extra
+        self._refreshed_at = 0
+        self._refreshing: asyncio.Task[None] | None = None
         guard.listeners.append(self.news.record)
 
     def command(self, event: OperatorCommand) -> int:
@@ -32,13 +41,34 @@ class GuardHost:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
         return seq
 
+    async def refresh(self) -> None:
+        """Read mark and liquidation prices anew, because somebody looks; a fresh reading is kept.
+
+        Only for screens: nothing of it is evidence. Without an answer the older prices stay.
+        """
+        owner = self.guard.owner
+        now = owner.clock.now_ns()
+        venue = self.guard.venue.status()
+        idle = not any(s.position.quantity for s in owner.account.scopes.values())
+        fresh = now - self._refreshed_at < FRESH
+        if fresh or idle or not venue.private_up or venue.halted or venue.limited_until > now:
+            return
+        self._refreshed_at = now
+        with contextlib.suppress(VenueUnavailable, TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                self.news.prices(await self.guard.venue.read_positions(None))
+
+    def _refresh_soon(self) -> None:
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self.refresh())
+
     def positions(self) -> list[dict[str, Any]]:
         owner = self.guard.owner
         return status.rows(
             owner.account,
             owner.engine,
             owner.clock.now_ns(),
-            marks=self.news.marks,
+            marks={**self.news.marks, **self.guard.owner.marks},
             liquidations=self.news.liquidations,
         )
 
@@ -101,4 +131,5 @@ class GuardHost:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that the page shows, in one document."""
+        self._refresh_soon()
         return {"status": self.status(), "positions": self.positions()}

@@ -79,11 +79,11 @@ KINDS: tuple[Incident, ...] = (
 def incidents(seed: int, start_ns: TimeNs, duration_ns: TimeNs) -> Iterator[tuple[TimeNs, Incident]]:
     """(time, incident), a few minutes apart; every kind comes before one comes again."""
     dice = random.Random(f"backstay incidents {seed}")
-    at = start_ns + dice.randrange(60, 180) * SECOND
+    at = start_ns + dice.randrange(30, 60) * SECOND
     bag: list[Incident] = []
     while at < start_ns + duration_ns - (PATIENCE_S + 30) * SECOND:
         if not bag:
             bag = list(KINDS)
             dice.shuffle(bag)
         yield at, bag.pop()
-        at += dice.randrange(240, 600) * SECOND
+        at += dice.randrange(150, 360) * SECOND

@@ -152,10 +152,12 @@ class MemoryTransport:
     def __init__(self, network: MemoryNetwork) -> None:
         self._network = network
         self._sockets: list[MemorySocket] = []
+        self._aborted = False
 
     async def http(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> HttpReply:
+        self._must_live()
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._network.http(method, _target(url), headers, body)
@@ -174,13 +176,15 @@ class MemoryTransport:
         """A handshake in memory takes no time and a live peer always answers: both limits are idle."""
         del timeout_s, quiet_s
         await asyncio.sleep(0)
+        self._must_live()
         socket = self._network.open_socket(_target(url), on_message, on_closed)
         self._sockets = [s for s in self._sockets if s.is_open]
         self._sockets.append(socket)
         return socket
 
     def abort(self) -> None:
-        """The process behind this transport is gone: nothing is told to it any more."""
+        """The process behind this transport is gone: nothing comes from it or is told to it any more."""
+        self._aborted = True
         for socket in self._sockets:
             if socket.is_open:
                 socket.vanish()
@@ -190,6 +194,10 @@ class MemoryTransport:
         for socket in self._sockets:
             socket.close()
         self._sockets.clear()
+
+    def _must_live(self) -> None:
+        if self._aborted:
+            raise NotWritten("the process behind this transport is gone")
 
 
 def _target(url: str) -> str:

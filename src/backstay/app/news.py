@@ -71,10 +71,7 @@ class News:
         if isinstance(body, RequestSent):
             self._request(body)
         elif isinstance(body, PositionsSnapshot):
-            for row in body.rows:
-                self._position(scope_of(body.product, row.symbol, row.position_side), row.liquidation_price)
-                if row.mark_price:
-                    self.marks[row.symbol] = row.mark_price
+            self.prices(body)
         elif isinstance(body, AccountReport):
             for row in body.positions:
                 if not row.quantity:
@@ -85,9 +82,12 @@ class News:
         if grade:
             self.items.append(Item(seq, at, grade, words(body)))
 
-    def mark(self, symbol: str, price: Decimal) -> None:
-        """A mark price, seen beside the records."""
-        self.marks[symbol] = price
+    def prices(self, snapshot: PositionsSnapshot) -> None:
+        """Mark and liquidation prices of a reading."""
+        for row in snapshot.rows:
+            self._position(scope_of(snapshot.product, row.symbol, row.position_side), row.liquidation_price)
+            if row.mark_price:
+                self.marks[row.symbol] = row.mark_price
 
     def recent(self, count: int = 40) -> list[dict[str, Any]]:
         """The newest first."""

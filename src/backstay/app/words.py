@@ -27,8 +27,8 @@ from backstay.core.events import (
     Unidentified,
 )
 from backstay.core.records import Body, Decided, Noted
-from backstay.core.slots import Slot
-from backstay.core.types import Action, ExecutionType, Role, Scope
+from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey
+from backstay.core.types import Action, ExecutionType, Family, Role, Scope
 
 ROLES = {
     Role.ENTRY: "entry",
@@ -37,7 +37,19 @@ ROLES = {
     Role.SL: "stop",
     Role.EXIT: "closing order",
 }
+FAMILIES = {
+    Family.RECOVER: "recovers",
+    Family.FLATTEN: "closes",
+    Family.CLEANUP: "tidies up",
+    Family.PROTECT: "protects",
+    Family.EXPOSURE: "adds",
+    Family.NOOP: "does nothing",
+    Family.WAIT: "waits",
+}
 ACTIONS = {Action.PLACE: "place", Action.AMEND: "amend", Action.CANCEL: "cancel"}
+
+
+BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 
 
 def name(scope: Scope) -> str:
@@ -51,15 +63,37 @@ def number(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def plain(text: str) -> str:
+    """A reason's name as words."""
+    return text.replace("_", " ")
+
+
+def _noted(body: Noted) -> str:
+    detail = body.detail
+    match body.what:
+        case "protected":
+            return f"protected, after {_ms(int(detail['naked_us']) / 1000)} without a stop"
+        case "unprotected":
+            return f"WITHOUT A STOP for {_ms(float(detail['naked_ms']))}: {detail.get('reason', '')}"
+        case "order_request":
+            shown = ", ".join(f"{k} {v}" for k, v in detail.items() if k not in {"action", "timestamp"})
+            return f"would {detail.get('action', 'send')} (nothing was sent): {shown}"
+    shown = ", ".join(f"{plain(k)} {v}" for k, v in detail.items())
+    return f"{plain(body.what)}{f' ({shown})' if shown else ''}"
+
+
+def _ms(value: float) -> str:
+    return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.3g} ms"
+
+
 def words(body: Body) -> str:
     """The record as a sentence; its type's name where there is nothing to add."""
     match body:
         case Decided():
             return f"{name(body.scope)}: {_decided(body)}"
         case Noted():
-            detail = ", ".join(f"{k} {v}" for k, v in body.detail.items())
             where = f"{name(body.scope)}: " if body.scope is not None else ""
-            return f"{where}{body.what.replace('_', ' ')}{f' ({detail})' if detail else ''}"
+            return f"{where}{_noted(body)}"
         case OrderReport():
             return _order(body)
         case AlgoReport():
@@ -141,19 +175,22 @@ def decision(made: Decision) -> str:
     """What a pass decided."""
     match made:
         case Act():
-            return f"{made.family}: {', '.join(_intent(i) for i in made.intents)} ({made.reason})"
+            what = ", ".join(_intent(i) for i in made.intents)
+            return f"{FAMILIES[made.family]}: {what} ({plain(made.reason)})"
         case Wait():
-            return f"waits: {made.reason}"
+            return f"waits: {plain(made.reason)}"
         case Recover():
-            return f"recovers: {', '.join(made.reasons)}"
+            return f"recovers: {plain(', '.join(made.reasons))}"
         case Converged():
-            return f"all as it should be{': ' + ', '.join(made.notes) if made.notes else ''}"
+            return f"all as it should be{': ' + plain(', '.join(made.notes)) if made.notes else ''}"
 
 
 def _intent(intent: Intent) -> str:
-    what = f"{ACTIONS[intent.action]} {ROLES[intent.key.role]}"
-    if intent.key.step:
-        what += f" {intent.key.step}"
+    if intent.key == BRIDGE:
+        what = f"{ACTIONS[intent.action]} bridge stop"
+    else:
+        what = f"{ACTIONS[intent.action]} {ROLES[intent.key.role]}"
+        what += f" {intent.key.step}" if intent.key.step else ""
     return f"{what} {_slot(intent.slot)}".rstrip() if intent.slot is not None else what
 
 

@@ -24,7 +24,7 @@ from backstay.core.lost_stop import lost_stop
 from backstay.core.placement import change, conflict
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
-from backstay.core.state import Block, ScopeState
+from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import (
     EXPOSING,
     SECOND,
@@ -40,6 +40,8 @@ from backstay.core.types import (
 MAIN_STOP = SlotKey(Role.SL, 0)
 BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 MANUAL_CANCEL_WINDOW = 600 * SECOND
+BRIDGE_AFTER = SECOND
+"""A close-position stop that is not confirmed for so long is bridged, although it may stand (X-3)."""
 MANUAL_CANCELS_MAX = 2
 """R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
 
@@ -96,7 +98,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
         return Recover(s.reasons, s.retry_at or None)
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
-    verdicts = join(field)
+    verdicts = join(field, now)
     in_burst = now < burst_end(s)
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_end(s))
@@ -120,7 +122,9 @@ def _rest(field: Field, now: TimeNs) -> Decision:
     s = field.state
     if s.pendings:
         waiting = sorted({f"{p.action}:{p.key}" for p in s.pendings.values()})
-        return Wait(f"confirmation {', '.join(waiting)}")
+        late = [_overdue(p) for p in s.pendings.values() if p.key == MAIN_STOP and p.action is Action.PLACE]
+        again = [t for t in late if t > now] if field.bridge else []
+        return Wait(f"confirmation {', '.join(waiting)}", min(again, default=None))
     held = [b for b in s.blocks if holds(b, s, now)]
     repairing = [
         c.updated_at + field.repair_delay
@@ -142,10 +146,14 @@ def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
     return (*field.notes, *waived, *held, *shut)
 
 
+def _overdue(pending: Pending) -> TimeNs:
+    return pending.opened_at + BRIDGE_AFTER
+
+
 # --- the join -----------------------------------------------------------------------------------
 
 
-def join(field: Field) -> Verdicts:
+def join(field: Field, now: TimeNs) -> Verdicts:
     """Sort own working orders into converged, kept and surplus, slot by slot (12, step 6)."""
     s = field.state
     working: dict[SlotKey, list[OrderContext]] = {}
@@ -160,7 +168,7 @@ def join(field: Field) -> Verdicts:
                 best = v.converged.get(key)
                 if best is None or ctx.generation > best.generation:
                     v.converged[key] = ctx
-    _bridge(field, v)
+    _bridge(field, v, now)
     for key, held in working.items():
         v.surplus.extend(_surplus(field, v, key, held))
     return v
@@ -174,7 +182,7 @@ def _current(s: ScopeState, ctx: OrderContext) -> bool:
     return ctx.epoch == s.epoch and ctx.direction is direction
 
 
-def _bridge(field: Field, v: Verdicts) -> None:
+def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
     """While a close-position stop cannot stand where it is wanted, want the bridge in its place.
 
     The venue admits one close-position stop per direction (-4130): ours is moved under the bridge,
@@ -192,6 +200,9 @@ def _bridge(field: Field, v: Verdicts) -> None:
     if not field.bridge and blocking == "own":
         return
     s = field.state
+    under_way = s.pendings.values()
+    if any(p.key == MAIN_STOP and p.action is Action.PLACE and now < _overdue(p) for p in under_way):
+        return  # its confirmation is a round trip away: a bridge would only come and go
     wanted = msgspec.structs.replace(
         slot,
         key=BRIDGE,

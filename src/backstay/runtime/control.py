@@ -48,6 +48,10 @@ class Host(Protocol):
         """Take an operator's command in; returns the number of its ledger record (0: it changed nothing)."""
         ...
 
+    async def refresh(self) -> None:
+        """Somebody looks: bring up to date what is kept for screens alone. Quick, and raises nothing."""
+        ...
+
     def status(self) -> dict[str, Any]: ...
 
     def positions(self) -> list[dict[str, Any]]: ...
@@ -128,6 +132,8 @@ class ControlServer:
             if request.get("do") == "subscribe":
                 await self._stream(number, request, writer)
                 return
+            if request.get("do") in {"status", "positions"}:
+                await self._host.refresh()
             answer = {"id": number, "ok": True, **self._do(request)}
         except json.JSONDecodeError:
             answer = {"id": number, "ok": False, "error": "the request is not JSON", "exit": 2}
@@ -159,6 +165,7 @@ class ControlServer:
         if not isinstance(every, int) or not 50 <= every <= 60_000:
             raise ControlError("every_ms is a whole number from 50 to 60000")
         while not writer.is_closing():
+            await self._host.refresh()
             await _write(
                 writer,
                 {

@@ -17,7 +17,7 @@ import msgspec
 
 from backstay.core.account import fold, scope_of
 from backstay.core.confirmations import next_deadline
-from backstay.core.decisions import Act, Converged, Decision, Plan, Recover, Wait
+from backstay.core.decisions import Act, Decision, Plan, Recover, Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.events import (
     AccountReport,
@@ -26,8 +26,6 @@ from backstay.core.events import (
     AnyEvent,
     FillNotice,
     Ignored,
-    OperatorAction,
-    OperatorCommand,
     OrderReport,
     PriceReached,
     RunStarted,
@@ -70,6 +68,8 @@ class Stats(msgspec.Struct):
     unprotected_alarms: int = 0
     recoveries: int = 0
 
+_NO_WATCHES: dict[Scope, tuple[Watch, ...]] = {}
+
 
 class _LedgerGone(Exception):
     """A record could not be kept: the owner has failed already, whatever is under way ends here."""
@@ -107,6 +107,8 @@ class Owner:
         self._timers: dict[Scope, tuple[TimeNs, asyncio.TimerHandle]] = {}
         self._watches: dict[str, dict[Scope, tuple[Watch, ...]]] = {}
         self._subscribed: frozenset[str] = frozenset()
+        self.marks: dict[str, Decimal] = {}
+        """Latest mark prices, for screens; decisions read only what is recorded."""
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
         self._settling = False
@@ -403,8 +405,10 @@ class Owner:
             due.append(self._alarm_at(key, s))
         if due:
             self._arm_timer(key, min(due))
-        if not isinstance(decision, (Converged, Wait)) or plan.watches or key.symbol in self._watches:
-            self._watch(key, plan.watches if s.position.quantity else ())
+        held = s.position.quantity and self.engine.manager(key) is not None
+        watches = plan.watches if held else None
+        if watches != self._watches.get(key.symbol, _NO_WATCHES).get(key):
+            self._watch(key, watches)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
         """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""
@@ -456,12 +460,13 @@ class Owner:
 
     # --- prices -------------------------------------------------------------------------------------
 
-    def _watch(self, key: Scope, watches: tuple[Watch, ...]) -> None:
+    def _watch(self, key: Scope, watches: tuple[Watch, ...] | None) -> None:
+        """Follow the symbol's mark price while a managed position is open; None: it is not."""
         by_scope = self._watches.setdefault(key.symbol, {})
-        if watches:
-            by_scope[key] = watches
-        else:
+        if watches is None:
             by_scope.pop(key, None)
+        else:
+            by_scope[key] = watches
         if not by_scope:
             del self._watches[key.symbol]
         wanted = frozenset(self._watches)
@@ -471,6 +476,7 @@ class Owner:
 
     def on_mark(self, symbol: str, price: Decimal, at: TimeNs) -> None:
         """A mark price. It becomes evidence only where a strategy asked for it."""
+        self.marks[symbol] = price
         by_scope = self._watches.get(symbol)
         if by_scope is None or self._stopped or self._buffer is not None:
             return
@@ -494,9 +500,6 @@ class Owner:
             seq = self.apply(event)
         except _LedgerGone:
             return 0
-        if isinstance(event, OperatorCommand) and event.action is OperatorAction.RESUME:
-            if self._venue is not None:
-                self._venue.release_halt(f"resumed by {event.who}")
         for key in list(self.account.scopes):
             self.run_passes(key, seq)
         self._kick()

@@ -108,10 +108,6 @@ class Venue(Protocol):
         """
         ...
 
-    def release_halt(self, reason: str) -> None:
-        """An operator ends a venue halt (ban, refused keys)."""
-        ...
-
     async def reconnect_private(self) -> None:
         """Drop the private stream and open it on a new key (deaf stream, expired key)."""
         ...

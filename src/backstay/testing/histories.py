@@ -118,7 +118,7 @@ def _change(draw: st.DrawFn, venue: VenueModel, deed: str, price: Decimal, size:
 
 
 def arrivals(burst: Sequence[AnyEvent]) -> Iterator[tuple[AnyEvent, ...]]:
-    """Every order in which a connection may deliver a burst: types in any order, each type in its own (O-6)."""
+    """Every order in which a burst may be delivered: types in any order, each type in its own (O-6)."""
     kinds = list(dict.fromkeys(type(e) for e in burst))
     queues = [tuple(e for e in burst if type(e) is kind) for kind in kinds]
 

@@ -19,6 +19,7 @@ from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import WsAnswer, ack, error_body
 from backstay.binance.wire.errors import WireError
+from backstay.binance.wire.forms import EncodeError
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.rejections import ACCEPTED, NO_ANSWER, NOT_SENT, Verdict, classify
 from backstay.binance.wire.sign import Signer
@@ -89,7 +90,7 @@ class OrderDesk:
         elif request.action is Action.CANCEL:
             mutation = encode.cancel(ctx, _surface_of_cancel(ctx))
         elif request.price is None or request.quantity is None:
-            raise encode.EncodeError(f"{ctx.ctx_id}: an amend needs a price and a quantity")
+            raise EncodeError(f"{ctx.ctx_id}: an amend needs a price and a quantity")
         else:
             mutation = encode.amend(ctx, request.price, request.quantity)
         endpoint = mutation.endpoint

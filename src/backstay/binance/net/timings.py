@@ -28,8 +28,9 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     clock_retry: float = 30.0
     read: float = 10.0
     """A REST read may take this long."""
-    answer_margin: float = 5.0
-    """An order's answer may take recvWindow and this much longer before its outcome is unknown."""
+    answer_margin: float = 1.0
+    """An order's answer may take recvWindow and this much longer before its outcome is unknown: from then on
+    absence can be proven (8.2), and whoever waits longer only leaves a position longer without its stop."""
     logon: float = 10.0
     reopen: float = 30.0
     """`reconnect_private` gives up waiting after this long; attempts go on."""

@@ -40,7 +40,9 @@ function span(seconds) {
 
 function price(text) {
   if (text === null || text === undefined || text === "") return "–";
-  const [whole, cents] = String(text).split(".");
+  const [whole, rest] = String(text).split(".");
+  // Averages have more digits than anybody reads; the list in the terminal has them all.
+  const cents = rest?.slice(0, Math.max(2, 7 - whole.replace("-", "").length)).replace(/0+$/, "");
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
   return cents ? `${grouped}.${cents}` : grouped;
 }
@@ -102,8 +104,8 @@ function position(row) {
     el("div", { class: "title" },
       el("strong", {}, row.symbol),
       el("span", { class: `side ${row.side.toLowerCase()}` }, row.side.toLowerCase()),
-      shield(row),
-      settled ? null : el("span", { class: "badge warn" }, row.status.toLowerCase().replace("_", " "))),
+      settled ? null : el("span", { class: "badge warn" }, row.status.toLowerCase().replace("_", " ")),
+      shield(row)),
     rail(row),
     el("div", { class: "cells" },
       cell("size", price(row.quantity)),
@@ -138,7 +140,7 @@ function figures(status) {
   return [
     figure(`${counts.protected}/${managed}`, "positions protected", counts.unprotected ? "bad" : managed ? "good" : ""),
     figure(naked.count ? ms(naked.p50) : "–", "without a stop, typically", "",
-      naked.count ? `p99 ${ms(naked.p99)}, longest ${ms(naked.max)}, ${naked.count} times` : "measured at each opening"),
+      naked.count ? `${status.demo && status.demo.speed !== 1 ? "exchange time; " : ""}p99 ${ms(naked.p99)}, longest ${ms(naked.max)}, ${naked.count} times` : "measured at each opening"),
     figure(shown.stops_placed ?? counters.stops_placed ?? 0, "stops placed"),
     figure(duplicates, "orders sent twice", duplicates ? "bad" : ""),
     figure(foreign, "foreign orders touched", foreign ? "bad" : ""),
