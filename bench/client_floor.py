@@ -50,7 +50,7 @@ async def main(port: int, size: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--size", type=int, default=450, help="bytes of a request, as the product's")
+    parser.add_argument("--size", type=int, default=540, help="bytes of a request, as the product's")
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--core", type=int, default=-1)
     chosen = parser.parse_args()

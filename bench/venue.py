@@ -192,8 +192,9 @@ class Venue:
         for i in range(count):
             order = self._foreign(names[i % len(names)])
             frames.append(frame(report(order, x=b"NEW", X=b"NEW")))
-        self.private.wire.write(b"".join(frames) + self._filled(names[0], self._foreign(names[0])))
+        whole = b"".join(frames) + self._filled(names[0], self._foreign(names[0]))
         self.books[names[0]].filled_at = now_ns()
+        self.private.wire.write(whole)
         self.loop.call_later(30, self._finish)
 
     def _foreign(self, symbol: bytes) -> dict[bytes, object]:

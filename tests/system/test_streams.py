@@ -3,9 +3,11 @@ sent in between (I-13), and the end is the same (I-31)."""
 
 import pytest
 
-from backstay.core.events import RecoveryStarted, RequestSent, StreamChanged, StreamState
-from backstay.core.records import Decided
-from backstay.core.types import SECOND, Trust
+from backstay.core.account import fold
+from backstay.core.events import OperatorAction, RecoveryStarted, RequestSent, StreamChanged, StreamState
+from backstay.core.records import Decided, Noted
+from backstay.core.state import AccountState
+from backstay.core.types import Trust
 from tests.system.world import D, play, policy
 
 LADDER = policy(ladder=True)
@@ -29,8 +31,11 @@ BREAKS = {
 }
 
 
+SILENCES = ("silent", "half open", "key dies unannounced")
+
+
 @pytest.mark.parametrize("moment", ["idle", "before the fill", "just after the fill"])
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", [x for x in BREAKS if x not in SILENCES])
 def test_r11_r29_i31_a_broken_stream_ends_as_an_unbroken_one(name, moment):
     async def script(world):
         world.open("LONG", "0.010", at="60000")
@@ -54,9 +59,6 @@ def test_r11_r29_i31_a_broken_stream_ends_as_an_unbroken_one(name, moment):
         await world.until(lambda: world.resting() == DONE, "the next position guarded", within_s=90)
         await world.quiet()
 
-    # A stream that says nothing says nothing of a quiet account: found at the next keep-alive at the latest.
-    if "silent" in name or "half open" in name or "unannounced" in name:
-        pytest.skip("found out by test_r29 below")
     play(script, policy=LADDER)
 
 
@@ -64,17 +66,12 @@ def test_i13_no_mutation_leaves_while_a_scope_is_not_trusted():
     async def script(world):
         world.open("LONG", "0.010", at="60000")
         await world.settle(5)
-        for _ in range(6):
+        for turn in range(6):
             world.faults(BREAKS["cut"])
-            world.open("LONG", "0.001", at="60000")
+            world.open("LONG", "0.002", at=60000 + 40 * turn)
             await world.settle(0.02)
-            world.hand("close", share="0.3")
+            world.open("LONG", "0.002", at=60000 + 50 * turn)
             await world.settle(8)
-        trusted = False
-        account = None
-        from backstay.core.account import fold
-        from backstay.core.state import AccountState
-
         account = AccountState()
         checked = 0
         for record in world.records():
@@ -83,15 +80,14 @@ def test_i13_no_mutation_leaves_while_a_scope_is_not_trusted():
                 s = account.scopes[body.scope]
                 assert s.trust is Trust.TRUSTED, (record.seq, s.trust, s.reasons)
                 checked += 1
-            if not isinstance(body, Decided) and type(body).__name__ != "Noted":
+            if not isinstance(body, (Decided, Noted)):
                 account = fold(account, body, record.at)
         assert checked > 10
-        assert not trusted
 
     play(script, policy=LADDER)
 
 
-@pytest.mark.parametrize("how", ["silent", "half open", "key dies unannounced"])
+@pytest.mark.parametrize("how", SILENCES)
 def test_r29_a_deaf_stream_is_found_out_by_two_strikes_and_reopened(how):
     async def script(world):
         await world.settle(5)
@@ -103,7 +99,7 @@ def test_r29_a_deaf_stream_is_found_out_by_two_strikes_and_reopened(how):
         await world.until(lambda: world.resting() == DONE, "guarded after the reconnect", within_s=60)
         # Now it goes deaf under a position that we manage.
         world.faults(BREAKS[how])
-        world.command(_close())
+        world.command(OperatorAction.CLOSE, world.key())
         await world.until(lambda: world.position()[0] == 0, "closed by command", within_s=60)
         await world.trusted(within_s=200)
         world.open("LONG", "0.010", at="60000")
@@ -112,18 +108,7 @@ def test_r29_a_deaf_stream_is_found_out_by_two_strikes_and_reopened(how):
         assert StreamState.DEAF in states or states.count(StreamState.CONNECTED) >= 3, states
         await world.quiet()
 
-    def _close():
-        from backstay.core.events import OperatorAction
-
-        return OperatorAction.CLOSE
-
-    play(lambda world: _with_scope(world, script), policy=LADDER)
-
-
-async def _with_scope(world, script):
-    command = world.command
-    world.command = lambda action: command(action, world.key())
-    await script(world)
+    play(script, policy=LADDER)
 
 
 LIES = {
@@ -229,7 +214,6 @@ def test_a_planned_reconnect_overlaps_and_costs_no_trust():
 
 def test_a_day_passes_with_planned_reconnects_and_keep_alives_and_no_recovery():
     async def script(world):
-        world.open("LONG", "0.010", at="60000")
         await world.settle(5)
         recoveries = len(world.bodies(RecoveryStarted))
         before = world.received()
@@ -238,9 +222,10 @@ def test_a_day_passes_with_planned_reconnects_and_keep_alives_and_no_recovery():
         assert world.mutations(before) == []
         keys = [r for r in world.requests(before) if "listenKey" in r["endpoint"] and r["method"] == "PUT"]
         assert len(keys) >= 45
-        world.price("59399")
+        world.open("LONG", "0.010", at="60000")
         await world.settle(5)
-        assert world.resting() == SECOND_STATE
+        assert world.resting() == DONE
+        assert len(world.bodies(RecoveryStarted)) == recoveries
 
     play(script, policy=LADDER)
 
@@ -259,7 +244,6 @@ def test_the_network_is_gone_for_a_while(seconds):
         assert took < 40
         await world.trusted()
         await world.quiet()
-        assert world.clock.now_ns() > 0 * SECOND
         assert world.position()[0] == D("0.020")
 
     play(script, policy=LADDER)

@@ -16,14 +16,16 @@ from backstay.app.auditor import Auditor
 from backstay.app.entropy import SeededEntropy
 from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
+from backstay.app.host import GuardHost
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
+from backstay.core import orders
 from backstay.core.account import fold
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.records import Decided, Record
 from backstay.core.risk import NO_LIMITS, RiskLimits
 from backstay.core.state import AccountState, ScopeState, pack
-from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
+from backstay.core.types import AlgoStatus, MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.memory_disk import MemoryDisk
 from backstay.ledger.reader import chunks
 from backstay.ledger.replay import replay
@@ -193,6 +195,7 @@ class World:
         account_hedge: bool | None = None,
         seed: int = 1,
         symbols: tuple[str, ...] = (BTC,),
+        managed: tuple[str, ...] | None = None,
         limits: RiskLimits = NO_LIMITS,
         settings: ServerSettings | None = None,
         engine_settings: EngineSettings | None = None,
@@ -206,6 +209,7 @@ class World:
         self.hedge = hedge
         self.seed = seed
         self.symbols = symbols
+        self.managed = symbols if managed is None else managed
         self.limits = limits
         self.sync_delay_s = sync_delay_s
         self.exchange = PaperExchange(
@@ -242,8 +246,8 @@ class World:
         return self.guard
 
     def engine(self) -> Engine:
-        policy = msgspec.structs.replace(self.policy, symbols=self.symbols)
-        manager = Manager(PositionManager(), policy, frozenset(self.symbols), frozenset(policy.sides))
+        policy = msgspec.structs.replace(self.policy, symbols=self.managed)
+        manager = Manager(PositionManager(), policy, frozenset(self.managed), frozenset(policy.sides))
         return Engine((manager,), self.limits)
 
     def build(self, *, kill_at: int | None = None, environment: str = "paper") -> Guard:
@@ -294,8 +298,9 @@ class World:
     def kill(self, *, power: bool = False) -> None:
         """`kill -9`; with `power`, the machine goes down: what was not synced is gone."""
         self.steps.dead = True
-        guard, self.guard = self.running, None
-        guard.kill()
+        guard, self.guard = self.guard, None
+        if guard is not None:
+            guard.kill()
         self.disk = SteppedDisk.of(self.disk.crash() if power else self.disk)
 
     async def restart(self, *, away_s: float = 1.0, power: bool = False) -> Guard:
@@ -400,13 +405,15 @@ class World:
         for context in self.loop_errors:
             raise AssertionError(f"the loop reported {context}") from context.get("exception")
 
-    async def until(self, holds: Callable[[], bool], what: str, *, within_s: float = 60.0) -> float:
+    async def until(
+        self, holds: Callable[[], bool], what: str, *, within_s: float = 60.0, every_s: float = 0.05
+    ) -> float:
         """Wait until `holds()`; returns after how many seconds."""
         began = self.clock.now_ns()
         while not holds():
             if self.clock.now_ns() - began > within_s * SECOND:
                 raise AssertionError(f"not within {within_s} s: {what}; {self.describe()}")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every_s)
             self.raise_failures()
         return (self.clock.now_ns() - began) / SECOND
 
@@ -432,7 +439,8 @@ class World:
         return Scope(Product.USDM, symbol, PositionSide(side or "BOTH"))
 
     def command(self, action: OperatorAction, scope: Scope | None = None, reason: str = "test") -> None:
-        self.owner.command(OperatorCommand(action=action, who="tester", scope=scope, reason=reason))
+        event = OperatorCommand(action=action, who="tester", scope=scope, reason=reason)
+        GuardHost(self.running).command(event)
 
     def records(self) -> list[Record]:
         if self.guard is not None and self.guard.journal.failure is None:
@@ -441,6 +449,68 @@ class World:
 
     def bodies[T](self, kind: type[T]) -> list[T]:
         return [r.body for r in self.records() if isinstance(r.body, kind)]
+
+    def coherent(self) -> None:
+        """What the guard believes is what the venue knows; every position is covered by a stop of ours.
+
+        Of orders only ours are compared: a lost report about somebody else's leaves no trace.
+        """
+        truth = self.truth()
+        account = self.owner.account
+        held = {(p["symbol"], p["positionSide"]): D(p["positionAmt"]) for p in truth["positions"]}
+        believed = {
+            (k.symbol, str(k.position_side)): s.position.quantity
+            for k, s in account.scopes.items()
+            if s.position.quantity
+        }
+        assert believed == held, (believed, held)
+        regular = {
+            o["orderId"]: (D(o["price"]), D(o["origQty"]), D(o["executedQty"]))
+            for o in truth["orders"]
+            if o["status"] in {"NEW", "PARTIALLY_FILLED"} and o["clientOrderId"].startswith(PREFIX)
+        }
+        rows = {
+            i: (r.price, r.quantity, r.filled)
+            for s in account.scopes.values()
+            for i, r in s.orders.items()
+            if orders.is_open(r) and r.client_id.startswith(PREFIX)
+        }
+        assert rows == regular, (rows, regular)
+        algos = {
+            a["algoId"]: D(a["triggerPrice"])
+            for a in truth["algo_orders"]
+            if a["algoStatus"] == "NEW" and a["clientAlgoId"].startswith(PREFIX)
+        }
+        arms = {
+            i: r.trigger
+            for s in account.scopes.values()
+            for i, r in s.algos.items()
+            if r.status is AlgoStatus.NEW and r.client_id.startswith(PREFIX)
+        }
+        assert arms.keys() == algos.keys(), (arms, algos)
+        self._covered(truth, held)
+
+    def _covered(self, truth: dict[str, Any], held: Mapping[tuple[str, str], Decimal]) -> None:
+        ours = [
+            a
+            for a in truth["algo_orders"]
+            if a["algoStatus"] == "NEW" and a["clientAlgoId"].startswith(PREFIX)
+        ]
+        for (symbol, side), quantity in held.items():
+            if symbol not in self.managed:
+                continue
+            closing = "SELL" if quantity > 0 else "BUY"
+            stops = [
+                a
+                for a in ours
+                if (a["symbol"], a["positionSide"], a["side"]) == (symbol, side, closing)
+                and a["orderType"] in {"STOP_MARKET", "STOP", "TRAILING_STOP_MARKET"}
+            ]
+            assert len(stops) == 1, (symbol, side, quantity, stops, self.describe())
+            size = D(stops[0]["quantity"] or 0)
+            assert stops[0]["closePosition"] or abs(size - abs(quantity)) <= abs(quantity) / 10, stops
+        flat = [a for a in ours if (a["symbol"], a["positionSide"]) not in held]
+        assert not flat, flat
 
     def describe(self) -> str:
         if self.guard is None:

@@ -13,6 +13,8 @@ import msgspec
 
 STOPS = ("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET")
 LIVE = ("NEW", "TRIGGERING")
+TWIN_MAX_MS = 1_000
+"""Two equal orders of ours may stand for so long."""
 MUTATIONS = ("POST", "PUT", "DELETE")
 
 
@@ -36,6 +38,8 @@ class _Leg:
         self.naked_from: int | None = None
         self.opened = False
         self.guarded = False
+        self.life = 0
+        """Counts the positions of this leg: a stop of the last one is no twin of this one's."""
 
 
 class Auditor:
@@ -48,6 +52,7 @@ class Auditor:
         self._owns = owns
         self._legs: dict[tuple[str, str], _Leg] = {}
         self._live: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._twins: dict[tuple[str, int], tuple[tuple[str, int], int]] = {}
         self.windows: list[NakedWindow] = []
         self.positions_opened = 0
         self.positions_guarded = 0
@@ -77,6 +82,7 @@ class Auditor:
         if leg.amount and (not before or (before > 0) != (leg.amount > 0)):
             self.positions_opened += 1
             leg.guarded = False
+            leg.life += 1
             self._close(row["s"], row["ps"], leg, at, "flat")
         self._judge(row["s"], row["ps"], leg, at, opened=not before)
 
@@ -87,28 +93,40 @@ class Auditor:
         if o["X"] in LIVE:
             if o["aid"] not in leg.stops and self._owns(o["caid"]):
                 self.stops_placed += 1
-                self._twin(
-                    ("algo", int(o["aid"])), (o["s"], o["ps"], o["S"], o["o"], o["tp"], o["q"], str(o["cp"]))
-                )
+                shape = (o["s"], o["ps"], o["S"], o["o"], o["tp"], o["q"], str(o["cp"]), str(leg.life))
+                self._twin(("algo", int(o["aid"])), shape)
             leg.stops[o["aid"]] = (o["S"], Decimal(o["q"] or 0), bool(o["cp"]))
         else:
             leg.stops.pop(o["aid"], None)
-            self._live.pop(("algo", int(o["aid"])), None)
+            self._ended(("algo", int(o["aid"])), at, worked=o["X"] in ("TRIGGERED", "FINISHED"))
         self._judge(o["s"], o["ps"], leg, at, opened=False)
 
     def _order(self, o: dict[str, Any]) -> None:
         key = ("regular", int(o["i"]))
         if o["X"] in ("NEW", "PARTIALLY_FILLED"):
             if self._owns(o["c"]) and key not in self._live and o["o"] == "LIMIT":
-                self._twin(key, (o["s"], o["ps"], o["S"], o["o"], o["p"], o["q"], str(o["R"])))
+                life = str(self._leg(o["s"], o["ps"]).life)
+                self._twin(key, (o["s"], o["ps"], o["S"], o["o"], o["p"], o["q"], str(o["R"]), life))
         else:
-            self._live.pop(key, None)
+            self._ended(key, self.now_ms, worked=o["X"] == "FILLED")
 
     def _twin(self, key: tuple[str, int], shape: tuple[str, ...]) -> None:
-        """Two live orders of ours that are the same order are a duplicate."""
-        if shape in self._live.values():
-            self.duplicates.append(f"{key[0]} {shape} is resting twice")
+        """Two live orders of ours that are the same order: a duplicate, unless one goes at once.
+
+        A stop that was on its way to a position which was closed and opened again meanwhile is such a one.
+        """
+        for other, known in self._live.items():
+            if known == shape:
+                self._twins[key] = (other, self.now_ms)
         self._live[key] = shape
+
+    def _ended(self, key: tuple[str, int], at: int, *, worked: bool) -> None:
+        for twin, (other, since) in list(self._twins.items()):
+            if key in (twin, other):
+                del self._twins[twin]
+                if worked or at - since > TWIN_MAX_MS:
+                    self.duplicates.append(f"{key[0]} {self._live.get(key)} rested twice for {at - since} ms")
+        self._live.pop(key, None)
 
     def _judge(self, symbol: str, side: str, leg: _Leg, at: int, *, opened: bool) -> None:
         closing = "SELL" if leg.amount > 0 else "BUY"
@@ -129,7 +147,10 @@ class Auditor:
             leg.naked_from = None
 
     def finish(self, now_ms: int) -> None:
-        """The watch ends: what is still naked counts up to now."""
+        """The watch ends: what is still naked or there twice counts up to now."""
+        for key, (_, since) in self._twins.items():
+            self.duplicates.append(f"{key[0]} {self._live.get(key)} rests twice for {now_ms - since} ms")
+        self._twins.clear()
         for (symbol, side), leg in self._legs.items():
             if leg.naked_from is not None:
                 self._close(symbol, side, leg, now_ms, "end")

@@ -11,12 +11,14 @@ from backstay.app.config import Settings, load_settings
 from backstay.app.errors import AppError, ConfigError, ExchangeError
 from backstay.app.guard import LEDGER
 from backstay.app.look import Seen, look, make_venue
+from backstay.app.permission import may_trade
 from backstay.app.session import ID_PREFIX, PAPER_SYMBOLS, lock_paths, prepare_folders
 from backstay.app.status import rows
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport, TransportError
 from backstay.binance.net.venue import BinanceVenue
 from backstay.core import algo_orders, orders
+from backstay.core.events import InstrumentsSnapshot
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import MS, SECOND, Mode
@@ -142,7 +144,7 @@ async def _exchange(settings: Settings) -> list[Check]:
         if any(c.state == "fail" for c in found):
             return found
         try:
-            found.extend(await _answers(settings, venue))
+            found.extend(await _answers(settings, venue, transport))
             found.extend(await _streams(settings, transport))
         except VenueUnavailable as failure:
             told = preflight.unreachable(failure, settings)
@@ -195,7 +197,7 @@ def _headroom(used: str) -> Check:
     )
 
 
-async def _answers(settings: Settings, venue: BinanceVenue) -> list[Check]:
+async def _answers(settings: Settings, venue: BinanceVenue, transport: Transport) -> list[Check]:
     """Filters, keys, permissions, modes. Raises VenueUnavailable."""
     found = []
     instruments = await venue.read_instruments()
@@ -203,6 +205,8 @@ async def _answers(settings: Settings, venue: BinanceVenue) -> list[Check]:
     found.append(
         _tried("filters", lambda: preflight.check_symbols(settings, names), f"{len(names)} symbols known")
     )
+    if found[0].state == "fail":
+        return found  # the account's answers depend on a symbol that exists
     found.extend(
         Check("filters", "warn", f"{i.symbol} is {i.status}", "nothing can be placed")
         for i in instruments.instruments
@@ -210,6 +214,7 @@ async def _answers(settings: Settings, venue: BinanceVenue) -> list[Check]:
     )
     account = await venue.read_account_mode()
     found.append(Check("keys", "pass", f"accepted ({settings.secrets.kind(settings.mode)})"))
+    found.append(await _permission(settings, transport, instruments))
     wanted = settings.account.position_mode
     found.append(
         _tried(
@@ -232,6 +237,18 @@ async def _answers(settings: Settings, venue: BinanceVenue) -> list[Check]:
         shown = ", ".join(f"{s} {'isolated' if i else 'cross'}" for s, i in sorted(isolated.items()))
         found.append(Check("margin mode", "pass", shown))
     return found
+
+
+async def _permission(settings: Settings, transport: Transport, instruments: InstrumentsSnapshot) -> Check:
+    if not FACTS[settings.mode].sends:
+        return Check("permissions", "skip", f"mode {settings.mode} only reads")
+    try:
+        await may_trade(settings, transport, instruments)
+    except ExchangeError as error:
+        return Check("permissions", "fail", str(error), "see the message", error.exit_code)
+    return Check(
+        "permissions", "pass", "the keys may trade futures (asked by a test order, which is not placed)"
+    )
 
 
 def _tried(name: str, check: Callable[[], None], good: str) -> Check:

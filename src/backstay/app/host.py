@@ -35,11 +35,10 @@ class GuardHost:
 
         `ack` and `resume` of everything also end a venue halt in the gateway.
         """
-        seq = self.guard.owner.command(event)
         ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
         if ends_halt and self.guard.venue.status().halted:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
-        return seq
+        return self.guard.owner.command(event)
 
     async def refresh(self) -> None:
         """Read mark and liquidation prices anew, because somebody looks; a fresh reading is kept.

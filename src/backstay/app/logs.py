@@ -56,6 +56,7 @@ def tear_down() -> None:
 def _handler(path: Path, level: str, settings: LogSettings) -> logging.Handler:
     try:
         path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+        path.expanduser().touch(mode=0o600)
         handler = logging.handlers.RotatingFileHandler(
             path.expanduser(), maxBytes=settings.rotate_mb << 20, backupCount=settings.keep, encoding="utf-8"
         )

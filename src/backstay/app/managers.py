@@ -17,7 +17,7 @@ from backstay.app.nearest import suggestion
 from backstay.app.units import decimal, duration, fraction, size
 from backstay.core.engine import Manager
 from backstay.core.types import TimeNs
-from backstay.strategies.position_manager.policy import DcaPolicy, OnExternal, PositionPolicy, StopPolicy
+from backstay.strategies.position_manager.policy import DcaPolicy, PositionPolicy, StopPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
 
 STRATEGIES = ("position_manager", "swing", "scored")
@@ -91,11 +91,6 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
     fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
     fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
     policy = _build(PositionPolicy, fields, where, extra=OWN_KEYS)
-    if policy.on_external_position is not OnExternal.MANAGE:
-        raise ConfigError(
-            f"{where}.on_external_position: {policy.on_external_position} is not in this version, which "
-            f"manages every position of its symbols; write manage, and leave out other symbols"
-        )
     return ManagerSettings(where, strategy, product, policy)
 
 

@@ -68,13 +68,13 @@ async def _carry_out(
 ) -> Done:
     owner = session.guard.owner
     await session.check()
+    seq = 0
     if owner.account.run is not None and event.action is OperatorAction.KILL and not symbol:
         # Before the account is taken over, so that nothing is opened in between.
-        owner.apply(event)
+        seq = owner.apply(event)
     await session.start()
     meant = sorted(key for key in _open(owner.account) if wants(key))
     held = tuple(key for key in meant if owner.engine.manager(key) is not None)
-    seq = 0
     for target in held if symbol else (event.scope,):
         seq = owner.command(replace(event, scope=target)) or seq
     await _flat(session, held, patience_s)

@@ -11,6 +11,7 @@ from backstay.app.errors import ConfigError, RefusedError
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.host import GuardHost
 from backstay.app.paper import PaperExchange
+from backstay.app.permission import may_trade
 from backstay.app.preflight import Preflight, check_symbols, preflight, unreachable
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport
@@ -80,7 +81,11 @@ class Session:
         if self._exchange is not None:
             check_symbols(self.settings, [s.symbol for s in default_specs()])
             return None
-        return await preflight(self.guard.venue, self.settings)
+        found = await preflight(self.guard.venue, self.settings)
+        if FACTS[self.settings.mode].sends:
+            offset = self.guard.venue.venue_now_ns() - self.guard.world.clock.now_ns()
+            await may_trade(self.settings, self._transport, found.instruments, offset)
+        return found
 
     async def start(self) -> None:
         """Take the account over. Raises ExchangeError."""

@@ -97,12 +97,12 @@ def _row(
 def status_of(s: ScopeState, engine: Engine) -> str:
     """One word for a scope, the most urgent first (see STATUSES)."""
     manager = engine.manager(s.scope)
+    if manager is None or (s.direction is not None and s.direction not in manager.directions):
+        return "UNMANAGED"
     if s.trust is Trust.MANUAL_REVIEW:
         return "MANUAL_REVIEW"
     if s.flatten_since:
         return "CLOSING"
-    if manager is None or (s.direction is not None and s.direction not in manager.directions):
-        return "UNMANAGED"
     if not s.trusted:
         return "RECOVERING"
     return "GUARDED" if stop_armed(s) else "UNPROTECTED"

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 def demo(
     *,
     feed: Annotated[
-        str, Parameter(help="Market: synthetic, live, or a path to recorded data.")
+        str, Parameter(show_default=True, help="Market: synthetic, live, or a path to recorded data.")
     ] = "synthetic",
-    seed: Annotated[int, Parameter(help="Another seed is another story; the same one is the same.")] = 1,
+    seed: Annotated[
+        int, Parameter(show_default=True, help="Another seed is another story; the same one is the same.")
+    ] = 1,
     speed: Annotated[str, Parameter(help="Venue seconds per second, or max.")] = "",
     duration: Annotated[str, Parameter(help="Venue time, such as 10m or 2h.")] = "",
     headless: Annotated[
         bool, Parameter(negative=(), help="No page; run to the end and print figures.")
     ] = False,
-    port: Annotated[int, Parameter(help="Port of the status page; 0 takes a free one.")] = 8720,
+    port: Annotated[
+        int, Parameter(show_default=True, help="Port of the status page; 0 takes a free one.")
+    ] = 8720,
     symbols: Annotated[str, Parameter(help="Of the synthetic or live market, separated by commas.")] = "",
     hedge: Annotated[bool, Parameter(negative=(), help="A hedge-mode account.")] = False,
     data_dir: Annotated[

@@ -19,15 +19,23 @@ app = App(name="exchange", help="The simulated Binance alone, for any client.", 
 @app.command
 def serve(
     *,
-    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port of the Binance paths; 0 takes a free one.")] = 9080,
-    control_port: Annotated[int, Parameter(help="Port of the control side; 0 takes a free one.")] = 9081,
-    products: Annotated[str, Parameter(help="usdm (spot is not in this version).")] = "usdm",
-    feed: Annotated[str, Parameter(help="Market: synthetic, live, or paths of recorded data.")] = "synthetic",
-    seed: Annotated[int, Parameter(help="Of the market and of the exchange's dice.")] = 1,
-    speed: Annotated[float, Parameter(help="Venue seconds per second.")] = 1.0,
+    host: Annotated[str, Parameter(show_default=True, help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, Parameter(show_default=True, help="Port of the Binance paths; 0 takes a free one.")
+    ] = 9080,
+    control_port: Annotated[
+        int, Parameter(show_default=True, help="Port of the control side; 0 takes a free one.")
+    ] = 9081,
+    products: Annotated[
+        str, Parameter(show_default=True, help="usdm (spot is not in this version).")
+    ] = "usdm",
+    feed: Annotated[
+        str, Parameter(show_default=True, help="Market: synthetic, live, or paths of recorded data.")
+    ] = "synthetic",
+    seed: Annotated[int, Parameter(show_default=True, help="Of the market and of the exchange's dice.")] = 1,
+    speed: Annotated[float, Parameter(show_default=True, help="Venue seconds per second.")] = 1.0,
     symbols: Annotated[str, Parameter(help="Separated by commas; left out: all that are known.")] = "",
-    balance: Annotated[str, Parameter(help="USDT in the account.")] = "100000",
+    balance: Annotated[str, Parameter(show_default=True, help="USDT in the account.")] = "100000",
     hedge: Annotated[bool, Parameter(negative=(), help="A hedge-mode account.")] = False,
     faults: Annotated[Path | None, Parameter(help="A fault plan (YAML).")] = None,
     api_key: Annotated[

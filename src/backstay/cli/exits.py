@@ -30,12 +30,12 @@ MEANINGS = {
     Exit.DAMAGED: "data or ledger damaged",
 }
 
-# Errors of the layers below, by module and class, so that none of them is imported here.
+# Errors of the layers below, by package and class, so that none of them is imported here.
 _BY_NAME = {
-    "backstay.core.outcomes.VenueUnavailable": Exit.EXCHANGE,
-    "backstay.simulator.feeds.base.FeedError": Exit.USAGE,
-    "backstay.simulator.server.serve.ServeError": Exit.USAGE,
-    "backstay.simulator.server.faults.FaultPlanError": Exit.USAGE,
+    ("backstay.core", "VenueUnavailable"): Exit.EXCHANGE,
+    ("backstay.simulator", "FeedError"): Exit.USAGE,
+    ("backstay.simulator", "ServeError"): Exit.USAGE,
+    ("backstay.simulator", "FaultPlanError"): Exit.USAGE,
 }
 
 
@@ -45,7 +45,7 @@ def exit_of(error: BaseException) -> Exit | None:
     if isinstance(code, int):
         return Exit(code)
     for kind in type(error).__mro__:
-        known = _BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
+        known = _BY_NAME.get((".".join(kind.__module__.split(".")[:2]), kind.__qualname__))
         if known is not None:
             return known
     if isinstance(error, PermissionError):

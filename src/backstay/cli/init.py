@@ -22,10 +22,12 @@ def init(
         ModeName | None, Parameter(help="Run mode; DRY_RUN_PRIVATE reads and sends nothing.")
     ] = None,
     symbols: Annotated[str | None, Parameter(help="What to guard, separated by commas; empty: all.")] = None,
-    position_mode: Annotated[Literal["one_way", "hedge"], Parameter(help="As the account is.")] = "one_way",
+    position_mode: Annotated[
+        Literal["one_way", "hedge"], Parameter(show_default=True, help="As the account is.")
+    ] = "one_way",
     stop: Annotated[str | None, Parameter(help="Distance of the stop, such as 5%.")] = None,
     take_profit: Annotated[str | None, Parameter(help="Distance of the take-profit, such as 1.5%.")] = None,
-    dca_steps: Annotated[int, Parameter(help="How many DCA steps; 0: none.")] = 0,
+    dca_steps: Annotated[int, Parameter(show_default=True, help="How many DCA steps; 0: none.")] = 0,
     dca_size: Annotated[str, Parameter(help='Size of the first: "0.010", "100 USDT" or "50%".')] = "",
     private_key_path: Annotated[str, Parameter(help="Ed25519 key file, instead of an HMAC secret.")] = "",
     folder: Annotated[Path, Parameter(name="--folder", help="Where the files are written.")] = Path(),

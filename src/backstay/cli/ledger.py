@@ -46,7 +46,9 @@ def _document(record: "Record") -> dict[str, Any]:
 @app.command
 def tail(
     *,
-    lines: Annotated[int, Parameter(name=("--lines", "-n"), help="How many of the newest records.")] = 20,
+    lines: Annotated[
+        int, Parameter(show_default=True, name=("--lines", "-n"), help="How many of the newest records.")
+    ] = 20,
     follow: Annotated[
         bool, Parameter(name=("--follow", "-f"), negative=(), help="Go on with new ones.")
     ] = False,

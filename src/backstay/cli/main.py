@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from backstay import __version__
 from backstay.cli import demo, doctor, exchange, init, ledger, operator, positions, run, watch
@@ -14,6 +14,7 @@ app = App(
     help="Keeps positions on Binance protected: stop-loss, take-profit and DCA that exist at the venue.",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(show_default=False),
 )
 app.command(demo.demo)
 app.command(run.run)

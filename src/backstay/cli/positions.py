@@ -25,7 +25,8 @@ def list_(
     status: Annotated[str, Parameter(help="Only this status, such as GUARDED or UNPROTECTED.")] = "",
     min_age: Annotated[str, Parameter(help="Only positions at least this old, such as 10h.")] = "",
     sort: Annotated[
-        Literal["age", "pnl", "symbol"], Parameter(help="Oldest first, worst first, or by name.")
+        Literal["age", "pnl", "symbol"],
+        Parameter(show_default=True, help="Oldest first, worst first, or by name."),
     ] = "symbol",
     config: ConfigOption = None,
     json: JsonOption = False,

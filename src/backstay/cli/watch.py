@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def watch(
     *,
-    every: Annotated[str, Parameter(help="How often it is drawn.")] = "1s",
-    count: Annotated[int, Parameter(help="End after so many updates; 0: never.")] = 0,
+    every: Annotated[str, Parameter(show_default=True, help="How often it is drawn.")] = "1s",
+    count: Annotated[int, Parameter(show_default=True, help="End after so many updates; 0: never.")] = 0,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:

@@ -108,6 +108,9 @@ def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
         case OperatorAction.RESUME:
             return _resumed(account, e.scope, keys)
         case OperatorAction.ACK:
+            if e.scope is None and "venue_halt" in account.gates:
+                # It may come from an earlier process: this one's gateway has no halt to tell the end of.
+                account = gate(account, "venue_halt", False, "", now)
             return each(account, keys, recovery.acknowledged)
         case OperatorAction.KILL:
             if e.scope is None:

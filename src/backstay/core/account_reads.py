@@ -121,4 +121,5 @@ def account_mode(account: A, e: AccountModeSnapshot, now: TimeNs) -> A:
 
 def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
     keys = [k for k in of_symbol(account, e.symbol) if e.ctx_id in account.scopes[k].contexts]
-    return each(account, keys, lambda s: recovery.queried(s, e, now))
+    after = each(account, keys, lambda s: recovery.queried(s, e, now))
+    return after if e.order is None and e.algo is None else _strike(account, after)

@@ -5,14 +5,10 @@ A block never costs trust (I-28). Who writes them is `backstay.core.requests`, h
 """
 
 from backstay.core.contexts import OrderContext
-from backstay.core.events import Effect
-from backstay.core.requests import cancel_fingerprint, fingerprint
+from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import EXPOSING, TimeNs
-
-AMEND_ONLY = frozenset({Effect.NOT_AMENDABLE})
-"""Refusals of an amendment that leave the other way open: cancel and place."""
 
 
 def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
@@ -29,16 +25,14 @@ def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
             continue
         if block.key is None and slot.key.role in EXPOSING:
             return True
-        if block.key != slot.key or block.effect in AMEND_ONLY:
-            continue
-        if block.fingerprint == fingerprint(slot):
+        if block.key == slot.key and block.fingerprint == fingerprint(slot):
             return True
     return False
 
 
-def not_amendable(s: ScopeState, slot: Slot) -> bool:
-    """The venue refused to amend this slot's order: cancel and place instead."""
-    return any(b.key == slot.key and b.effect in AMEND_ONLY for b in s.blocks)
+def not_amendable(s: ScopeState, ctx: OrderContext) -> bool:
+    """The venue refused to amend this order: cancel and place instead."""
+    return any(b.fingerprint == amend_fingerprint(ctx.ctx_id) for b in s.blocks)
 
 
 def cancel_held(s: ScopeState, ctx: OrderContext, now: TimeNs) -> bool:

@@ -63,7 +63,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         return Plan(key, Wait("unknown_scope"))
     manager = engine.manager(key)
     if manager is None:
-        return Plan(key, Wait("not_managed"))
+        return Plan(key, Wait("not_managed"), protects=False)
     kill = account.gates.get("kill_switch")
     if kill is not None and not s.flatten_since and s.position.quantity:
         # A position that appeared after the switch was thrown; its orders are not wanted, nor is it.
@@ -79,10 +79,11 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             wanted = manager.strategy.wanted(view, manager.policy, now)
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
+    protects = view is None or bool(wanted.unknown) or any(x.key.role is Role.SL for x in wanted.slots)
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
     decision = plan(field, now)
     if not isinstance(decision, Act):
-        return Plan(key, decision, watches=wanted.watches, wake_at=wanted.wake_at)
+        return Plan(key, decision, watches=wanted.watches, wake_at=wanted.wake_at, protects=protects)
     if view is not None and instrument is not None and _exposes(decision):
         decision = _with_protection(decision, view, manager, instrument, now)
     verdicts = gate(decision, account, s, engine.limits, now)
@@ -93,6 +94,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         tuple(v for v in verdicts if isinstance(v, Refused)),
         wanted.watches,
         wanted.wake_at,
+        protects,
     )
 
 
@@ -109,8 +111,11 @@ def _field(
     slots: list[Slot] = []
     refused: list[Unplaceable] = []
     exposes = False
-    for slot in wanted.slots if instrument is not None else ():
-        fitted = conform(slot, instrument, mark=account.marks.get(s.scope.symbol))  # type: ignore[arg-type]
+    mark = account.marks.get(s.scope.symbol)
+    for slot in wanted.slots:
+        if instrument is None:
+            break
+        fitted = conform(slot, instrument, mark=mark)
         if isinstance(fitted, Unplaceable):
             refused.append(fitted)
         else:
@@ -204,6 +209,10 @@ def position_view(
         stop_refused=stop_refused,
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
+        external=not any(
+            c.role is Role.ENTRY and c.epoch == s.epoch and c.filled for c in s.contexts.values()
+        ),
+        reviewed=s.reviewed == s.epoch,
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
         taker_fee=account.taker_fee if account.taker_fee is not None else DEFAULT_TAKER,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from backstay.core.blocks import cancel_held, holds
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
+from backstay.core.orders import is_open
 from backstay.core.slots import Slot, SlotKey
 from backstay.core.state import ScopeState
 from backstay.core.types import (
@@ -45,8 +46,9 @@ def flatten(
         return None
     if not s.matched and s.trusted:
         return Wait("fill_unmatched", now + SECOND)
-    doomed = [c for c in s.contexts.values() if _in_the_way(c)]
-    free = [c for c in doomed if c.is_resting and c.ctx_id not in s.pendings and not cancel_held(s, c, now)]
+    doomed = [c for c in s.contexts.values() if _in_the_way(s, c)]
+    resting = [c for c in doomed if c.is_resting or _child_rests(s, c)]
+    free = [c for c in resting if c.ctx_id not in s.pendings and not cancel_held(s, c, now)]
     if free:
         premise = Premise(s.epoch, s.position.quantity)
         intents = tuple(
@@ -80,11 +82,19 @@ def _recover(s: ScopeState, now: TimeNs) -> Decision | None:
     return Recover(s.reasons, min(s.retry_at, s.flatten_since + TRUST_DEADLINE) or None)
 
 
-def _in_the_way(ctx: OrderContext) -> bool:
-    """Working orders that add exposure or use up reduce-only capacity. The stop is neither."""
+def _in_the_way(s: ScopeState, ctx: OrderContext) -> bool:
+    """Working orders that add exposure or use up reduce-only capacity. The stop is neither, until it became
+    a limit order that the market has passed by (`stop_limit`).
+    """
     if ctx.is_terminal or ctx.phase is Phase.PRE_ARMED or ctx.slot.hands_off:
         return False
-    return ctx.role in EXPOSING or ctx.role is Role.TP
+    return ctx.role in EXPOSING or ctx.role is Role.TP or _child_rests(s, ctx)
+
+
+def _child_rests(s: ScopeState, ctx: OrderContext) -> bool:
+    """The regular order that a conditional one became is open: its cancel goes to the regular surface."""
+    row = s.orders.get(ctx.child_order_id) if ctx.child_order_id else None
+    return row is not None and is_open(row)
 
 
 def closing(quantity: Decimal, side: Side, mode: PositionMode) -> Slot:

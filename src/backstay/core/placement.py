@@ -9,13 +9,17 @@ from msgspec.structs import replace
 
 from backstay.core import algo_orders
 from backstay.core.blocks import not_amendable
-from backstay.core.contexts import TERMINAL, OrderContext, Phase, Premise
+from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
 from backstay.core.events import OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
-from backstay.core.types import Action, OrderType, Role, Surface
+from backstay.core.types import Action, OrderType, Role, Side, Surface
+
+_STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
+_STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
+_ON_ITS_WAY = frozenset(Phase) - TERMINAL - RESTING - {Phase.PRE_ARMED}
 
 
 def place(s: ScopeState, slot: Slot, generation: int, reason: str) -> Intent:
@@ -52,7 +56,7 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
     """Amend price and total quantity; where the venue would cancel or refuse, cancel explicitly (R-23)."""
     quantity = slot.quantity if slot.quantity is not None else row.quantity
     total = row.filled + quantity
-    if total <= row.filled or row.side is not slot.side or not_amendable(s, slot):
+    if total <= row.filled or row.side is not slot.side or not_amendable(s, ctx):
         return _cancel(s, ctx, "not_amendable")
     return Intent(
         action=Action.AMEND,
@@ -79,19 +83,18 @@ def _cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
 
 def conflict(s: ScopeState, slot: Slot) -> str | None:
     """Who holds the venue's one close-position stop of this direction: "own", "external" or None."""
-    own = {
-        c.order_id
-        for c in s.contexts.values()
-        if c.slot.close_position and c.key.role is Role.SL and c.slot.side is slot.side
-    }
+    side = slot.side
     for row in s.algos.values():
-        if not row.close_position or row.side is not slot.side or not algo_orders.is_open(row):
-            continue
-        if row.kind in (OrderType.STOP_MARKET, OrderType.STOP):
-            return "own" if row.algo_id in own else "external"
+        if row.close_position and row.status in _STANDS and row.side is side and row.kind in _STOPS:
+            own = any(c.order_id == row.algo_id and _is_close_stop(c, side) for c in s.contexts.values())
+            return "own" if own else "external"
     for ctx in s.contexts.values():
         # Accepted but not reported yet: it may already stand (X-3).
-        waiting = ctx.phase not in TERMINAL and ctx.phase is not Phase.PRE_ARMED and not ctx.is_resting
-        if waiting and ctx.slot.close_position and ctx.slot.side is slot.side and ctx.key.role is Role.SL:
+        if ctx.phase in _ON_ITS_WAY and _is_close_stop(ctx, side):
             return "own"
     return None
+
+
+def _is_close_stop(ctx: OrderContext, side: Side) -> bool:
+    slot = ctx.slot
+    return slot.close_position and slot.side is side and slot.key.role is Role.SL

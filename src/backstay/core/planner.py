@@ -15,8 +15,9 @@ from decimal import Decimal
 import msgspec
 
 from backstay.core.blocks import blocked, cancel_held, holds
+from backstay.core.budget import within_position
 from backstay.core.confirmations import PAIR_DEADLINE
-from backstay.core.contexts import OrderContext, Phase, Premise
+from backstay.core.contexts import TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
@@ -39,6 +40,9 @@ from backstay.core.types import (
 
 MAIN_STOP = SlotKey(Role.SL, 0)
 BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
+EXIT = SlotKey(Role.EXIT)
+_NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
+_PROTECTING = frozenset({Role.SL, Role.TP})
 MANUAL_CANCEL_WINDOW = 600 * SECOND
 BRIDGE_AFTER = SECOND
 """A close-position stop that is not confirmed for so long is bridged, although it may stand (X-3)."""
@@ -76,6 +80,8 @@ class Verdicts(msgspec.Struct):
     desired: dict[SlotKey, Slot]
     converged: dict[SlotKey, OrderContext]
     surplus: list[OrderContext]
+    conflict: str | None = None
+    """Who holds the one close-position stop of the direction, where the main stop wants to be one."""
     covered_by: str = ""
     """Why the main stop counts as confirmed although it is not ours to place ("bridge", "external")."""
 
@@ -85,6 +91,9 @@ def plan(field: Field, now: TimeNs) -> Decision:
     s = field.state
     if s.flatten_since:
         decision = flatten(s, field.position_mode, now, most=field.market_max)
+        if isinstance(decision, Wait) and s.trust is Trust.RECOVERY_REQUIRED:
+            # What it waits for may never be told any more: only reads end the wait.
+            return Recover(s.reasons, s.retry_at or None)
         if decision is not None:
             return decision
     if s.trust is Trust.MANUAL_REVIEW:
@@ -102,7 +111,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
     in_burst = now < burst_end(s)
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_end(s))
-    if any(slot.key.role is Role.EXIT for slot in field.slots):
+    if EXIT in verdicts.desired:
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
             return decision
@@ -158,12 +167,19 @@ def join(field: Field, now: TimeNs) -> Verdicts:
     s = field.state
     working: dict[SlotKey, list[OrderContext]] = {}
     for ctx in s.contexts.values():
-        if ctx.is_terminal or ctx.phase is Phase.PRE_ARMED or ctx.stuck:
+        if ctx.phase in _NOT_WORKING or ctx.stuck:
             continue
-        working.setdefault(ctx.key, []).append(ctx)
+        key = ctx.slot.key
+        if key in working:
+            working[key].append(ctx)
+        else:
+            working[key] = [ctx]
     v = Verdicts(working, {slot.key: slot for slot in field.slots}, {}, [])
-    for key, slot in v.desired.items():
-        for ctx in working.get(key, ()):
+    for key, held in working.items():
+        slot = v.desired.get(key)
+        if slot is None:
+            continue
+        for ctx in held:
             if _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
                 best = v.converged.get(key)
                 if best is None or ctx.generation > best.generation:
@@ -191,7 +207,7 @@ def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
     slot = v.desired.get(MAIN_STOP)
     if slot is None or not slot.close_position or MAIN_STOP in v.converged:
         return
-    blocking = conflict(field.state, slot)
+    blocking = v.conflict = conflict(field.state, slot)
     if blocking is None:
         return
     if blocking == "external" and field.accept_external_stop:
@@ -294,21 +310,21 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     intents: list[Intent] = []
     generation = s.generation
     for slot in sorted(v.desired.values(), key=_protection_order):
-        if slot.key.role in EXPOSING or slot.key.role is Role.EXIT or slot.key in v.converged:
+        key = slot.key
+        if key.role not in _PROTECTING or key in v.converged:
             continue
-        if slot.key == MAIN_STOP and v.covered_by:
+        if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
-        if slot.key == MAIN_STOP and BRIDGE in v.desired:
+        if _locked(s, v, key) or blocked(s, slot, now) or _held_back(field, slot, v, now):
             continue
-        if _locked(s, v, slot.key) or blocked(s, slot, now) or _held_back(field, slot, v, now):
-            continue
-        held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
-        if not held and slot.close_position and conflict(s, slot) == "own":
+        held = [c for c in v.working.get(key, ()) if _current(s, c) and c.is_resting]
+        if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
         intent = change(s, slot, held, generation + 1)
         if intent is not None:
             generation += intent.action is Action.PLACE
             intents.append(intent)
+    intents = within_position(s, v.working, intents)
     if not intents:
         return None
     missing = any(i.action is Action.PLACE and i.key.role is Role.SL for i in intents)
@@ -333,10 +349,8 @@ def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
 
 
 def _protection_order(slot: Slot) -> tuple[int, int]:
-    return (
-        0 if slot.key.role is Role.SL else 1,
-        -slot.key.step if slot.key.role is Role.SL else slot.key.step,
-    )
+    key = slot.key
+    return (0, -key.step) if key.role is Role.SL else (1, key.step)
 
 
 def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:

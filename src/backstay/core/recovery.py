@@ -18,9 +18,17 @@ from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import AlgoReport, OrderQueried, OrderReport, PositionRow
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
-from backstay.core.scope import lose_trust, naked, report_algo, report_order, report_position, touched
+from backstay.core.scope import (
+    lose_trust,
+    naked,
+    proven_until,
+    report_algo,
+    report_order,
+    report_position,
+    touched,
+)
 from backstay.core.state import Position, ScopeState
-from backstay.core.types import MS, SECOND, ZERO, Action, PositionSide, Surface, TimeNs, Trust
+from backstay.core.types import EXPOSING, MS, SECOND, ZERO, Action, PositionSide, Surface, TimeNs, Trust
 
 
 class TrustEvidence(StrEnum):
@@ -55,6 +63,8 @@ ABSENCE_GAP = {Surface.REGULAR: 10 * SECOND, Surface.ALGO: 60 * SECOND}
 """Two not-found reads of an *accepted* order must be this far apart to prove absence (X-1)."""
 WINDOW_SLACK = SECOND
 """Beyond timestamp + recvWindow: from then on an unanswered request cannot be accepted any more (8.2)."""
+WINDOW_MS, PROTECTIVE_WINDOW_MS = 5000, 3000
+"""recvWindow of requests whose record of being sent was lost with the process (13)."""
 READ_LAG = 3 * SECOND
 """Position reads may lag: a fresher stream row is not overruled by a snapshot that merely lacks it."""
 
@@ -112,7 +122,7 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             handling=(),
             attempts=attempts,
             failures=0,
-            retry_at=now + _backoff(attempts),
+            retry_at=_next_look(s, now, now + _backoff(attempts)),
         )
     return naked(
         replace(
@@ -139,6 +149,17 @@ def _close_done(s: ScopeState) -> dict[str, Any]:
     return {"flatten_since": 0, "flatten_reason": ""}
 
 
+def _next_look(s: ScopeState, now: TimeNs, backoff: TimeNs) -> TimeNs:
+    """Not later than the end of a window after which a request that is still in doubt is proven absent."""
+    ends = [_window_end(c) for c in in_doubt(s) if c.phase is Phase.UNKNOWN and not c.order_id]
+    return min([backoff, *(end for end in ends if end > now)])
+
+
+def _window_end(ctx: OrderContext) -> TimeNs:
+    """From here on a request that was never answered cannot be accepted any more (8.2)."""
+    return ctx.sent_at + ctx.recv_window_ms * MS + WINDOW_SLACK
+
+
 def _backoff(attempts: int) -> TimeNs:
     return BACKOFF[min(attempts, len(BACKOFF)) - 1]
 
@@ -147,6 +168,8 @@ def acknowledged(s: ScopeState) -> ScopeState:
     """The operator has looked: hydrate afresh, never straight to trust. Releases what waits for a human."""
     after = TRANSITIONS.get((s.trust, V.ACKNOWLEDGED), s.trust)
     blocks = tuple(b for b in s.blocks if b.until)
+    if s.position.quantity and s.reviewed != s.epoch:
+        s = replace(s, reviewed=s.epoch)
     if after is s.trust:
         return replace(s, blocks=blocks, manual_cancels=()) if blocks != s.blocks or s.manual_cancels else s
     return replace(
@@ -161,9 +184,8 @@ def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
         phase = moved(ctx, Evidence.RESTARTED)
         if phase is not ctx.phase:
             # The last moment at which the old process could have sent it is now.
-            contexts[key] = replace(
-                ctx, phase=phase, sent_at=ctx.sent_at or now, recv_window_ms=ctx.recv_window_ms or 5000
-            )
+            window = ctx.recv_window_ms or (WINDOW_MS if ctx.role in EXPOSING else PROTECTIVE_WINDOW_MS)
+            contexts[key] = replace(ctx, phase=phase, sent_at=ctx.sent_at or now, recv_window_ms=window)
         else:
             contexts[key] = ctx
     pendings = {
@@ -302,7 +324,7 @@ def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs,
         return replace(s, reasons=tuple(dict.fromkeys((*s.reasons, "position_read_lags"))))
     if row is None:
         if not known.quantity:
-            return _seen(s, requested_at)
+            return _seen(s, None, requested_at)
         row = PositionRow(
             symbol=s.scope.symbol,
             position_side=PositionSide(s.scope.position_side),
@@ -310,13 +332,16 @@ def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs,
             entry_price=ZERO,
         )
     elif row.quantity == known.quantity and row.entry_price == known.entry_price:
-        return _seen(s, requested_at)
-    return report_position(s, row, requested_at, requested_at, now)
+        return _seen(s, row, requested_at)
+    return report_position(s, row, requested_at, requested_at, now, read=True)
 
 
-def _seen(s: ScopeState, requested_at: TimeNs) -> ScopeState:
+def _seen(s: ScopeState, row: PositionRow | None, requested_at: TimeNs) -> ScopeState:
     """The read confirms the row: move its watermark, which also matches earlier fills."""
-    position = replace(s.position, at=requested_at, emitted_at=requested_at, siblings=())
+    proven = max(row.updated_at if row is not None else 0, proven_until(s.position))
+    position = replace(
+        s.position, at=requested_at, emitted_at=requested_at, read=True, proven_at=proven, siblings=()
+    )
     matched: dict[str, Any] = {"fill_seen_at": 0} if s.fill_at <= requested_at else {}
     return replace(s, position=position, **matched)
 

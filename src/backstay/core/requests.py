@@ -35,6 +35,11 @@ def fingerprint(slot: Slot) -> str:
     return f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
 
 
+def amend_fingerprint(ctx_id: str) -> str:
+    """This order cannot be amended at all; the slot may still be cancelled and placed."""
+    return f"amend|{ctx_id}"
+
+
 def cancel_fingerprint(ctx_id: str) -> str:
     """A refused cancel is held on its own; it says nothing about placing into the slot."""
     return f"cancel|{ctx_id}"
@@ -232,6 +237,8 @@ def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending
     """What was refused: of an amend the values that the order was to have, not those that rest."""
     if e.action is Action.CANCEL:
         return cancel_fingerprint(ctx.ctx_id)
+    if e.action is Action.AMEND and e.effect is Effect.NOT_AMENDABLE:
+        return amend_fingerprint(ctx.ctx_id)
     if e.action is not Action.AMEND or pending is None or pending.quantity is None:
         return fingerprint(ctx.slot)
     return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))

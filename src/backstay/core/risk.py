@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core.contexts import OrderContext
 from backstay.core.decisions import Act, Approved, Intent, Refused
 from backstay.core.modes import FACTS, may_send
 from backstay.core.state import AccountState, Gate, ScopeState
@@ -65,44 +66,78 @@ def worst_notional(s: ScopeState) -> Decimal:
     total = abs(s.position.quantity) * s.position.entry_price
     for ctx in s.contexts.values():
         if ctx.role in EXPOSING and not ctx.is_terminal:
-            price = ctx.slot.price or s.position.entry_price
-            total += ((ctx.slot.quantity or ZERO) - ctx.filled) * price
+            total += _worst_order(s, ctx)
     return total
+
+
+def _worst_order(s: ScopeState, ctx: OrderContext) -> Decimal:
+    """What this order may still buy or sell, as it rests or as a pending amendment would have it."""
+    price = ctx.slot.price or s.position.entry_price
+    left = (ctx.slot.quantity or ZERO) - ctx.filled
+    row = s.orders.get(ctx.order_id)
+    if row is not None:
+        price, left = row.price or price, row.quantity - row.filled
+    worst = left * price
+    pending = s.pendings.get(ctx.ctx_id)
+    if pending is not None and pending.quantity is not None and pending.price is not None:
+        worst = max(worst, (pending.quantity - ctx.filled) * pending.price)
+    return worst
 
 
 def gate(
     act: Act, account: AccountState, s: ScopeState, limits: RiskLimits, now: TimeNs
 ) -> tuple[Approved | Refused, ...]:
-    """Pass or refuse each intent of an act."""
+    """Pass or refuse each intent of an act; what passes counts against the caps of what follows it."""
     run = account.run
-    halted = open_gate(account.gates, now, "venue_halt")
+    # 6.4: with another position mode than configured every request would mean something else.
+    halted = open_gate(account.gates, now, "venue_halt", "account_mode_mismatch")
     out: list[Approved | Refused] = []
+    approved = ZERO
     for intent in act.intents:
-        refusal = ("venue_halt", halted) if halted else ("", "")
+        refusal, added = (halted.partition(":")[0], halted) if halted else ("", ""), ZERO
         if run is None:
             refusal = ("mode_not_armed", "no run has started")
         elif FACTS[run.mode].sends and not may_send(run.mode, run.armed):
             refusal = ("mode_not_armed", f"{run.mode} needs its locks opened")
-        elif not refusal[0] and intent.action is Action.PLACE and intent.key.role in EXPOSING:
-            refusal = _exposure(intent, account, s, limits)
+        elif not halted and intent.action is not Action.CANCEL and intent.key.role in EXPOSING:
+            added = _added(intent, account, s)
+            refusal = _exposure(intent, account, s, limits, approved + added)
         if refusal[0]:
             out.append(Refused(s.scope, act.family, intent, *refusal))
         else:
+            approved += added
             out.append(Approved(s.scope, act.family, intent))
     return tuple(out)
 
 
-def _exposure(intent: Intent, account: AccountState, s: ScopeState, limits: RiskLimits) -> tuple[str, str]:
+def _added(intent: Intent, account: AccountState, s: ScopeState) -> Decimal:
+    """Notional that this intent adds to the scope's worst case; an amendment adds its difference."""
     slot = intent.slot
     if slot is None or slot.quantity is None:
+        return ZERO
+    price = slot.price or s.position.entry_price or account.marks.get(s.scope.symbol, ZERO)
+    ctx = s.contexts.get(intent.target) if intent.target else None
+    return slot.quantity * price - (_worst_order(s, ctx) if ctx is not None else ZERO)
+
+
+def _exposure(
+    intent: Intent, account: AccountState, s: ScopeState, limits: RiskLimits, added: Decimal
+) -> tuple[str, str]:
+    if intent.slot is None or intent.slot.quantity is None:
         return "malformed", "an exposure order needs a quantity"
     if limits.max_open_positions is not None and not s.position.quantity:
-        held = sum(1 for x in account.scopes.values() if x.position.quantity)
+        held = sum(1 for key, x in account.scopes.items() if key != s.scope and _may_be_open(x))
         if held >= limits.max_open_positions:
-            return "max_open_positions", f"{held} positions are open"
-    if limits.max_notional is not None:
-        price = slot.price or s.position.entry_price or account.marks.get(s.scope.symbol, ZERO)
-        total = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + slot.quantity * price
+            return "max_open_positions", f"{held} positions are open or about to be"
+    if limits.max_notional is not None and added > 0:
+        total = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + added
         if total > limits.max_notional:
             return "max_notional", f"{total} would exceed {limits.max_notional}"
     return "", ""
+
+
+def _may_be_open(s: ScopeState) -> bool:
+    """A position, or an order that may make one at any moment."""
+    return bool(s.position.quantity) or any(
+        c.role in EXPOSING and not c.is_terminal for c in s.contexts.values()
+    )

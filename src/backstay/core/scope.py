@@ -178,13 +178,18 @@ def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs) -> ScopeState:
 
 
 def report_position(
-    s: ScopeState, row: PositionRow, at: TimeNs, emitted_at: TimeNs, now: TimeNs
+    s: ScopeState, row: PositionRow, at: TimeNs, emitted_at: TimeNs, now: TimeNs, *, read: bool = False
 ) -> ScopeState:
-    """Fold a position row with its watermark; older evidence is dropped (O-5)."""
+    """Fold a position row with its watermark; older evidence is dropped (O-5).
+
+    Unless the watermark is a read's: the read path may lag, our clock may be off, and a position that was
+    opened in between would never be seen. Then it is read again.
+    """
     old = s.position
     fact = (row.quantity, row.entry_price)
     if (at, emitted_at) < (old.at, old.emitted_at):
-        return s
+        late = old.read and at > old.proven_at and row.quantity != old.quantity
+        return lose_trust(s, "late_position") if late else s
     siblings: tuple[tuple[Decimal, Decimal], ...] = ()
     if at == old.at and emitted_at == old.emitted_at:
         if fact in old.siblings or fact == (old.quantity, old.entry_price):
@@ -198,6 +203,8 @@ def report_position(
         at=at,
         emitted_at=emitted_at,
         siblings=siblings,
+        read=read,
+        proven_at=max(row.updated_at, proven_until(old)) if read else 0,
     )
     changes: dict[str, Any] = {"position": position}
     if s.fill_seen_at and at >= s.fill_at:
@@ -213,6 +220,11 @@ def report_position(
         changes.update(_new_life(s, position, at))
     after = replace(s, **changes)
     return after if same_size else naked(after, now)
+
+
+def proven_until(position: Position) -> TimeNs:
+    """Venue time up to which everything about this position has been taken in."""
+    return position.proven_at if position.read else position.at
 
 
 def _moved(block: Block, row: PositionRow) -> bool:
@@ -231,7 +243,7 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
             contexts=_kept_contexts(s),
         )
     else:
-        changes.update(naked_since=0)
+        changes.update(naked_since=0, contexts=_unused_forgotten(s))
         if not s.flatten_reason.startswith("kill"):
             changes.update(flatten_since=0, flatten_reason="")
     return changes
@@ -249,7 +261,13 @@ def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, 
 
 def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:
     """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4)."""
-    return {k: c for k, c in s.contexts.items() if not c.is_terminal or c.epoch == s.epoch + 1}
+    kept = _unused_forgotten(s)
+    return {k: c for k, c in kept.items() if not c.is_terminal or c.epoch == s.epoch + 1}
+
+
+def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
+    """Pre-armed contexts of a life that is over were never used: after a restart they would be in doubt."""
+    return {k: c for k, c in s.contexts.items() if c.phase is not Phase.PRE_ARMED or c.epoch > s.epoch}
 
 
 def _exposure_block(s: ScopeState, effect: str, now: TimeNs) -> tuple[Block, ...]:

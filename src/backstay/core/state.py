@@ -33,6 +33,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     isolated: bool = False
     at: TimeNs = 0
     emitted_at: TimeNs = 0
+    read: bool = False
+    """A read told or confirmed the row: `at` is when it was asked for, which its answer may lag behind."""
+    proven_at: TimeNs = 0
+    """read: stream evidence up to here is certainly in the row; what is later and differs contradicts it."""
     siblings: tuple[tuple[Decimal, Decimal], ...] = ()
     """(quantity, entry) already seen at this very watermark: one match reports several rows with one T."""
 
@@ -126,6 +130,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Local time since when the position has had no ARMED stop; 0: covered or flat."""
     flatten_since: TimeNs = 0
     flatten_reason: str = ""
+    reviewed: int = 0
+    """Epoch that an operator has acknowledged (`on_external_position: review`)."""
     manual_cancels: tuple[TimeNs, ...] = ()
     """When somebody else cancelled a protective order of ours (R-10)."""
 

@@ -62,6 +62,10 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     take_profit_refused: str
     """As `stop_refused`, for any TP slot."""
+    external: bool = True
+    """No entry order of ours opened this epoch: somebody traded by hand, or another program did."""
+    reviewed: bool = False
+    """An operator has acknowledged this very position."""
     instrument: Instrument
     maker_fee: Decimal
     taker_fee: Decimal

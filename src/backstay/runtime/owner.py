@@ -35,6 +35,7 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
+from backstay.core.flatten import TRUST_DEADLINE
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
 from backstay.core.slots import Watch
@@ -114,6 +115,8 @@ class Owner:
         self._settling = False
         self._due: dict[Scope, TimeNs] = {}
         """When scopes that this read touched want to be woken."""
+        self._unprotected: set[Scope] = set()
+        """Scopes that hold a position for which no stop is wanted."""
         self._alarms: dict[Scope, tuple[TimeNs, TimeNs]] = {}
         """Per scope: (the naked window that was alarmed, when the next alarm is due)."""
         self._stopped = False
@@ -401,8 +404,14 @@ class Owner:
         due = [t for t in (next_deadline(s), plan.wake_at) if t is not None]
         if isinstance(decision, Wait) and decision.until is not None:
             due.append(decision.until)
-        if s.naked_since and self.engine.manager(key) is not None:
-            due.append(self._alarm_at(key, s))
+        if s.flatten_since and not s.trusted and self.clock.now_ns() < s.flatten_since + TRUST_DEADLINE:
+            due.append(s.flatten_since + TRUST_DEADLINE)
+        if s.naked_since:
+            if plan.protects:
+                self._unprotected.discard(key)
+                due.append(self._alarm_at(key, s))
+            else:
+                self._unprotected.add(key)
         if due:
             self._arm_timer(key, min(due))
         held = s.position.quantity and self.engine.manager(key) is not None
@@ -451,7 +460,7 @@ class Owner:
         return at if since == s.naked_since else s.naked_since + MAX_UNPROTECTED
 
     def _alarm(self, key: Scope, s: ScopeState, now: TimeNs) -> None:
-        if self.engine.manager(key) is None:
+        if key in self._unprotected:
             return
         self.stats.unprotected_alarms += 1
         naked_ms = (now - s.naked_since) // MS

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from backstay.simulator.numbers import CENT10, ZERO, cents
+from backstay.simulator.numbers import CENT10, MS, ZERO, cents
 from backstay.simulator.versions import Versioned
 
 
@@ -147,6 +147,7 @@ class Account:
     def book(self, asset: str, amount: Decimal, at: int) -> None:
         """Change a wallet balance and remember the state for lagging queries."""
         self.wallets[asset] = self.wallet(asset) + amount
+        self.update_time = max(self.update_time, at // MS)
         self.safe.clear()
         if self.wallet_past and self.wallet_past[-1][0] == at:
             self.wallet_past[-1] = (at, dict(self.wallets))

@@ -1,14 +1,20 @@
 """Refusals as the venue words them: code, message, HTTP status (`binance-errors.md`)."""
 
+from typing import Any
+
 
 class Refusal(Exception):
-    """The venue's refusal of one request. `code` is stable, `msg` is for people, `status` the HTTP status."""
+    """The venue's refusal of one request. `code` is stable, `msg` is for people, `status` the HTTP status.
 
-    def __init__(self, code: int, msg: str, status: int = 400) -> None:
+    `data`: what the error object carries besides, e.g. both halves of a Spot cancel-replace.
+    """
+
+    def __init__(self, code: int, msg: str, status: int = 400, data: dict[str, Any] | None = None) -> None:
         super().__init__(f"{code} {msg}")
         self.code = code
         self.msg = msg
         self.status = status
+        self.data = data
 
 
 MESSAGES: dict[int, str] = {

@@ -15,6 +15,17 @@ _QUANTA = [Decimal(1).scaleb(-n) for n in range(20)]
 _ZEROS = ["0" if n == 0 else "0." + "0" * n for n in range(20)]
 
 
+class Stamp(int):
+    """A moment on the wire of Spot: equals its milliseconds, and knows `ns` for those who asked for more."""
+
+    ns: int
+
+    def __new__(cls, ns: int) -> "Stamp":
+        made = super().__new__(cls, ns // MS)
+        made.ns = ns
+        return made
+
+
 def number(text: str) -> Decimal | None:
     """A plain decimal number, or None: exponents, NaN, signs of infinity and blanks are not numbers here."""
     if not text or len(text) > 40 or not set(text) <= set("0123456789.-"):

@@ -142,6 +142,14 @@ def test_position_risk_v3_has_neither_leverage_nor_margin_type_and_only_live_sym
     )
 
 
+def test_a_funded_asset_tells_when_it_was_last_changed():
+    """A client in wide use takes an asset with `updateTime` 0 for one that was never initialised."""
+    desk = Desk()
+    asset, *_ = desk.call("GET /fapi/v3/account")["assets"]
+    row, *_ = desk.call("GET /fapi/v3/balance")
+    assert asset["updateTime"] == row["updateTime"] == desk.engine.now // 1_000_000
+
+
 def test_balance_and_config_shapes():
     desk = Desk()
     (row,) = desk.call("GET /fapi/v3/balance")

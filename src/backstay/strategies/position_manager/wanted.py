@@ -9,7 +9,7 @@ from backstay.core.view import PositionView
 from backstay.strategies.interface import Wanted
 from backstay.strategies.position_manager.factors import Factors, factors
 from backstay.strategies.position_manager.ladder import NO_LADDER, plan_ladder
-from backstay.strategies.position_manager.policy import OnManualCancel, PositionPolicy
+from backstay.strategies.position_manager.policy import OnExternal, OnManualCancel, PositionPolicy
 from backstay.strategies.position_manager.stops import plan_stop
 from backstay.strategies.position_manager.take_profit import plan_take_profit
 
@@ -38,7 +38,9 @@ def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
         return NOTHING
     if direction not in policy.sides or (policy.symbols and view.scope.symbol not in policy.symbols):
         return NOTHING
-    if (unknown := _unknown(view)) != "":
+    if view.external and policy.on_external_position is OnExternal.IGNORE:
+        return NOTHING
+    if (unknown := _unknown(view, policy)) != "":
         return Wanted(unknown=unknown)
     f = factors(policy, direction)
     stop = plan_stop(view, policy, f)
@@ -78,8 +80,10 @@ def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
     )
 
 
-def _unknown(view: PositionView) -> str:
-    """Why prices cannot be derived; a stop that rests must not fall victim to a missing number."""
+def _unknown(view: PositionView, policy: PositionPolicy) -> str:
+    """Why nothing is to be done now; a stop that rests must not fall victim to a missing number."""
+    if view.external and policy.on_external_position is OnExternal.REVIEW and not view.reviewed:
+        return "manual_review: not opened by this program; acknowledge it and it will be guarded"
     if not view.average or not view.anchor:
         return "the entry price is not known"
     if not view.instrument.tick or not view.instrument.step:

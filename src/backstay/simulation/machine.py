@@ -1,0 +1,272 @@
+"""The machine under one process: a disk, a wire and a clock that can fail, and a power switch.
+
+Every touch of the outside world is a boundary with a name: a write, a sync, a request, a frame. A process can
+be killed right before or right after any of them; from then on nothing that it does reaches the world.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backstay.app.memory import MemoryNetwork, MemorySocket, MemoryTransport
+from backstay.binance.net.transport import HttpReply, OnClosed, OnMessage
+from backstay.ledger.memory_disk import MemoryDisk
+from backstay.runtime.virtual_time import LoopClock
+
+PROCESS: contextvars.ContextVar["Machine | None"] = contextvars.ContextVar("process", default=None)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Machine:
+    """One process's life: it runs until a boundary, or the world, kills it."""
+
+    def __init__(self, number: int, clock: LoopClock, on_death: Callable[["Machine", str], None]) -> None:
+        self.number = number
+        self.dead = False
+        self.boundaries = 0
+        self.offset_ns = 0
+        self.context = contextvars.copy_context()
+        self.context.run(PROCESS.set, self)
+        self._clock = clock
+        self._on_death = on_death
+        self._armed: tuple[str, str, int, bool] | None = None
+        self.killed_with_power = False
+
+    def arm(self, when: str, boundary: str, nth: int, *, power: bool) -> None:
+        """Die `when` ("before" or "after") the `nth` boundary from now whose name begins so."""
+        self._armed = (when, boundary, nth, power)
+
+    def disarm(self) -> None:
+        self._armed = None
+
+    def reach(self, when: str, boundary: str) -> None:
+        """A boundary. Raises Killed when the process is dead, or dies of this one."""
+        if self.dead:
+            raise Killed
+        self.boundaries += 1
+        if self._armed is None:
+            return
+        armed_when, prefix, nth, power = self._armed
+        if when != armed_when or not boundary.startswith(prefix):
+            return
+        if nth > 1:
+            self._armed = (armed_when, prefix, nth - 1, power)
+            return
+        self.die(f"{when} {boundary}", power=power)
+        raise Killed
+
+    def die(self, why: str, *, power: bool = False) -> None:
+        """Dead from now on; the world buries it."""
+        if self.dead:
+            return
+        self.dead = True
+        self.killed_with_power = power
+        self._on_death(self, why)
+
+    def now_ns(self) -> int:
+        """The machine's own idea of the time (the `Clock` port)."""
+        return self._clock.now_ns() + self.offset_ns
+
+    def cancel_tasks(self) -> None:
+        """End everything that the process had under way, oldest first."""
+        tasks = [t for t in asyncio.all_tasks() if t.get_context().get(PROCESS) is self]
+        for task in sorted(tasks, key=lambda t: (len(t.get_name()), t.get_name())):
+            task.cancel()
+
+
+class CrashDisk(MemoryDisk):
+    """A memory disk whose every write, sync and replacement is a boundary of the machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self.machine = machine
+
+    @classmethod
+    def of(cls, other: MemoryDisk, machine: Machine) -> "CrashDisk":
+        """The disk as another process finds it."""
+        made = cls(machine)
+        made._files = other.copy()._files
+        return made
+
+    def open_append(self, path: str) -> Any:
+        return _CrashFile(super().open_append(path), _short(path), self.machine)
+
+    def open_fixed(self, path: str, size: int) -> Any:
+        return _CrashFile(super().open_fixed(path, size), _short(path), self.machine)
+
+    def replace(self, path: str, data: bytes) -> None:
+        name = f"disk replace {_short(path)}"
+        self.machine.reach("before", name)
+        super().replace(path, data)
+        self.machine.reach("after", name)
+
+    def platter(self) -> tuple[bytearray, ...]:
+        """What a power cut at this moment would leave, file by file."""
+        return tuple(content.kept for content in self._files.values())
+
+
+class _CrashFile:
+    """Either kind of open file, with its boundaries."""
+
+    def __init__(self, inner: Any, name: str, machine: Machine) -> None:
+        self._inner = inner
+        self._name = name
+        self._machine = machine
+        self.block = inner.block
+
+    def write(self, data: bytes) -> None:
+        self._step("write", self._inner.write, data)
+
+    def put(self, offset: int, data: bytes) -> None:
+        self._step("put", self._inner.put, offset, data)
+
+    def sync(self) -> None:
+        self._step("sync", self._inner.sync)
+
+    def truncate(self, size: int) -> None:
+        self._step("truncate", self._inner.truncate, size)
+
+    def size(self) -> int:
+        return int(self._inner.size())
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _step(self, verb: str, call: Callable[..., None], *args: Any) -> None:
+        name = f"disk {verb} {self._name}"
+        self._machine.reach("before", name)
+        call(*args)
+        self._machine.reach("after", name)
+
+
+def _short(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+class Wire(MemoryTransport):
+    """The in-memory transport of one process: boundaries, and two ears of the world.
+
+    `on_send` is called with the bytes right before they leave, `on_hear` with what is delivered before the
+    process sees it, `on_lost` when a connection ends. A half-open connection is given up after `quiet_s`, as
+    pings over real sockets would find out.
+    """
+
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        machine: Machine,
+        *,
+        on_send: Callable[[Machine, str, bytes], None],
+        on_hear: Callable[[Machine, str, bytes], None],
+        on_lost: Callable[[Machine, str], None],
+    ) -> None:
+        super().__init__(network)
+        self._machine = machine
+        self._on_send = on_send
+        self._on_hear = on_hear
+        self._on_lost = on_lost
+        self.open: list[tuple[str, MemorySocket, float]] = []
+        """(surface, socket, quiet_s) of what was opened and not known to be closed."""
+
+    async def http(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> HttpReply:
+        name = f"http {method} {_path(url)}"
+        machine = self._machine
+        machine.reach("before", name)
+        self._on_send(machine, name, url.encode() + b" " + body)
+        try:
+            reply = await super().http(method, url, headers, body, timeout_s)
+        except Exception:
+            machine.reach("before", f"failure of {name}")
+            raise
+        machine.reach("before", f"answer to {name}")
+        query = url.partition("?")[2]
+        self._on_hear(machine, f"{name}?{query}" if reply.status == 200 else f"refused {name}", reply.body)
+        return reply
+
+    async def websocket(
+        self,
+        url: str,
+        on_message: OnMessage,
+        on_closed: OnClosed,
+        *,
+        timeout_s: float = 10.0,
+        quiet_s: float = 0.0,
+    ) -> Any:
+        surface = _surface(url)
+        machine = self._machine
+        machine.reach("before", f"handshake {surface}")
+        mine: list[MemorySocket] = []
+
+        def heard(data: bytes) -> None:
+            name = f"frame in {surface}"
+            if machine.dead:
+                return
+            machine.reach("before", name)
+            self._on_hear(machine, surface, data)
+            machine.context.run(on_message, data)
+            machine.reach("after", name)
+
+        def closed(reason: str) -> None:
+            self.open = [o for o in self.open if not mine or o[1] is not mine[0]]
+            if not machine.dead:
+                self._on_lost(machine, surface)
+                machine.context.run(on_closed, reason)
+
+        socket = await super().websocket(url, heard, closed, timeout_s=timeout_s, quiet_s=quiet_s)
+        mine.append(socket)
+        self.open.append((surface, socket, quiet_s))
+        machine.reach("after", f"handshake {surface}")
+        return _WireSocket(socket, surface, machine, self._on_send)
+
+    def give_up(self, conns: set[int]) -> None:
+        """These connections have been half open for as long as pings take to notice."""
+        for _, socket, _ in list(self.open):
+            if socket.conn in conns and socket.is_open:
+                socket.end("no answer to pings")
+
+
+class _WireSocket:
+    def __init__(
+        self,
+        inner: MemorySocket,
+        surface: str,
+        machine: Machine,
+        on_send: Callable[[Machine, str, bytes], None],
+    ) -> None:
+        self._inner = inner
+        self._surface = surface
+        self._machine = machine
+        self._on_send = on_send
+
+    @property
+    def is_open(self) -> bool:
+        return self._inner.is_open
+
+    def send(self, data: bytes) -> None:
+        name = f"frame out {self._surface}"
+        self._machine.reach("before", name)
+        if self._inner.is_open:
+            self._on_send(self._machine, self._surface, data)
+        self._inner.send(data)
+        self._machine.reach("after", name)
+
+    def close(self) -> None:
+        if not self._machine.dead:
+            self._inner.close()
+
+
+def _path(url: str) -> str:
+    return "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+
+
+def _surface(url: str) -> str:
+    path = _path(url)
+    if path.startswith("/ws-fapi"):
+        return "ws_api"
+    return path.split("/")[1]

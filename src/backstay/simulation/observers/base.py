@@ -1,0 +1,155 @@
+"""What observers see, and how they tell what they saw."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from backstay.simulation.machine import CrashDisk, Machine
+from backstay.simulation.scene import LegKey, Scene
+from backstay.simulation.setup import Setup
+from backstay.strategies.position_manager.policy import StopKind
+
+D = Decimal
+PREFIX = "bs-"
+PLACES = {"POST /fapi/v1/order": "regular", "POST /fapi/v1/algoOrder": "algo"}
+CANCELS = {"DELETE /fapi/v1/order": "regular", "DELETE /fapi/v1/algoOrder": "algo"}
+AMENDS = {"PUT /fapi/v1/order": "regular"}
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A broken promise."""
+
+    observer: str
+    at_ms: int
+    text: str
+
+
+class Sent(msgspec.Struct):
+    """A mutation of ours at the moment of its arrival; `code` and `status` follow when it is answered."""
+
+    machine: Machine
+    at_ms: int
+    action: str
+    surface: str
+    client_id: str
+    params: dict[str, str]
+    endpoint: str
+    entry: Any = None
+
+    @property
+    def key(self) -> LegKey:
+        return self.params.get("symbol", ""), self.params.get("positionSide", "BOTH")
+
+    @property
+    def quantity(self) -> Decimal:
+        return D(self.params.get("quantity", "0"))
+
+    @property
+    def price(self) -> Decimal:
+        return D(self.params.get("price", "0"))
+
+    def opens(self, amount: Decimal) -> bool:
+        """It may increase a position of `amount` (signed; flat: any order without reduce-only)."""
+        if self.action != "place" or self.surface == "algo":
+            return False
+        if self.params.get("reduceOnly") == "true":
+            return False
+        side = self.params.get("positionSide", "BOTH")
+        buys = self.params.get("side") == "BUY"
+        if side != "BOTH":
+            return buys == (side == "LONG")
+        return not amount or buys == (amount > 0)
+
+
+class Watch:
+    """The world as observers see it. `truth` is the venue's, `told` is what the running process heard."""
+
+    def __init__(self, setup: Setup, start_ms: int, now_ms: Callable[[], int]) -> None:
+        self.setup = setup
+        self.start_ms = start_ms
+        self.now_ms = now_ms
+        self.sent: dict[str, Sent] = {}
+        """Every id that we ever placed an order with."""
+        self.all_sent: list[Sent] = []
+        stop = setup.policy.stop_loss
+        # A venue's trail is worth a small difference in size (trail_resize_fraction).
+        tolerance = stop.trail_resize_fraction if stop.kind is StopKind.TRAILING else D(0)
+        self.truth = Scene(self.sent.__contains__, tolerance)
+        self.told = Scene(self.sent.__contains__, tolerance)
+        self.machine: Machine | None = None
+        self.ready_ms = 0
+        """Since when the running process is ready; 0: none is."""
+        self.flattening_ms = 0
+        """When the operator threw the kill switch; 0: not."""
+        self.closing: dict[LegKey, int] = {}
+        """Legs that the operator closes, since when."""
+        self.violations: list[Violation] = []
+        self.troubles: list[tuple[int, int]] = []
+        """(from, until) in ms: something was being done to the system or the venue."""
+        self.faults_over_ms = 0
+        """When the last fault was taken away; 0: not yet."""
+        self.disk: Callable[[], CrashDisk] = _no_disk
+        self.filters_changed: set[str] = set()
+
+    def report(self, observer: str, text: str, at_ms: int | None = None) -> None:
+        """A promise was broken."""
+        if len(self.violations) < 50:
+            self.violations.append(Violation(observer, (at_ms or self.now_ms()) - self.start_ms, text))
+
+    def forget(self) -> None:
+        """A new process has been told nothing."""
+        self.told = Scene(self.sent.__contains__, self.truth.tolerance)
+
+    def managed(self, key: LegKey) -> bool:
+        return key[0] in self.setup.symbols
+
+    def in_trouble(self, from_ms: int, to_ms: int) -> bool:
+        """Any fault was at work at some time in between."""
+        return any(from_ms <= end and to_ms >= begin for begin, end in self.troubles)
+
+
+def _no_disk() -> CrashDisk:
+    raise RuntimeError("no process has been started")
+
+
+class Observer:
+    """Watches one promise; subclasses override what they need."""
+
+    name = ""
+    words = ""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def arrived(self, sent: Sent) -> None:
+        """A mutation reached the venue (before it is carried out)."""
+
+    def requested(self, machine: Machine, endpoint: str) -> None:
+        """Any other request reached the venue."""
+
+    def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
+        """The venue made a private event; `watch.truth` has it already."""
+
+    def heard(self, legs: set[LegKey]) -> None:
+        """The running process was told something; `watch.told` has it already."""
+
+    def lost(self, machine: Machine, surface: str) -> None:
+        """A connection of a process ended."""
+
+    def opened(self, machine: Machine, surface: str) -> None:
+        """A read of a process was answered, or a connection opened: `surface` names it."""
+
+    def died(self, machine: Machine) -> None:
+        """A process ended."""
+
+    def over(self, world: Any) -> None:
+        """The run has come to rest: judge it. `world` is the `World`."""
+
+    def say(self, text: str, at_ms: int | None = None) -> None:
+        self.watch.report(self.name, text, at_ms)
+
+
+def leg_name(key: LegKey) -> str:
+    return key[0] if key[1] == "BOTH" else f"{key[0]} {key[1]}"

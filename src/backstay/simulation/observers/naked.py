@@ -1,0 +1,113 @@
+"""Naked time is bounded, and always alarmed.
+
+A position without a stop for its full size: for at most five seconds where nothing was wrong, and for at most
+`BOUND_MS` after the last fault. When a process knows of a position with no stop at all for that long, the ledger must hold an alarm.
+"""
+
+from typing import Any
+
+import msgspec
+
+from backstay.app.guard import LEDGER
+from backstay.core.records import Noted
+from backstay.ledger.reader import chunks
+from backstay.simulation.observers.base import Observer, leg_name
+from backstay.simulation.scene import LegKey
+
+CALM_MS = 5_000
+BOUND_MS = 130_000
+"""Absence of an accepted conditional order takes a minute to prove, with backoffs around it."""
+ALARM_MS = 5_000
+ALARM_SLACK_MS = 2_500
+
+
+class Window(msgspec.Struct):
+    key: LegKey
+    from_ms: int
+    until_ms: int = 0
+
+
+class Naked(Observer):
+    name = "naked"
+    words = "time without a stop is bounded, and alarmed"
+
+    def __init__(self, watch: Any) -> None:
+        super().__init__(watch)
+        self._open: dict[LegKey, int] = {}
+        self._known: dict[LegKey, tuple[int, int]] = {}
+        self.windows: list[Window] = []
+        self.known: list[tuple[LegKey, int, int, int]] = []
+        """(leg, process, from, until): a running process had been told of a naked position."""
+        self.lengths: list[int] = []
+
+    def _wanted(self, key: LegKey) -> bool:
+        return self.watch.managed(key) and self.watch.setup.policy.stop_loss.enabled
+
+    def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
+        now, truth = self.watch.now_ms(), self.watch.truth
+        for key in legs:
+            if not self._wanted(key):
+                continue
+            if not truth.bare(key):
+                self._forget(key, now)
+            if truth.covered(key):
+                since = self._open.pop(key, None)
+                if since is not None:
+                    self._close(Window(key, since, now))
+            elif key not in self._open:
+                self._open[key] = now
+
+    def heard(self, legs: set[LegKey]) -> None:
+        now, told, machine = self.watch.now_ms(), self.watch.told, self.watch.machine
+        for key in legs:
+            if not self._wanted(key) or machine is None or not self.watch.ready_ms:
+                continue
+            if not told.bare(key):
+                self._forget(key, now)
+            elif key in self._open and key not in self._known:
+                self._known[key] = (machine.number, now)
+
+    def died(self, machine: Any) -> None:
+        for key, (number, _) in list(self._known.items()):
+            if number == machine.number:
+                self._forget(key, self.watch.now_ms())
+
+    def _forget(self, key: LegKey, now: int) -> None:
+        known = self._known.pop(key, None)
+        if known is not None:
+            self.known.append((key, known[0], known[1], now))
+
+    def _close(self, window: Window) -> None:
+        self.windows.append(window)
+        length = window.until_ms - window.from_ms
+        self.lengths.append(length)
+        watch = self.watch
+        healed = watch.faults_over_ms
+        if length > CALM_MS and not self._excused(window.from_ms, window.until_ms):
+            self.say(f"{leg_name(window.key)} stood without a stop for {length} ms in calm times", window.from_ms)
+        elif healed and window.until_ms - max(window.from_ms, healed) > BOUND_MS:
+            self.say(f"{leg_name(window.key)} stood without a stop for {length} ms, long after the last fault")
+
+    def _excused(self, from_ms: int, until_ms: int) -> bool:
+        """A fault, or the aftermath of one, lies within or shortly before the window."""
+        if self.watch.machine is None or not self.watch.ready_ms or from_ms < self.watch.ready_ms:
+            return True
+        return self.watch.in_trouble(from_ms - BOUND_MS, until_ms)
+
+    def over(self, world: Any) -> None:
+        now = self.watch.now_ms()
+        for key, since in list(self._open.items()):
+            self._forget(key, now)
+            self._close(Window(key, since, now))
+        alarms: dict[str, list[int]] = {}
+        for chunk in chunks(self.watch.disk(), LEDGER):
+            for record in chunk:
+                if isinstance(record.body, Noted) and record.body.what == "unprotected":
+                    alarms.setdefault(str(record.body.scope), []).append(record.at // 1_000_000)
+        clock_moved = any(f.kind == "local_clock" for f in world.case.faults)
+        for key, _, since, until in self.known:
+            if until - since <= ALARM_MS + ALARM_SLACK_MS or clock_moved:
+                continue
+            due = since + ALARM_MS + ALARM_SLACK_MS
+            if not any(since <= at <= max(due, until) for at in alarms.get(f"usdm:{key[0]}:{key[1]}", ())):
+                self.say(f"{leg_name(key)} was known to be without a stop for {until - since} ms: no alarm", since)

@@ -1,0 +1,609 @@
+"""One run: the real guard on a virtual machine, against the simulated venue, among people and faults.
+
+A run is a pure function of its case: the seed, the scenario, and the acts and faults that were drawn from
+them (or what a shrinker left of these).
+"""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from backstay.app.entropy import SeededEntropy
+from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import World as GuardWorld
+from backstay.app.host import GuardHost
+from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
+from backstay.core.engine import Engine, Manager
+from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
+from backstay.ledger.errors import LedgerError
+from backstay.ledger.writers import InlineWriter
+from backstay.runtime.virtual_time import LoopClock, run_virtual
+from backstay.simulation.acts import OPERATOR, Act, body_of, draw_acts
+from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
+from backstay.simulation.mishaps import Mishaps
+from backstay.simulation.observers import ALL
+from backstay.simulation.observers.base import (
+    AMENDS,
+    CANCELS,
+    PLACES,
+    PREFIX,
+    Observer,
+    Sent,
+    Violation,
+    Watch,
+)
+from backstay.simulation.market import ShortFeed
+from backstay.simulation.plans import KINDS, Fault, draw_faults
+from backstay.simulation.setup import Setup, draw_setup
+from backstay.simulator.server.request_log import Entry, RequestLog
+from backstay.strategies.position_manager.wanted import PositionManager
+
+D = Decimal
+EIGHT = 1_767_600_000 * SECOND
+"""2026-01-05 08:00 UTC, when funding is charged."""
+SETTLE_S = 320
+"""After the last fault: within this everything must have come to rest (absence of an accepted conditional
+order alone takes a minute to prove)."""
+QUIET_S = 45
+RETRY_S = 3.0
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, as data."""
+
+    seed: int
+    scenario: str
+    acts: tuple[Act, ...]
+    faults: tuple[Fault, ...]
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of a run."""
+
+    seed: int
+    scenario: str
+    violations: list[Violation]
+    events: int
+    """Private events that the venue made."""
+    requests: int
+    faults: dict[str, int]
+    crashes: list[str]
+    """The boundaries at which a process died."""
+    boundaries: int
+    naked_ms: list[int]
+    digest: str
+    story: list[tuple[int, str]]
+
+
+def draw_case(seed: int, scenario: str, rate: float) -> Case:
+    """The case of a seed. Raises SimulationError."""
+    setup = draw_setup(seed, scenario)
+    return Case(
+        seed=seed,
+        scenario=scenario,
+        acts=draw_acts(seed, scenario, setup),
+        faults=draw_faults(seed, scenario, rate, setup),
+    )
+
+
+class _Log(RequestLog):
+    """The venue's request log, with an ear at the door."""
+
+    def __init__(self, size: int, tap: Callable[[Entry], None]) -> None:
+        super().__init__(size)
+        self._tap = tap
+
+    def add(self, *args: Any, **named: Any) -> Entry:
+        entry = super().add(*args, **named)
+        self._tap(entry)
+        return entry
+
+
+class Lease:
+    """The right to act, of one process at a time."""
+
+    def __init__(self, *, mine: bool = True) -> None:
+        self.mine = mine
+
+    def held(self) -> bool:
+        return self.mine
+
+
+class Process(msgspec.Struct):
+    """A started guard and what it stands on."""
+
+    machine: Machine
+    guard: Guard
+    disk: CrashDisk
+    wire: Wire
+    lease: Lease
+    ready: bool = False
+
+
+class World:
+    """Plays one case. Made inside the loop."""
+
+    def __init__(
+        self, case: Case, clock: LoopClock, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False
+    ) -> None:
+        self.case = case
+        self.clock = clock
+        self.setup: Setup = draw_setup(case.seed, case.scenario)
+        self.start_ns = clock.now_ns()
+        self.watch = Watch(self.setup, self.start_ns // MS, lambda: clock.now_ns() // MS)
+        self.watch.disk = lambda: self._disk
+        self.observers = [make(self.watch) for make in observers]
+        self.told_story = tell
+        self.story: list[tuple[int, str]] = []
+        self.crashes: list[str] = []
+        self.boundaries = 0
+        self.fault_counts: dict[str, int] = {}
+        self.process: Process | None = None
+        self.other: Process | None = None
+        self.away_s = 1.0
+        self.next_start: asyncio.TimerHandle | None = None
+        self.over = False
+        self._sender: Machine | None = None
+        self._starts = 0
+        self._boots: set[asyncio.Task[None]] = set()
+        self._stop_starts = False
+        self._digest = sha256(usedforsecurity=False)
+        setup = self.setup
+        feed = ShortFeed(
+            setup.symbols,
+            seed=case.seed,
+            start_ns=self.start_ns,
+            duration_ms=setup.duration_ms,
+            gap_ms=setup.gap_ms,
+            heat=setup.heat,
+        )
+        self.exchange = PaperExchange(
+            feed,
+            start_ns=self.start_ns,
+            seed=case.seed,
+            time_ns=clock.now_ns,
+            hedge=setup.hedge,
+            settings=setup.server,
+            engine_settings=setup.engine,
+        )
+        self.exchange.listen(self._happened)
+        desk = self.exchange.venue.desk
+        desk.log = _Log(setup.server.request_log, self._arrived)
+        self._disk = CrashDisk(self._machine())
+        self.mishaps = Mishaps(self)
+
+    # --- what is watched ----------------------------------------------------------------------------
+
+    def tell(self, words: str) -> None:
+        """A line of the story, if anybody listens."""
+        if self.told_story:
+            self.story.append((self.clock.now_ns() // MS - self.watch.start_ms, words))
+
+    def _arrived(self, entry: Entry) -> None:
+        machine = self._sender
+        endpoint = entry.endpoint
+        if machine is None:
+            return
+        surface = PLACES.get(endpoint) or CANCELS.get(endpoint) or AMENDS.get(endpoint)
+        if surface is None:
+            for observer in self.observers:
+                observer.requested(machine, endpoint)
+            return
+        params = entry.params
+        name = "clientAlgoId" if surface == "algo" else "newClientOrderId"
+        action = "place" if endpoint in PLACES else "amend" if endpoint in AMENDS else "cancel"
+        if action != "place" and surface == "regular":
+            name = "origClientOrderId"
+        sent = Sent(machine, entry.at // MS, action, surface, params.get(name, ""), params, endpoint, entry)
+        self._digest.update(f"{entry.at} {endpoint} {sent.client_id}\n".encode())
+        for observer in self.observers:
+            observer.arrived(sent)
+        self.watch.all_sent.append(sent)
+        if action == "place":
+            self.watch.sent[sent.client_id] = sent
+        if self.told_story:
+            shown = {k: v for k, v in params.items() if k not in _DULL}
+            self.tell(f"request {endpoint} {shown}")
+
+    def _happened(self, frame: dict[str, Any]) -> None:
+        legs = self.watch.truth.frame(frame)
+        for observer in self.observers:
+            observer.happened(frame, legs)
+        if self.told_story:
+            self.tell(f"venue: {_frame_words(frame)}")
+
+    def _on_send(self, machine: Machine, surface: str, data: bytes) -> None:
+        self._sender = machine
+
+    def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
+        if self.process is None or machine is not self.process.machine:
+            return
+        if surface == "private":
+            frame = msgspec.json.decode(data)
+            legs = self.watch.told.frame(frame)
+            for observer in self.observers:
+                observer.heard(legs)
+            return
+        if not surface.startswith("http GET"):
+            return
+        name, _, query = surface.partition("?")
+        told, now = self.watch.told, self.watch.now_ms()
+        if name.endswith("positionRisk"):
+            symbol = dict(parse_qsl(query)).get("symbol", "")
+            told.read_positions(msgspec.json.decode(data), now, symbol)
+        elif name.endswith("openAlgoOrders"):
+            told.read(msgspec.json.decode(data), now)
+        elif name.endswith("/algoOrder"):
+            told.read([msgspec.json.decode(data)], now)
+        for observer in self.observers:
+            observer.opened(machine, name)
+
+    def _on_lost(self, machine: Machine, surface: str) -> None:
+        self.tell(f"process {machine.number}: the {surface} connection ended")
+        for observer in self.observers:
+            observer.lost(machine, surface)
+
+    # --- processes ----------------------------------------------------------------------------------
+
+    def _machine(self) -> Machine:
+        self._starts += 1
+        return Machine(self._starts, self.clock, self._died)
+
+    def _died(self, machine: Machine, why: str) -> None:
+        self.tell(f"process {machine.number} is killed {why}")
+        self.crashes.append(why)
+        asyncio.get_running_loop().call_soon(self.bury, machine)
+
+    def bury(self, machine: Machine) -> None:
+        """What is left of a dead process goes; the next one is started after a while."""
+        self.boundaries += machine.boundaries
+        self._sender = None
+        for process in (self.process, self.other):
+            if process is not None and process.machine is machine:
+                process.guard.kill()
+        machine.cancel_tasks()
+        for observer in self.observers:
+            observer.died(machine)
+        if self.other is not None and self.other.machine is machine:
+            self.other = None
+        if self.process is None or self.process.machine is not machine:
+            return
+        self.process = None
+        self.watch.machine, self.watch.ready_ms = None, 0
+        if machine.killed_with_power:
+            dice = self.mishaps.dice
+            left = self._disk.crash(dice.randrange if dice.randrange(2) else None)
+            self._disk = CrashDisk.of(left, machine)
+        self.start_later(self.away_s)
+
+    def start_later(self, delay_s: float) -> None:
+        """Start the next process, unless one is about to be started."""
+        if self._stop_starts or self.next_start is not None:
+            return
+        self.next_start = asyncio.get_running_loop().call_later(delay_s, self._start_now)
+
+    def _start_now(self) -> None:
+        self.next_start = None
+        if not self._stop_starts and self.process is None:
+            task = asyncio.get_running_loop().create_task(self.boot())
+            self._boots.add(task)
+            task.add_done_callback(self._boots.discard)
+
+    def engine(self) -> Engine:
+        """As configured."""
+        policy = self.setup.policy
+        manager = Manager(PositionManager(), policy, frozenset(self.setup.symbols), frozenset(policy.sides))
+        return Engine((manager,), self.setup.limits)
+
+    def make(self, machine: Machine, disk: CrashDisk, lease: Lease) -> Process:
+        """A guard on a machine, not started. Raises LedgerError and OSError."""
+        wire = Wire(
+            self.exchange.network,
+            machine,
+            on_send=self._on_send,
+            on_hear=self._on_hear,
+            on_lost=self._on_lost,
+        )
+        setup = self.setup
+        config = GuardConfig(
+            account=ACCOUNT,
+            mode=Mode.PAPER,
+            environment="paper",
+            position_mode=PositionMode.HEDGE if setup.hedge else PositionMode.ONE_WAY,
+            engine=self.engine(),
+            armed=True,
+            id_prefix=PREFIX,
+            endpoints=ENDPOINTS,
+            fee_symbol=setup.symbols[0],
+        )
+        world = GuardWorld(
+            transport=wire,
+            signer=self.exchange.signer(),
+            clock=machine,
+            entropy=SeededEntropy(f"{self.case.seed}/{machine.number}"),
+            disk=disk,
+            writer=InlineWriter(delay_s=setup.sync_ms / 1000),
+            lease=lease,
+            log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else _silent,
+        )
+        guard = machine.context.run(open_guard, config, world)
+        return Process(machine, guard, disk, wire, lease)
+
+    async def boot(self) -> None:
+        """Start a process on the disk as it is; when the venue cannot be reached, try again later."""
+        machine = self._machine()
+        self._disk = CrashDisk.of(self._disk, machine)
+        self.mishaps.prepare(machine, self._disk)
+        self.tell(f"process {machine.number} starts")
+        try:
+            process = self.process = self.make(machine, self._disk, Lease())
+        except Killed:
+            self.start_later(self.away_s)
+            return
+        except (LedgerError, OSError) as error:
+            if not self.mishaps.disk_is_ill:
+                self.watch.report("alive", f"the ledger cannot be opened: {error}")
+                self._stop_starts = True
+                return
+            machine.dead = True
+            self.start_later(RETRY_S)
+            return
+        self.watch.machine = machine
+        self.watch.forget()
+        await self.start(process)
+
+    def start_second(self, *, takes_over: bool) -> None:
+        """A second process on a copy of the disk: it takes the lease over, or waits for it in vain."""
+        first = self.process
+        if first is None:
+            return
+        machine = self._machine()
+        disk = CrashDisk.of(self._disk, machine)
+        first.lease.mine = not takes_over
+        self.tell(f"process {machine.number} starts beside process {first.machine.number}")
+        second = self.make(machine, disk, Lease(mine=takes_over))
+        self.other = second
+        if takes_over:
+            self.process, self.other, self._disk = second, first, disk
+            self.watch.machine, self.watch.ready_ms = machine, 0
+            self.watch.forget()
+        task = asyncio.get_running_loop().create_task(self.start(second))
+        self._boots.add(task)
+        task.add_done_callback(self._boots.discard)
+
+    async def start(self, process: Process) -> None:
+        """Start a made guard, inside its machine."""
+        machine = process.machine
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(process.guard.start(), context=machine.context)
+        await asyncio.wait([task])
+        if machine.dead:
+            if not task.cancelled():
+                task.exception()
+            return
+        error = task.exception() if not task.cancelled() else None
+        if error is None:
+            process.ready = True
+            if self.process is process:
+                self.watch.ready_ms = self.watch.now_ms()
+                self.tell(f"process {machine.number} is ready")
+            process.guard.owner.failed.add_done_callback(lambda future: self.failed(process, future.result()))
+            return
+        if not isinstance(error, VenueUnavailable):
+            self.failed(process, error)
+            return
+        self.tell(f"process {machine.number} could not start: {error}")
+        self.away_s = RETRY_S
+        machine.die("because it could not start")
+        self.crashes.pop()
+
+    def failed(self, process: Process, error: BaseException) -> None:
+        """The guard gave up by itself: expected of a disk that failed, a defect otherwise."""
+        if process.machine.dead:
+            return
+        if not (isinstance(error, (LedgerError, OSError)) and self.mishaps.disk_was_ill):
+            self.watch.report("alive", f"process {process.machine.number} failed: {error!r}")
+        self.away_s = RETRY_S
+        process.machine.die(f"because of {type(error).__name__}")
+        self.crashes.pop()
+
+    # --- people ---------------------------------------------------------------------------------------
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to the venue's control side. Raises ValueError."""
+        return self.exchange.control(method, path, body)
+
+    def price(self, symbol: str) -> Decimal:
+        """The last price of a market."""
+        market = self.control("GET", "/sim/v1/truth")["prices"][symbol]
+        return D(market["last"])
+
+    def act(self, act: Act) -> None:
+        """Somebody does something; what the venue refuses is not done."""
+        if act.do in OPERATOR:
+            self.operate(act)
+            return
+        if act.do == "move":
+            price = self.price(act.symbol) * (1 + act.amount / 10_000)
+            self.tell(f"the market of {act.symbol} jumps by {act.amount} bp to {price:.2f}")
+            self.control("POST", "/sim/v1/price", {"symbol": act.symbol, "price": f"{price:f}"})
+            return
+        body = body_of(act, self.watch.truth, self.price(act.symbol), hedge=self.setup.hedge)
+        if body is None:
+            return
+        self.tell(f"by hand: {act.do} {body}")
+        try:
+            self.control("POST", "/sim/v1/human", body)
+        except ValueError as refused:
+            self.tell(f"by hand: {act.do} was refused ({refused})")
+
+    def operate(self, act: Act) -> None:
+        """The operator of the guard."""
+        watch = self.watch
+        if act.do == "close_scope":
+            side = act.leg if self.setup.hedge else "BOTH"
+            watch.closing[act.symbol, side] = watch.now_ms()
+            self.command(OperatorAction.CLOSE, Scope(Product.USDM, act.symbol, PositionSide(side)))
+        elif self.command(OperatorAction(act.do)) and act.do == "kill":
+            watch.flattening_ms = watch.flattening_ms or watch.now_ms()
+
+    def command(self, action: OperatorAction, scope: Scope | None = None) -> bool:
+        """An operator's word to the running process; False when none runs that could hear it."""
+        process = self.process
+        if process is None or not process.ready or process.machine.dead:
+            return False
+        self.tell(f"operator: {action.value} {scope or 'everything'}")
+        host = GuardHost(process.guard)
+        process.guard.listeners.remove(host.news.record)
+        event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
+        try:
+            process.machine.context.run(host.command, event)
+        except Killed:
+            return False
+        return True
+
+    # --- the run --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Everything, from the first start to the verdicts."""
+        self.exchange.start()
+        await self.boot()
+        todo: list[tuple[int, int, Act | Fault]] = [(a.at_ms, 0, a) for a in self.case.acts]
+        todo += [(f.at_ms, 1, f) for f in self.case.faults]
+        for at_ms, _, item in sorted(todo, key=lambda t: t[:2]):
+            await self.until_ms(at_ms)
+            if isinstance(item, Act):
+                self.act(item)
+            else:
+                self.fault_counts[item.kind] = self.fault_counts.get(item.kind, 0) + 1
+                self.mishaps.happen(item)
+        await self.until_ms(self.setup.duration_ms)
+        self.mishaps.heal()
+        if any(KINDS[f.kind].blind for f in self.case.faults):
+            self.control("POST", "/sim/v1/faults", {"rules": [_CUT]})
+        await self.settle()
+        self.over = True
+        for observer in self.observers:
+            observer.over(self)
+        await self.finish()
+
+    async def until_ms(self, at_ms: int) -> None:
+        """Sleep until so long after the beginning."""
+        delay = at_ms / 1000 - (self.clock.now_ns() - self.start_ns) / SECOND
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    async def settle(self) -> None:
+        """Wait until every promise about rest holds, with an operator who answers to alarms; then watch the
+        quiet.
+        """
+        resting = [o for o in self.observers if hasattr(o, "complaints")]
+        calm = 0
+        for second in range(SETTLE_S):
+            await asyncio.sleep(1)
+            if second % 10 == 9:
+                self.acknowledge()
+            complaints = [c for o in resting for c in o.complaints()]  # type: ignore[attr-defined]  # asked above
+            calm = calm + 1 if not complaints and self.process is not None and self.process.ready else 0
+            if calm >= 4:
+                break
+        self.tell("at rest" if calm >= 4 else "not at rest")
+        for observer in self.observers:
+            if hasattr(observer, "begin_quiet"):
+                observer.begin_quiet()
+        await asyncio.sleep(QUIET_S)
+
+    def acknowledge(self) -> None:
+        """An operator looks and acknowledges what waits for a human."""
+        process = self.process
+        if process is None or not process.ready:
+            return
+        account = process.guard.owner.account
+        stuck = [k for k, s in account.scopes.items() if s.trust.value == "MANUAL_REVIEW"]
+        if stuck or process.guard.venue.status().halted or "venue_halt" in account.gates:
+            self.command(OperatorAction.ACK)
+        for key in stuck:
+            self.command(OperatorAction.ACK, key)
+
+    async def finish(self) -> None:
+        """Stop what runs; leave nothing behind."""
+        self._stop_starts = True
+        if self.next_start is not None:
+            self.next_start.cancel()
+        for process in (self.other, self.process):
+            if process is not None and not process.machine.dead:
+                self.boundaries += process.machine.boundaries
+                process.machine.disarm()
+                stop = process.guard.stop("the run is over")
+                await asyncio.get_running_loop().create_task(stop, context=process.machine.context)
+        self.exchange.close()
+        if self.exchange.network.pump.failure is not None:
+            raise self.exchange.network.pump.failure
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        if LEDGER in self._disk._files:  # noqa: SLF001 - the disk is part of this machine
+            self._digest.update(self._disk.read(LEDGER))
+        naked = next((o for o in self.observers if o.name == "naked"), None)
+        return Outcome(
+            seed=self.case.seed,
+            scenario=self.case.scenario,
+            violations=sorted(self.watch.violations, key=lambda v: v.at_ms),
+            events=self.watch.truth.frames,
+            requests=self.exchange.venue.desk.log.count,
+            faults=self.fault_counts,
+            crashes=self.crashes,
+            boundaries=self.boundaries,
+            naked_ms=getattr(naked, "lengths", []),
+            digest=self._digest.hexdigest(),
+            story=self.story,
+        )
+
+
+_CUT = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}}
+_DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRespType"})
+
+
+def _silent(_text: str) -> None:
+    """Nobody listens to the gateway's log."""
+
+
+def _frame_words(frame: dict[str, Any]) -> str:
+    kind = frame["e"]
+    if kind == "ACCOUNT_UPDATE":
+        rows = ", ".join(f"{p['s']} {p['ps']} {p['pa']} at {p['ep']}" for p in frame["a"].get("P", ()))
+        return f"position {rows or '(balances)'} [{frame['a'].get('m')}]"
+    o = frame.get("o", {})
+    name = o.get("caid") or o.get("c") or ""
+    where = o.get("tp") if kind == "ALGO_UPDATE" else o.get("p")
+    rest = f"{o.get('s')} {o.get('ps')} {o.get('S')} {o.get('o')} {o.get('q')} at {where} z={o.get('z', '')}"
+    return f"{kind} {o.get('x', '')}/{o.get('X', '')} {name} {rest} {o.get('rm', '')}".rstrip()
+
+
+def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False) -> Outcome:
+    """Run one case to its end on a virtual loop of its own."""
+    worlds: list[World] = []
+    dice_start = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
+
+    async def go(clock: LoopClock) -> None:
+        world = World(case, clock, observers=observers, tell=tell)
+        worlds.append(world)
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: _loop_error(world, context))
+        await world.run()
+
+    run_virtual(go, start_ns=dice_start)
+    return worlds[0].outcome()
+
+
+def _loop_error(world: World, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, (Killed, asyncio.CancelledError)):
+        return
+    world.watch.report("alive", f"the loop reported {context.get('message')}: {error!r}")

@@ -1,0 +1,295 @@
+"""Commands in this process: exit codes, one clear message, JSON and nothing else on stdout."""
+
+import io
+import json
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backstay.cli import exits
+from backstay.cli.main import app
+from backstay.cli.reference import page
+from backstay.core.records import Noted
+from backstay.ledger.disk import FileDisk
+from backstay.ledger.journal import Journal
+from backstay.ledger.opening import open_ledger
+from backstay.ledger.writers import InlineWriter
+
+from tests.cli.harness import run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ledger(folder, records=5):
+    disk = FileDisk(folder / "data")
+    path = "ledger/events.jsonl"
+    import asyncio
+
+    async def write():
+        journal = Journal(disk, path, start=open_ledger(disk, path).head, writer=InlineWriter())
+        for number in range(records):
+            journal.append(
+                Noted("fact", {"number": number}), at=1_780_000_000_000_000_000 + number, cause=number
+            )
+        journal.close()
+
+    asyncio.run(write())
+    return folder / "data" / path
+
+
+def test_help_is_quick_because_it_loads_nothing_heavy():
+    import subprocess
+
+    script = (
+        "import sys\nfrom backstay.cli.main import execute\n"
+        "try:\n    execute(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('pydantic', 'msgspec', 'aiohttp', 'asyncio', 'polars', 'cryptography', 'yaml', "
+        "'rich.live') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "demo" in done.stdout
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_page_of_commands_is_what_the_commands_say():
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert page(app) == text, "tools/write_reference.py writes it anew"
+
+
+def test_every_exit_code_has_its_meaning_on_the_page():
+    told = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
+    assert set(exits.MEANINGS) == set(exits.Exit)
+    assert [code for code in exits.Exit if f"| {int(code)} |" not in told] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dmeo"],
+        ["demo", "--sede", "1"],
+        ["demo", "--seed", "one"],
+        ["ledger", "why"],
+        ["positions", "list", "--sort", "size"],
+        ["positions", "close"],
+    ],
+)
+def test_a_usage_error_is_one_message_and_code_2(folder, capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("backstay: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["demo", "--duration", "10"], "--duration"),
+        (["demo", "--speed", "fast"], "--speed"),
+        (["demo", "--speed", "0"], "above 0"),
+        (["demo", "--feed", "BTCUSDT-missing.csv", "--headless"], "no such file"),
+        (["exchange", "serve", "--products", "usdm,spot"], "'spot' is not in this version"),
+        (["exchange", "serve", "--symbols", "BTCUSTD"], "did you mean BTCUSDT"),
+        (["exchange", "serve", "--api-key", "x"], "--api-secret"),
+        (["exchange", "serve", "--faults", "missing.yaml"], "missing.yaml cannot be read"),
+        (["positions", "list", "--min-age", "10"], "--min-age"),
+        (["positions", "list", "--status", "FINE"], "known are GUARDED"),
+        (["ledger", "verify"], "there is no ledger"),
+        (["ledger", "rebuild"], "no database"),
+        (["run", "-c", "missing.yaml"], "missing.yaml cannot be read"),
+    ],
+)
+def test_bad_input_is_one_message_that_says_what_and_code_2(folder, capsys, arguments, told):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["pause"], ["resume"], ["ack"], ["watch"]])
+def test_a_word_to_a_process_that_does_not_run_is_refused_with_3(folder, capsys, command):
+    code, out, err = run(capsys, *command)
+    assert (code, out) == (3, "")
+    assert "no process is running" in err
+
+
+def test_positions_without_a_process_in_paper_are_what_the_ledger_knew(folder, capsys):
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    assert code == 0
+    assert json.loads(out)["positions"] == []
+    assert json.loads(out)["source"] == "ledger"
+    code, out, _ = run(capsys, "positions", "status", "--json")
+    assert json.loads(out)["running"] is False
+
+
+def test_an_unconfirmed_kill_does_nothing_and_is_3(folder, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    code, out, err = run(capsys, "kill")
+    assert (code, out) == (3, "")
+    assert "--yes" in err
+
+
+def test_a_mode_that_sends_nothing_kills_nothing(folder, capsys, monkeypatch):
+    monkeypatch.setenv("EXECUTION_MODE", "DRY_RUN_PRIVATE")
+    (folder / "config.yaml").write_text("managers: []")
+    code, _, err = run(capsys, "kill", "--yes")
+    assert code == 3
+    assert "sends nothing" in err
+
+
+@pytest.mark.parametrize("mode", ["DEMO", "TESTNET", "LIVE"])
+def test_a_closed_switch_refuses_the_run_with_3_and_says_which(folder, capsys, mode):
+    (folder / "config.yaml").write_text(f"run: {{mode: {mode}}}\nmanagers: []")
+    code, _, err = run(capsys, "run")
+    assert code == 3
+    assert "run.enable_trading is not true" in err
+    assert not (folder / "data").exists()
+
+
+def test_missing_keys_are_2_and_named(folder, capsys):
+    (folder / "config.yaml").write_text("run: {mode: DEMO, enable_trading: true}\nmanagers: []")
+    code, _, err = run(capsys, "run")
+    assert code == 2
+    assert "BINANCE_DEMO_API_KEY" in err
+
+
+def test_a_data_folder_that_cannot_be_written_is_2(folder, capsys):
+    (folder / "file").write_text("")
+    (folder / "config.yaml").write_text("run: {data_dir: file/data}")
+    code, _, err = run(capsys, "run")
+    assert code == 2
+    assert "run.data_dir" in err
+
+
+def test_a_healthy_ledger_verifies_replays_and_explains(folder, capsys):
+    ledger(folder)
+    code, out, _ = run(capsys, "ledger", "verify", "--json")
+    assert code == 0
+    assert json.loads(out) == {"records": 5, "ok": True, "first_bad": None, "detail": ""}
+    code, out, _ = run(capsys, "ledger", "replay", "--json")
+    assert {"records", "state_digest", "decisions_digest", "records_per_s"} <= set(json.loads(out))
+    code, out, _ = run(capsys, "ledger", "why", "3", "--json")
+    told = json.loads(out)
+    assert [told["record"]["seq"], *(r["seq"] for r in told["causes"])] == [3, 2, 1]
+    assert [r["seq"] for r in told["consequences"]] == [4, 5]
+    code, out, _ = run(capsys, "ledger", "tail", "-n", "2", "--json")
+    assert [json.loads(line)["seq"] for line in out.splitlines()] == [4, 5]
+    code, out, _ = run(capsys, "ledger", "tail", "--data-dir", str(folder / "data"))
+    assert "fact (number 4)" in out
+
+
+def test_an_unknown_record_is_2(folder, capsys):
+    ledger(folder)
+    code, _, err = run(capsys, "ledger", "why", "99")
+    assert code == 2
+    assert "no record 99" in err
+
+
+def test_a_damaged_ledger_line_is_6_named_and_nothing_is_changed(folder, capsys):
+    path = ledger(folder)
+    damaged = path.read_bytes().replace(b'"number":2', b'"number":7')
+    path.write_bytes(damaged)
+    code, out, _ = run(capsys, "ledger", "verify", "--json")
+    assert code == 6
+    assert json.loads(out)["first_bad"] == 3
+    (folder / "config.yaml").write_text("dashboard: {port: 0}")
+    code, _, err = run(capsys, "run")
+    assert code == 6
+    assert "record 3" in err
+    assert path.read_bytes() == damaged
+    code, out, _ = run(capsys, "doctor", "--json")
+    assert code == 6
+    assert next(c for c in json.loads(out)["checks"] if c["name"] == "ledger")["state"] == "fail"
+
+
+@pytest.mark.parametrize("command", ["exchange", "demo", "run"])
+def test_a_port_in_use_is_2_and_named(folder, capsys, command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        (folder / "config.yaml").write_text(f"dashboard: {{port: {port}}}")
+        arguments = {"exchange": ["exchange", "serve", "--port", port], "demo": ["demo", "--port", port]}
+        code, out, err = run(capsys, *arguments.get(command, ["run"]))
+    assert (code, out) == (2, "")
+    assert f"port {port} on 127.0.0.1 is in use" in err
+
+
+def test_a_feed_with_missing_columns_is_2_and_names_them(folder, capsys):
+    (folder / "BTCUSDT-1m.csv").write_text("open_time,open\n1,2\n")
+    code, _, err = run(capsys, "exchange", "serve", "--feed", "BTCUSDT-1m.csv")
+    assert code == 2
+    assert "BTCUSDT-1m.csv" in err
+    assert "close" in err
+
+
+def test_the_short_demo_keeps_its_promises_and_prints_one_document(folder, capsys):
+    code, out, err = run(capsys, "demo", "--headless", "--duration", "5m", "--seed", "3", "--json")
+    figures = json.loads(out)
+    assert code == 0, err
+    assert figures["promises_held"] is True
+    assert figures["seed"] == 3
+    wanted = {
+        "positions_guarded", "stops_placed", "naked_ms", "unprotected_now", "duplicates", "foreign_touched",
+        "incidents", "incidents_survived", "ledger_verified", "promises_held", "seed", "wall_s",
+    }  # fmt: skip
+    assert wanted <= set(figures)
+    assert {"p50", "p99", "max"} <= set(figures["naked_ms"])
+
+
+def test_every_record_of_a_demo_is_told_in_words_and_replays_to_the_same_decisions(folder, capsys):
+    data = ["--data-dir", str(folder / "demo")]
+    code, _, err = run(capsys, "demo", "--headless", "--duration", "10m", "--seed", "5", *data)
+    assert code == 0, err
+    code, out, _ = run(capsys, "ledger", "tail", "-n", "100000", *data)
+    lines = out.splitlines()
+    assert len(lines) > 100
+    assert [line for line in lines if len(line.split()) < 3] == []
+    code, out, err = run(capsys, "ledger", "replay", "--json", *data)
+    assert code == 0, err
+    assert json.loads(out)["decisions_agree"] is True
+    sent = next(int(line.split()[0]) for line in lines if "place sent" in line)
+    code, out, _ = run(capsys, "ledger", "why", str(sent), *data)
+    assert code == 0
+    assert "because of" in out and "this record" in out
+
+
+def test_init_writes_what_can_be_read_and_keeps_secrets_apart(folder, capsys, monkeypatch):
+    monkeypatch.setenv("BINANCE_DEMO_API_KEY", "the-key")
+    monkeypatch.setenv("BINANCE_DEMO_API_SECRET", "the-secret")
+    arguments = ["init", "--yes", "--mode", "DEMO", "--symbols", "BTCUSDT", "--json"]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert len(json.loads(out)["written"]) == 2
+    assert (folder / ".env").stat().st_mode & 0o777 == 0o600
+    assert "the-secret" not in (folder / "config.yaml").read_text()
+    assert yaml.safe_load((folder / "config.yaml").read_text())["run"] == {
+        "mode": "DEMO",
+        "enable_trading": False,
+    }
+    code, _, err = run(capsys, *arguments)
+    assert code == 3
+    assert "--force" in err
+    code, _, err = run(capsys, "init", "--yes", "--force", "--mode", "PAPER", "--stop", "500%")
+    assert code == 2
+    assert "stop_loss" in err
+
+
+def test_doctor_in_paper_needs_neither_keys_nor_network(folder, capsys):
+    code, out, _ = run(capsys, "doctor", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["ok"]
+    assert {"config", "mode", "data folder", "lock", "ledger", "exchange"} <= {
+        c["name"] for c in document["checks"]
+    }
+
+
+def test_doctor_names_the_key_that_is_wrong(folder, capsys):
+    (folder / "config.yaml").write_text("run: {mod: PAPER}")
+    code, out, _ = run(capsys, "doctor", "--json")
+    assert code == 2
+    assert "did you mean run.mode" in json.loads(out)["checks"][0]["detail"]

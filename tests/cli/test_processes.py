@@ -1,0 +1,144 @@
+"""The program as its users have it: processes, signals, a socket, an exchange on real ports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backstay.app.exchange import API_KEY, API_SECRET
+
+from tests.app.venues import venue
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "backstay.cli.main"]
+
+
+@pytest.fixture
+def environ():
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BINANCE_", "BACKSTAY_", "EXECUTION_"))}
+    return {**kept, "BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
+
+
+def ask(folder, environ, *arguments):
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=60
+    )
+
+
+@contextmanager
+def running(folder, environ):
+    """`backstay run`; yields the process and what it said when it was ready."""
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--json"],
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            pytest.fail(process.stderr.read())
+        yield process, json.loads(line)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def protected(folder, environ):
+    """Watch the running process until its position has a stop; returns the row."""
+    done = ask(folder, environ, "watch", "--every", "100ms", "--count", "12", "--json")
+    for line in done.stdout.splitlines():
+        rows = json.loads(line)["positions"]
+        if rows and all(row["status"] == "GUARDED" for row in rows):
+            return rows[0]
+    return pytest.fail(f"no guarded position: {done.stdout[-2000:]} {done.stderr}")
+
+
+@pytest.mark.slow
+def test_a_run_guards_answers_refuses_a_second_and_leaves_orders_resting(tmp_path, environ):
+    with venue() as there:
+        document = there.config()
+        document["dashboard"] = {"port": 0}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
+        with running(tmp_path, environ) as (process, ready):
+            there.order("BTCUSDT", "BUY", "0.01")
+            row = protected(tmp_path, environ)
+            assert (row["protected"], row["side"]) == ("yes", "LONG")
+            with urllib.request.urlopen(f"{ready['page']}snapshot", timeout=10) as answer:
+                assert json.load(answer)["positions"][0]["id"] == row["id"]
+
+            second = ask(tmp_path, environ, "run")
+            assert second.returncode == 3
+            assert str(process.pid) in second.stderr
+            assert "Traceback" not in second.stderr
+
+            status = json.loads(ask(tmp_path, environ, "positions", "status", "--json").stdout)
+            assert status["counters"]["duplicates"] == 0
+            assert status["naked_ms"]["count"] == 1
+
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        truth = there.truth()
+        assert "STOP_MARKET" in json.dumps(truth), "the stop rests at the exchange"
+        assert (
+            json.loads(ask(tmp_path, environ, "ledger", "replay", "--json").stdout)["decisions_agree"] is True
+        )
+
+        with running(tmp_path, environ) as (process, ready):
+            assert ready["positions"]["open"] == 1
+            row = protected(tmp_path, environ)
+            closed = ask(
+                tmp_path, environ, "positions", "close", "--position-id", row["id"], "--yes", "--json"
+            )
+            assert closed.returncode == 0, closed.stderr
+            assert json.loads(closed.stdout)["closed"] == [row["id"]]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        assert json.loads(ask(tmp_path, environ, "ledger", "verify", "--json").stdout)["ok"] is True
+
+
+def test_exchange_serve_tells_where_it_is_and_ends_on_a_signal(tmp_path, environ):
+    process = subprocess.Popen(
+        [*COMMAND, "exchange", "serve", "--port", "0", "--control-port", "0", "--json"],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"{told['rest']}/fapi/v1/ping", timeout=10) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_the_tool_of_another_name_is_the_same_command(tmp_path, environ):
+    tool = [sys.executable, str(ROOT / "tools" / "manage_positions.py")]
+    done = subprocess.run(
+        [*tool, "list", "--format", "json"], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["positions"] == []
+    done = subprocess.run(
+        [*tool, "list", "--format", "xml"], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "text, json" in done.stderr

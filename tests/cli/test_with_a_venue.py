@@ -1,0 +1,127 @@
+"""Commands against a simulated venue on real sockets: what it refuses, and what works without a process."""
+
+import json
+import socket
+
+import yaml
+
+from tests.app.venues import venue
+from tests.cli.harness import run
+
+
+def configured(folder, document):
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+
+
+def check(document, name):
+    return next(c for c in document["checks"] if c["name"] == name)
+
+
+def test_a_symbol_that_does_not_exist_is_2_with_the_nearest(folder, keys, capsys):
+    with venue() as there:
+        document = there.config()
+        document["managers"][0]["symbols"] = ["BTCUSTD"]
+        configured(folder, document)
+        code, _, err = run(capsys, "run")
+        assert code == 2
+        assert "no BTCUSTD; did you mean BTCUSDT?" in err
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert code == 2, out
+        assert check(json.loads(out), "filters")["state"] == "fail"
+
+
+def test_a_hedge_configuration_on_a_one_way_account_is_2_and_sends_nothing(folder, keys, capsys):
+    with venue() as there:
+        there.order("BTCUSDT", "BUY", "0.01")
+        document = there.config()
+        document["account"] = {"position_mode": "hedge"}
+        configured(folder, document)
+        code, _, err = run(capsys, "run")
+        assert code == 2
+        assert "account.position_mode is hedge, and the account is in one_way mode" in err
+        assert not there.truth().get("algo_orders")
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert check(json.loads(out), "position mode")["state"] == "fail"
+
+
+def test_keys_without_futures_permission_are_5_and_told(folder, keys, capsys):
+    with venue(futures=False) as there:
+        configured(folder, there.config())
+        code, _, err = run(capsys, "run")
+        assert code == 5
+        assert "futures" in err
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert code == 5
+        assert any(c["state"] == "fail" and c["exit_code"] == 5 for c in json.loads(out)["checks"])
+
+
+def test_a_wrong_secret_is_5_and_is_not_shown(folder, keys, capsys, monkeypatch):
+    monkeypatch.setenv("BINANCE_DEMO_API_SECRET", "a-wrong-secret")
+    with venue() as there:
+        configured(folder, there.config())
+        code, out, err = run(capsys, "positions", "list", "--json")
+        assert (code, out) == (5, "")
+        assert "-1022" in err
+        assert "a-wrong-secret" not in err
+
+
+def test_an_exchange_that_cannot_be_reached_is_5(folder, keys, capsys):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    document = {
+        "run": {"mode": "DEMO", "enable_trading": True},
+        "endpoints": {"usdm": {"rest": f"http://127.0.0.1:{port}"}},
+        "managers": [],
+    }
+    configured(folder, document)
+    code, out, err = run(capsys, "positions", "list")
+    assert (code, out) == (5, "")
+    assert f"127.0.0.1:{port}" in err
+
+
+def test_doctor_finds_an_unprotected_position_and_says_what_to_do(folder, keys, capsys):
+    with venue() as there:
+        configured(folder, there.config())
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert code == 0, out
+        there.order("BTCUSDT", "BUY", "0.01")
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert code == 4
+        found = check(json.loads(out), "positions")
+        assert "BTCUSDT-BOTH" in found["detail"]
+        assert "backstay run" in found["todo"]
+
+
+def test_kill_without_a_process_closes_what_is_managed_and_leaves_the_rest(folder, keys, capsys):
+    with venue() as there:
+        there.order("BTCUSDT", "BUY", "0.01")
+        there.order("ETHUSDT", "SELL", "0.5")
+        configured(folder, there.config())
+        code, out, err = run(capsys, "kill", "--yes", "--json")
+        assert code == 0, err
+        document = json.loads(out)
+        assert document["closed"] == ["usdm:BTCUSDT:BOTH"]
+        assert document["left_alone"] == ["usdm:ETHUSDT:BOTH"]
+        assert document["verified"] is True
+        code, out, _ = run(capsys, "positions", "list", "--json")
+        assert [row["symbol"] for row in json.loads(out)["positions"]] == ["ETHUSDT"]
+        code, out, _ = run(capsys, "ledger", "verify", "--json")
+        assert code == 0
+
+
+def test_close_without_a_process_closes_one_position(folder, keys, capsys):
+    with venue() as there:
+        there.order("BTCUSDT", "SELL", "0.01")
+        configured(folder, there.config())
+        code, _, err = run(capsys, "positions", "close", "--position-id", "ETHUSDT", "--yes")
+        assert code == 2
+        assert "no open position" in err
+        code, out, err = run(capsys, "positions", "close", "--position-id", "BTCUSDT", "--yes", "--json")
+        assert code in {0, 4}, err
+        if code == 4:  # nobody has vouched for its state yet
+            code, out, err = run(
+                capsys, "positions", "close", "--position-id", "BTCUSDT", "--force", "--yes", "--json"
+            )
+        assert code == 0, err
+        assert json.loads(out)["closed"] == ["usdm:BTCUSDT:BOTH"]

@@ -1,0 +1,135 @@
+"""Recovery: its reasons, its end, and what a restart doubts (4.1, 5.1, R-12)."""
+
+from backstay.core.contexts import Phase
+from backstay.core.decisions import Converged, Recover, Wait
+from backstay.core.events import AnswerClass, Effect, RecoveryEnded, RecoveryStarted
+from backstay.core.recovery import ATTEMPTS_MAX, BACKOFF
+from backstay.core.types import (
+    Action,
+    AlgoStatus,
+    Role,
+    Subject,
+    Trust,
+)
+from backstay.testing import evidence
+from backstay.testing.evidence import algo
+
+from tests.core.scenes import at_rest, invisible, long_of, own, said
+from tests.core.wishes import guarded, ladder
+
+# --- recovery itself ----------------------------------------------------------------------------
+
+
+def test_4_1_recovery_backs_off_and_ends_with_a_human_after_five_failed_reads():
+    scene = at_rest(guarded())
+    scene.fold(evidence.unanswered(evidence.request(own(scene, Role.TP), Action.CANCEL)))
+    from backstay.core.events import TrustLost
+
+    scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
+    for n in range(ATTEMPTS_MAX):
+        assert scene.state.trust is Trust.RECOVERY_REQUIRED
+        began = scene.now
+        scene.recover(failure="no answer")
+        if n < ATTEMPTS_MAX - 1:
+            assert scene.state.retry_at == began + BACKOFF[n]
+    assert scene.state.trust is Trust.MANUAL_REVIEW
+    assert scene.step() == Wait("manual_review")
+
+
+def test_4_1_an_acknowledgement_leads_to_a_fresh_read_never_straight_to_trust():
+    from backstay.core.events import OperatorAction, OperatorCommand, TrustLost
+
+    scene = at_rest(guarded())
+    scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
+    for _ in range(ATTEMPTS_MAX):
+        scene.recover(failure="no answer")
+    scene.fold(OperatorCommand(action=OperatorAction.ACK, who="me", scope=scene.key))
+    assert scene.state.trust is Trust.RECOVERY_REQUIRED
+    scene.recover()
+    assert scene.state.trusted
+
+
+def test_4_1_rounds_that_could_read_are_no_failures():
+    """An unknown outcome may take many rounds; one bad read after them calls for nobody."""
+    scene, _ = invisible(policy=guarded(sized=True))
+    for _ in range(7):
+        scene.recover()
+    scene.recover(failure="no answer")
+    assert scene.state.trust is Trust.RECOVERY_REQUIRED
+
+
+def test_4_1_a_reason_that_arises_during_the_recovery_keeps_it_from_ending_in_trust():
+    from backstay.core.events import TrustLost
+
+    scene = at_rest(guarded())
+    scene.fold(TrustLost(reason="clock", scopes=(scene.key,)), RecoveryStarted(scopes=(scene.key,)))
+    scene.fold(*scene.venue.reads(), TrustLost(reason="unidentified_event", scopes=(scene.key,)))
+    scene.fold(RecoveryEnded(subjects=(Subject.POSITIONS,), scopes=(scene.key,)))
+    assert scene.state.trust is Trust.RECOVERY_REQUIRED
+    assert scene.state.reasons == ("unidentified_event",)
+
+
+def test_5_1_recovery_that_finds_everything_as_it_was_sends_nothing():
+    scene = at_rest(guarded(ladder()))
+    from backstay.core.events import TrustLost
+
+    epoch = scene.state.trust_epoch
+    scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
+    scene.recover()
+    assert scene.state.trust_epoch == epoch + 1
+    assert scene.step() == Converged()
+
+
+def test_4_3_a_stop_that_is_stuck_in_triggering_does_not_keep_the_position_bare():
+    """The venue shows it for ever; what matters is that another stop protects."""
+    scene = at_rest(guarded(sized=True))
+    sl = own(scene, Role.SL)
+    scene.venue.algos[sl.ctx_id] = stuck = algo(
+        AlgoStatus.TRIGGERING,
+        algo_id=sl.order_id,
+        client_id=sl.ctx_id,
+        at=90_000,
+        trigger="57000.0",
+        quantity="0.010",
+    )
+    scene.fold(stuck)
+    scene.tick(3_100)
+    assert scene.step() == Recover(("trigger_unresolved",))
+    scene.recover()
+    assert scene.state.trusted
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+    scene.confirm()
+    assert scene.state.naked_since == 0
+    scene.rest()
+    assert sl.ctx_id not in {r.ctx_id for r in scene.requests if r.action is Action.CANCEL}
+
+
+def test_r12_a_restart_doubts_what_was_under_way_and_adopts_what_it_finds():
+    scene = long_of(guarded())
+    scene.step()
+    from msgspec.structs import replace
+
+    from backstay.testing.scene import ask
+
+    sl, tp = scene.waiting
+    scene.venue.place(ask(sl.context))
+    scene.fold(replace(evidence.run(), writer=2))
+    assert {c.phase for c in scene.state.contexts.values()} == {Phase.UNKNOWN}
+    assert scene.state.trust is Trust.UNHYDRATED
+    scene.tick(6_500)
+    scene.recover()
+    assert scene.state.contexts[sl.ctx_id].phase is Phase.ARMED
+    assert scene.state.contexts[tp.ctx_id].phase is Phase.ABSENT
+    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+
+
+def test_8_1_gone_on_a_cancel_whose_end_never_comes_is_read_not_believed():
+    scene = at_rest(guarded(ladder()))
+    scene.want(guarded())
+    scene.step()
+    cancel = scene.waiting[0]
+    scene.refuse(cancel, Effect.GONE, answer=AnswerClass.STALE)
+    scene.tick(600)
+    assert isinstance(scene.step(), Recover)
+    scene.recover()
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])

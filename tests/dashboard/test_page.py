@@ -1,0 +1,151 @@
+"""The page in a real browser; skipped where there is none."""
+
+import asyncio
+import os
+import shutil
+
+import pytest
+
+from backstay.dashboard.server import serve_page
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def browser_path():
+    names = (os.environ.get("BACKSTAY_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+pytestmark = pytest.mark.skipif(
+    browser_path() is None, reason="no Chromium found (BACKSTAY_CHROMIUM names one)"
+)
+
+
+def position(**changes):
+    return {
+        "id": "BTCUSDT-BOTH-1",
+        "symbol": "BTCUSDT",
+        "product": "usdm",
+        "side": "LONG",
+        "quantity": "0.02",
+        "entry_price": "76969.123456789",
+        "entry_time": "2026-11-01T10:00:00+00:00",
+        "mark_price": "77013.19",
+        "unrealised_pnl": {"quote": "-0.884", "percent": "-0.06"},
+        "age": 4000,
+        "stop": {"price": "73120.6", "state": "ARMED"},
+        "take_profit": {"price": "78123.6", "state": "LIVE", "levels": 2},
+        "dca": {"done": 1, "total": 3, "next_price": "76199.3"},
+        "distance_to_liquidation": "48.2",
+        "protected": "yes",
+        "protected_since": "2026-11-01T10:00:00+00:00",
+        "unprotected_since": None,
+        "status": "GUARDED",
+    } | changes
+
+
+def document(rows, grade="ok", why="all as it should be"):
+    return {
+        "status": {
+            "account": "main",
+            "mode": "DEMO",
+            "now": "2026-11-01T11:00:00+00:00",
+            "health": {"grade": grade, "why": why},
+            "positions": {"open": len(rows), "protected": 1, "unprotected": len(rows) - 1},
+            "naked_ms": {"p50": 7.5, "p99": 9.0, "max": 9.0, "count": 3},
+            "counters": {"stops_placed": 3, "duplicates": 0, "foreign_touched": 0, "incidents": 0},
+            "streams": {"private": "up", "orders": "up", "market": "down"},
+            "last_event_age_s": 2,
+            "gates": [{"gate": "operator_pause", "reason": "paused by anna"}],
+            "news": [
+                {
+                    "seq": 1,
+                    "at": "2026-11-01T10:59:00+00:00",
+                    "grade": "warn",
+                    "text": "<b>not markup</b>" + "x" * 90,
+                }
+            ],
+        },
+        "positions": rows,
+    }
+
+
+def looked_at(talk, snapshot, width, height):
+    """Open the page in a window of that size and hand it to `talk`; errors on the page fail the test."""
+
+    async def run():
+        from playwright.async_api import async_playwright
+
+        served = await serve_page("127.0.0.1", 0, snapshot)
+        wrong = []
+        try:
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+                window = await browser.new_page(viewport={"width": width, "height": height})
+                window.on("pageerror", lambda error: wrong.append(str(error)))
+                window.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
+                await window.goto(served.url)
+                await window.wait_for_selector("body[data-life=alive]")
+                assert wrong == []
+                await talk(window, served)
+                await browser.close()
+        finally:
+            await served.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width, height):
+    naked = position(
+        id="ETHUSDT-BOTH-1",
+        symbol="ETHUSDT",
+        stop={"price": None, "state": "NONE"},
+        protected="no",
+        unprotected_since="2026-11-01T10:58:00+00:00",
+        status="UNPROTECTED",
+    )
+    state = document([position(), naked], "alarm", "ETHUSDT-BOTH-1 without a stop")
+
+    async def talk(window, _served):
+        wide = await window.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, "nothing may stick out to the side"
+        cells = await window.eval_on_selector_all(
+            ".cell", "all => all.filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.textContent)"
+        )
+        assert cells == []
+        badges = await window.eval_on_selector_all(".position .badge", "all => all.map(b => b.textContent)")
+        assert badges == ["protected", "NO STOP since 10:58:00"]
+        assert await window.text_content("#verdict-word") == "Alarm"
+        assert "(1 without stop)" in await window.title()
+        assert await window.text_content("#mode") == "DEMO"
+        assert "paused by anna" in await window.text_content("#works")
+
+    looked_at(talk, lambda: state, width, height)
+
+
+def test_text_from_the_ledger_never_becomes_markup():
+    async def talk(window, _served):
+        assert await window.locator("#news b").count() == 0
+        assert "<b>not markup</b>" in await window.text_content("#news")
+
+    looked_at(talk, lambda: document([position()]), 1280, 900)
+
+
+def test_a_dead_engine_looks_dead():
+    async def talk(window, served):
+        assert await window.is_hidden("#dead")
+        await served.close()
+        await window.wait_for_selector("body[data-life=dead]", timeout=10_000)
+        assert "No sign of life" in await window.text_content("#dead")
+        assert "DEAD" in await window.title()
+
+    looked_at(talk, lambda: document([position()]), 1280, 900)
