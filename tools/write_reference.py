@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the generated pages anew: docs/reference/cli.md, and the tables of docs/reference/configuration.md."""
+"""Writes the generated pages: docs/reference/cli.md, and the tables of docs/reference/configuration.md."""
 
 from pathlib import Path
 

@@ -8,6 +8,7 @@ What a client says of itself is not in it.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 STOPS = ("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET")
@@ -146,8 +147,13 @@ class _Watch:
             else:
                 self._clothed(leg)
             takers = [o for o in closing if not o.stop]
-            for purpose, orders in (("stop", stops), ("profit", takers)):
-                extra = _surplus([o for o in orders if o.own], size)
+            entries = sum(1 for o in self._orders.values() if o.leg == name and o.own and not o.exits)
+            extras = {
+                "stop": _surplus([o for o in stops if o.own], size),
+                "profit": _surplus([o for o in takers if o.own], size),
+                "entry": max(0, entries - 1),
+            }
+            for purpose, extra in extras.items():
                 leg.surplus[purpose] = self._outlived(leg.surplus.get(purpose, []), extra)
 
     def _outlived(self, since: list[int], extra: int) -> list[int]:
@@ -278,5 +284,5 @@ def _double_entries(truth: Mapping[str, Any], intended: Mapping[str, Decimal]) -
         wanted = intended.get(leg, Decimal(0))
         if order["origin"] == "api" and not order["reduceOnly"] and side == ("BUY" if wanted > 0 else "SELL"):
             opening[leg] = opening.get(leg, Decimal(0)) + Decimal(order["executedQty"])
-    return sum(int((opening.get(leg, Decimal(0)) / abs(wanted)).__ceil__()) - 1
-               for leg, wanted in intended.items() if wanted and opening.get(leg, Decimal(0)) > abs(wanted))
+    times = (ceil(opening.get(leg, Decimal(0)) / abs(wanted)) for leg, wanted in intended.items() if wanted)
+    return sum(max(0, n - 1) for n in times)

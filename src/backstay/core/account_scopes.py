@@ -50,7 +50,7 @@ def each(account: A, keys: Iterable[Scope], change: Callable[[ScopeState], Scope
 
 
 def of_symbol(account: A, symbol: str) -> list[Scope]:
-    """The known scopes of a symbol. It asks for each name that there can be: a scan grows with the account."""
+    """The known scopes of a symbol, asked for by every name there can be: a scan grows with the account."""
     scopes = account.scopes
     return [k for p in Product for side in PositionSide if (k := scope_of(p, symbol, side)) in scopes]
 

@@ -9,37 +9,21 @@ the equal custom id when it is not, because the child's reports normally come fi
 
 from backstay.core.contexts import Phase
 from backstay.core.events import AlgoReport
-from backstay.core.orders import Evidence
+from backstay.core.orders import BEFORE, SENDING, Evidence
 from backstay.core.types import AlgoStatus
 
 P, E = Phase, Evidence
 
-_BEFORE = (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)
-_LIVING = (*_BEFORE, P.ARMED, P.TRIGGERING, P.TRIGGERED, P.ABSENT)
+_LIVING = (*BEFORE, P.ARMED, P.TRIGGERING, P.TRIGGERED, P.ABSENT)
 
 TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
-    (P.PRE_ARMED, E.SENT): P.IN_FLIGHT,
-    (P.PRE_ARMED, E.DROPPED): P.ABSENT,
-    (P.PRE_ARMED, E.RESTARTED): P.UNKNOWN,
-    (P.REGISTERED, E.SENT): P.IN_FLIGHT,
-    (P.REGISTERED, E.DROPPED): P.ABSENT,
-    (P.REGISTERED, E.RESTARTED): P.UNKNOWN,
-    (P.IN_FLIGHT, E.ACCEPTED): P.ACCEPTED,
-    (P.IN_FLIGHT, E.REFUSED): P.REJECTED,
-    (P.IN_FLIGHT, E.UNKNOWN_OUTCOME): P.UNKNOWN,
-    (P.IN_FLIGHT, E.RESTARTED): P.UNKNOWN,
-    (P.IN_FLIGHT, E.DROPPED): P.ABSENT,
-    (P.UNKNOWN, E.REFUSED): P.REJECTED,
-    (P.UNKNOWN, E.ACCEPTED): P.ACCEPTED,
-    (P.ACCEPTED, E.RESTARTED): P.UNKNOWN,
+    **SENDING,
     (P.ARMED, E.LEFT_SNAPSHOT): P.UNKNOWN,
     (P.TRIGGERING, E.LEFT_SNAPSHOT): P.UNKNOWN,
     (P.TRIGGERED, E.LEFT_SNAPSHOT): P.UNKNOWN,
-    (P.UNKNOWN, E.PROVEN_ABSENT): P.ABSENT,
-    (P.ACCEPTED, E.PROVEN_ABSENT): P.ABSENT,
-    **{(p, E.NEW): P.ARMED for p in (*_BEFORE, P.ABSENT)},
-    **{(p, E.TRIGGERING): P.TRIGGERING for p in (*_BEFORE, P.ARMED, P.ABSENT)},
-    **{(p, E.TRIGGERED): P.TRIGGERED for p in (*_BEFORE, P.ARMED, P.TRIGGERING, P.ABSENT)},
+    **{(p, E.NEW): P.ARMED for p in (*BEFORE, P.ABSENT)},
+    **{(p, E.TRIGGERING): P.TRIGGERING for p in (*BEFORE, P.ARMED, P.ABSENT)},
+    **{(p, E.TRIGGERED): P.TRIGGERED for p in (*BEFORE, P.ARMED, P.TRIGGERING, P.ABSENT)},
     **{(p, E.FINISHED): P.FINISHED for p in _LIVING},
     **{(p, E.CANCELED): P.CANCELED for p in _LIVING},
     **{(p, E.EXPIRED): P.EXPIRED for p in _LIVING},

@@ -42,10 +42,11 @@ class Evidence(StrEnum):
 
 P, E = Phase, Evidence
 
-_BEFORE = (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)
-_LIVING = (*_BEFORE, P.LIVE, P.PARTIAL, P.ABSENT)
+BEFORE = (P.PRE_ARMED, P.REGISTERED, P.IN_FLIGHT, P.ACCEPTED, P.UNKNOWN)
+"""Phases in which nothing has proven the order yet."""
+_LIVING = (*BEFORE, P.LIVE, P.PARTIAL, P.ABSENT)
 
-TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
+SENDING: dict[tuple[Phase, Evidence], Phase] = {
     (P.PRE_ARMED, E.SENT): P.IN_FLIGHT,
     (P.PRE_ARMED, E.DROPPED): P.ABSENT,
     (P.PRE_ARMED, E.RESTARTED): P.UNKNOWN,
@@ -60,14 +61,19 @@ TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
     (P.UNKNOWN, E.REFUSED): P.REJECTED,
     (P.UNKNOWN, E.ACCEPTED): P.ACCEPTED,
     (P.ACCEPTED, E.RESTARTED): P.UNKNOWN,
-    (P.LIVE, E.LEFT_SNAPSHOT): P.UNKNOWN,
-    (P.PARTIAL, E.LEFT_SNAPSHOT): P.UNKNOWN,
     (P.UNKNOWN, E.PROVEN_ABSENT): P.ABSENT,
     (P.ACCEPTED, E.PROVEN_ABSENT): P.ABSENT,
+}
+"""The way of every order of ours from paper to proof, the same on both surfaces."""
+
+TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
+    **SENDING,
+    (P.LIVE, E.LEFT_SNAPSHOT): P.UNKNOWN,
+    (P.PARTIAL, E.LEFT_SNAPSHOT): P.UNKNOWN,
     # A report proves the order whatever we concluded before: a pre-armed or registered order that the venue
     # knows was sent, and its record was lost with the process (R-12); an "absent" one that shows up is ours
     # and must be found surplus rather than rest unseen (X-4).
-    **{(p, E.NEW): P.LIVE for p in (*_BEFORE, P.ABSENT)},
+    **{(p, E.NEW): P.LIVE for p in (*BEFORE, P.ABSENT)},
     **{(p, E.PARTIAL): P.PARTIAL for p in _LIVING},
     **{(p, E.FILLED): P.FILLED for p in _LIVING},
     **{(p, E.CANCELED): P.CANCELED for p in _LIVING},

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -218,6 +218,13 @@ def funding_info(world: World, params: rq.Params) -> list[Json]:
     ]
 
 
+class Timed(Protocol):
+    """Whatever knows the venue's time."""
+
+    @property
+    def now(self) -> int: ...
+
+
 class DayStats(msgspec.Struct, frozen=True):
     """The last 24 hours of trades, from one-minute bars; `minute` is the running bar's opening."""
 
@@ -233,7 +240,7 @@ class DayStats(msgspec.Struct, frozen=True):
     last_id: int
 
 
-def day_stats(world: World, market: Market) -> DayStats:
+def day_stats(world: Timed, market: Market) -> DayStats:
     """The statistics of now: those of the finished bars (kept for the running minute) and the running bar."""
     running = market.bars.bars[-1]
     known: DayStats | None = market.day_stats
@@ -254,7 +261,7 @@ def day_stats(world: World, market: Market) -> DayStats:
     )
 
 
-def _finished(world: World, market: Market) -> DayStats:
+def _finished(world: Timed, market: Market) -> DayStats:
     running = market.bars.bars[-1]
     oldest = world.now - DAY - MINUTE
     bars = [b for b in market.bars.bars if b.open_at >= oldest and b is not running]
