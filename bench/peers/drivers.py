@@ -106,8 +106,10 @@ class Backstay(Client):
 
     def command(self, stage: Stage, *, enter: bool) -> tuple[list[str], dict[str, str]]:
         program = Path(sys.executable).parent / "backstay"
-        keys = {"BINANCE_DEMO_API_KEY": KEY, "BINANCE_DEMO_API_SECRET": SECRET}
-        return [str(program), "run", "--json"], keys
+        more = {"BINANCE_DEMO_API_KEY": KEY, "BINANCE_DEMO_API_SECRET": SECRET}
+        if "PYTHONPATH" in os.environ:
+            more["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        return [str(program), "run", "--json"], more
 
     def ready(self) -> bool:
         """It has taken the account over as often as it was started."""

@@ -33,6 +33,10 @@ PAST_S = 2 * 3600
 """How long the market has been there when a client comes: clients ask for candles."""
 
 
+class VenueFailedError(RuntimeError):
+    """The venue itself broke down, so nothing that was seen on it counts."""
+
+
 class CalmFeed:
     """BTCUSDT at one price: a tick to and fro, four quotes and trades a second, a mark each second."""
 
@@ -148,11 +152,14 @@ async def stage(*, hedge: bool = False, fill_before_triggered: bool = False) -> 
         seed=1,
         settings=ServerSettings(**unrouted),
     )
+    broken: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: broken.append(repr(context.get("exception", context))))
     served = await serve(venue)
-    on_stage = Stage(served, engine)
     try:
-        yield on_stage
-        if served.pump.failure is not None:
-            raise served.pump.failure
+        yield Stage(served, engine)
+        if served.pump.failure is not None or broken:
+            raise VenueFailedError(repr(served.pump.failure) if not broken else broken[0])
     finally:
         await served.close()
+        loop.set_exception_handler(None)

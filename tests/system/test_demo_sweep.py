@@ -65,11 +65,11 @@ POLICIES = [
 ]
 
 
-@pytest.mark.parametrize("hedge", [False, True], ids=["one-way", "hedge"])
 @pytest.mark.parametrize("seed", range(12))
-def test_the_promises_of_the_demo_hold_and_its_ledger_replays(tmp_path, seed, hedge):
+def test_the_promises_of_the_demo_hold_and_its_ledger_replays(tmp_path, seed):
+    hedge = seed >= len(POLICIES)
     options = DemoOptions(
-        speed=0.0, data_dir=str(tmp_path), feed="synthetic", duration_s=900, seed=seed, hedge=hedge
+        speed=0.0, data_dir=str(tmp_path), feed="synthetic", duration_s=600, seed=seed, hedge=hedge
     )
     feed = demo_feed(options)
     policy = POLICIES[seed % len(POLICIES)]

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -87,6 +88,8 @@ class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
     ledger_verified: bool
     ledger_records: int
     events: int
+    by_hand: dict[str, int]
+    """What the scripted owner did, by kind, as far as the venue took it."""
     promises_held: bool
     broken: list[str]
     seed: int
@@ -127,6 +130,8 @@ class Demo:
         self.disturbed: list[tuple[int, int]] = []
         """Venue ms during which an incident was going on."""
         self._starts = 0
+        self._events_before = 0
+        self._by_hand: Counter[str] = Counter()
         self.listeners: list[Callable[[Guard], None]] = []
 
     # --- the guard ----------------------------------------------------------------------------------
@@ -159,6 +164,8 @@ class Demo:
                 log=lambda text: self.tell(f"gateway: {text}"),
             ),
         )
+        if self.guard is not None:
+            self._events_before += self.guard.owner.stats.events
         self.guard = guard
         await guard.start()
         for listener in self.listeners:
@@ -217,6 +224,7 @@ class Demo:
             except ValueError as refused:
                 self.tell(f"by hand: {action.kind} {action.symbol} was refused ({refused})")
             else:
+                self._by_hand[f"{action.kind} {action.leg.lower()}"] += 1
                 self.tell(f"by hand: {action.kind} {action.leg} {action.symbol}")
 
     async def _incidents(self) -> None:
@@ -300,7 +308,8 @@ class Demo:
             incidents_survived=self.survived,
             ledger_verified=checked.ok,
             ledger_records=checked.records,
-            events=self.guard.owner.stats.events if self.guard is not None else 0,
+            events=self._events_before + (self.guard.owner.stats.events if self.guard is not None else 0),
+            by_hand=dict(sorted(self._by_hand.items())),
             promises_held=not broken,
             broken=broken,
             seed=self.options.seed,

@@ -122,8 +122,10 @@ def _account(account: A, e: AccountReport, now: TimeNs) -> A:
                 scopes[key] = after
     changes: dict[str, Any] = {} if scopes is None else {"scopes": scopes}
     if e.balances and e.at >= account.balances_at:
-        if any(account.balances.get(b.asset) != _wallet(account, b) for b in e.balances):
-            changes["balances"] = {**account.balances, **{b.asset: _wallet(account, b) for b in e.balances}}
+        wallets = {b.asset: _wallet(account, b) for b in e.balances}
+        known = account.balances
+        if any(known.get(asset) != wallet for asset, wallet in wallets.items()):
+            changes["balances"] = known | wallets
             scopes = _margin_freed(scopes if scopes is not None else account.scopes)
             changes["scopes"] = scopes
         if e.at > account.balances_at:

@@ -6,6 +6,7 @@ from backstay.core import confirmations, recovery, requests, scope
 from backstay.core.account_scopes import each, gate, of_symbol, scope_state, with_scope
 from backstay.core.events import (
     AnswerReceived,
+    Effect,
     GateChanged,
     OperatorAction,
     OperatorCommand,
@@ -23,6 +24,9 @@ from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, Scope, Subject, TimeNs
 
 A = AccountState
+
+
+_HALTING = frozenset({Effect.BANNED, Effect.KEYS})
 
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
@@ -50,7 +54,7 @@ def dropped(account: A, e: RequestDropped, now: TimeNs) -> A:
 
 def answered(account: A, e: AnswerReceived, now: TimeNs) -> A:
     after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
-    if e.effect.value in ("banned", "keys"):
+    if e.effect in _HALTING:
         after = gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
     return after
 

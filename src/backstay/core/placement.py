@@ -49,7 +49,7 @@ def change(s: ScopeState, slot: Slot, held: list[OrderContext], generation: int)
         return _amend(s, slot, newest, row)
     if newest.surface is Surface.ALGO and not (slot.close_position and conflict(s, slot)):
         return place(s, slot, generation, "replaced")
-    return _cancel(s, newest, "replaced")
+    return cancel(s, newest, "replaced")
 
 
 def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> Intent:
@@ -57,7 +57,7 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
     quantity = slot.quantity if slot.quantity is not None else row.quantity
     total = row.filled + quantity
     if total <= row.filled or row.side is not slot.side or not_amendable(s, ctx):
-        return _cancel(s, ctx, "not_amendable")
+        return cancel(s, ctx, "not_amendable")
     return Intent(
         action=Action.AMEND,
         key=slot.key,
@@ -70,7 +70,7 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
     )
 
 
-def _cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
+def cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
     return Intent(
         action=Action.CANCEL,
         key=ctx.key,

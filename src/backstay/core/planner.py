@@ -17,12 +17,12 @@ import msgspec
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
 from backstay.core.confirmations import PAIR_DEADLINE
-from backstay.core.contexts import TERMINAL, OrderContext, Phase, Premise
+from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
 from backstay.core.lost_stop import lost_stop
-from backstay.core.placement import change, conflict
+from backstay.core.placement import cancel, change, conflict
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.state import Block, Pending, ScopeState
@@ -272,17 +272,6 @@ def _cleanup(s: ScopeState, v: Verdicts, now: TimeNs) -> Decision | None:
         return None
     doomed.sort(key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
     return Act(Family.CLEANUP, tuple(cancel(s, c, "surplus") for c in doomed), "surplus")
-
-
-def cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
-    return Intent(
-        action=Action.CANCEL,
-        key=ctx.key,
-        premise=Premise(s.epoch, s.position.quantity),
-        target=ctx.ctx_id,
-        surface=ctx.surface,
-        reason=reason,
-    )
 
 
 def _stop_missing(field: Field, v: Verdicts) -> bool:

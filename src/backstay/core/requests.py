@@ -18,12 +18,14 @@ from backstay.core.rejections import hold_for, treatment
 from backstay.core.scope import lose_trust, naked
 from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
-from backstay.core.types import EXPOSING, MS, Action, Direction, Role, Surface, TimeNs
+from backstay.core.types import CONDITIONAL, EXPOSING, MS, Action, Direction, Role, TimeNs
+
+CONTEXTS_KEPT = 64
 
 
 def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
     """The phase after `evidence`, by the table of the context's surface."""
-    table = algo_orders.TRANSITIONS if ctx.surface is Surface.ALGO else orders.TRANSITIONS
+    table = algo_orders.TRANSITIONS if ctx.slot.kind in CONDITIONAL else orders.TRANSITIONS
     return table.get((ctx.phase, evidence), ctx.phase)
 
 
@@ -64,7 +66,24 @@ def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now:
         if pre_armed or target is None or request.ctx_id in pendings:
             continue
         pendings[request.ctx_id] = _pending(request, target, now)
+    if len(contexts) > CONTEXTS_KEPT:
+        contexts = _without_old_stops(contexts)
     return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+
+
+def _without_old_stops(contexts: dict[str, OrderContext]) -> dict[str, OrderContext]:
+    """A stop that moves often may not fill the memory: its ended generations are forgotten, oldest first.
+
+    Steps and levels keep theirs, because progress is counted from them (D-6); so does what was concluded
+    absent, because it may still show up (X-4).
+    """
+    ended = sorted(
+        (c.generation, name)
+        for name, c in contexts.items()
+        if c.key.role is Role.SL and c.is_terminal and c.phase is not Phase.ABSENT
+    )
+    drop = {name for _, name in ended[: len(contexts) - CONTEXTS_KEPT // 2]}
+    return {name: c for name, c in contexts.items() if name not in drop}
 
 
 def _pending(request: Request, ctx: OrderContext, now: TimeNs) -> Pending:
@@ -89,7 +108,7 @@ def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
 def tighter(floor: Decimal | None, ctx: OrderContext) -> Decimal | None:
     """The ratchet: the tightest stop trigger asked for in this (epoch, DCA step) (S-3)."""
     trigger = ctx.slot.trigger
-    if ctx.key.role is not Role.SL or trigger is None:
+    if trigger is None or ctx.slot.key.role is not Role.SL:
         return floor
     if floor is None:
         return trigger
@@ -164,7 +183,7 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) 
     pending = s.pendings.get(e.ctx_id)
     pendings = s.pendings
     if pending is not None:
-        row = s.orders.get(after.order_id) if ctx.surface is Surface.REGULAR else None
+        row = None if ctx.slot.kind in CONDITIONAL else s.orders.get(after.order_id)
         if settles(pending, after, row):
             pendings = {k: v for k, v in pendings.items() if k != e.ctx_id}
         elif not pending.expired:

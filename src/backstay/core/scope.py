@@ -15,17 +15,20 @@ from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
+    CONDITIONAL,
     MS,
+    ZERO,
     Action,
     AlgoStatus,
     ExecutionType,
     OrderStatus,
     Role,
-    Surface,
     TimeNs,
     Trust,
 )
 
+# Looked up once: this file is on the path from a fill to its stop.
+ARMED, SL = Phase.ARMED, Role.SL
 QUIET = 50 * MS
 BURST_MAX = 250 * MS
 """The event-burst wait: quiet this long, or at most that long after the first event."""
@@ -35,12 +38,13 @@ ROWS_KEPT = 64
 
 def burst_end(s: ScopeState) -> TimeNs:
     """Until when planning waits for related events; evidence is folded at once regardless."""
-    return min(s.burst_last + QUIET, s.burst_since + BURST_MAX)
+    quiet, most = s.burst_last + QUIET, s.burst_since + BURST_MAX
+    return quiet if quiet < most else most
 
 
 def touched(s: ScopeState, now: TimeNs) -> dict[str, Any]:
     """The burst fields after related evidence at `now`."""
-    if now < burst_end(s):
+    if now < s.burst_last + QUIET and now < s.burst_since + BURST_MAX:
         return {"burst_last": now}
     return {"burst_since": now, "burst_last": now}
 
@@ -63,7 +67,7 @@ def lose_trust(s: ScopeState, reason: str) -> ScopeState:
 def stop_armed(s: ScopeState, contexts: dict[str, OrderContext] | None = None) -> bool:
     """A stop of ours is proven resting for the present position."""
     for ctx in (s.contexts if contexts is None else contexts).values():
-        if ctx.phase is Phase.ARMED and ctx.key.role is Role.SL and ctx.direction is s.position.direction:
+        if ctx.phase is ARMED and ctx.slot.key.role is SL and ctx.direction is s.position.direction:
             return True
     return False
 
@@ -81,11 +85,13 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
     known = s.orders.get(r.order_id)
     if known is not None and not orders.advances(known, r):
         return s
-    rows = {**s.orders, r.order_id: r}
+    rows = s.orders.copy()
+    rows[r.order_id] = r
     if len(rows) > ROWS_KEPT:
         rows = _pruned_orders(rows)
-    changes: dict[str, Any] = {"orders": rows, **touched(s, now)}
-    grew = r.filled > (known.filled if known is not None else 0)
+    changes = touched(s, now)
+    changes["orders"] = rows
+    grew = r.filled > (known.filled if known is not None else ZERO)
     if grew and r.at > s.fill_at:
         changes["fill_at"] = r.at
         if r.at > s.position.at and not s.fill_seen_at:
@@ -107,20 +113,21 @@ def _follow_order(
     s: ScopeState, ctx: OrderContext, r: OrderReport, grew: bool, now: TimeNs, changes: dict[str, Any]
 ) -> None:
     """Move our context along with its order, settle what that settles."""
-    if ctx.surface is Surface.ALGO:
+    algo = ctx.slot.kind in CONDITIONAL
+    if algo:
         after = replace(ctx, child_order_id=r.order_id, filled=r.filled)
     else:
         evidence = orders.STATUS_EVIDENCE[r.status]
         phase = orders.TRANSITIONS.get((ctx.phase, evidence), ctx.phase)
         after = replace(ctx, phase=phase, order_id=r.order_id, filled=r.filled, updated_at=now)
     changes["contexts"] = {**s.contexts, ctx.ctx_id: after}
-    if grew and ctx.key.role is Role.DCA:
+    if grew and ctx.slot.key.role is Role.DCA:
         changes["stop_floor"] = None
         changes["best_price"] = None
     pending = s.pendings.get(ctx.ctx_id)
-    if pending is not None and settles(pending, after, r if ctx.surface is Surface.REGULAR else None):
+    if pending is not None and settles(pending, after, None if algo else r):
         changes["pendings"] = {k: v for k, v in s.pendings.items() if k != ctx.ctx_id}
-    if r.status is OrderStatus.CANCELED and ctx.surface is Surface.REGULAR:
+    if r.status is OrderStatus.CANCELED and not algo:
         _note_manual_cancel(s, ctx, now, changes)
 
 
@@ -140,12 +147,14 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
         if r.callback_rate is None and known.callback_rate is not None:
             # A push does not carry what the snapshot told about a trailing stop.
             r = replace(r, callback_rate=known.callback_rate, activate_price=known.activate_price)
-    rows = {**s.algos, r.algo_id: r}
+    rows = s.algos.copy()
+    rows[r.algo_id] = r
     if len(rows) > ROWS_KEPT:
         rows = _pruned_algos(rows)
-    changes: dict[str, Any] = {"algos": rows, **touched(s, now)}
+    changes = touched(s, now)
+    changes["algos"] = rows
     ctx = s.contexts.get(r.client_id)
-    if ctx is not None and ctx.surface is Surface.ALGO:
+    if ctx is not None and ctx.slot.kind in CONDITIONAL:
         evidence = algo_orders.STATUS_EVIDENCE[r.status]
         phase = algo_orders.TRANSITIONS.get((ctx.phase, evidence), ctx.phase)
         after = replace(
@@ -171,7 +180,8 @@ def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs) -> ScopeState:
     row = s.orders.get(n.order_id)
     if n.at <= s.fill_at or (row is not None and not orders.is_open(row)):
         return s
-    changes: dict[str, Any] = {"fill_at": n.at, **touched(s, now)}
+    changes = touched(s, now)
+    changes["fill_at"] = n.at
     if n.at > s.position.at and not s.fill_seen_at:
         changes["fill_seen_at"] = now
     return replace(s, **changes)
@@ -252,7 +262,7 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
 def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
     """Latest increase of a life that begins: by the order's report if that was faster than the position."""
     side = position.direction.opening if position.direction is not None else None
-    rows = [r for r in s.orders.values() if r.side is side and r.at >= at and r.last_price]
+    rows = [r for r in s.orders.values() if r.at >= at and r.side is side and r.last_price]
     if not rows:
         return {"last_fill_price": position.entry_price, "last_increase_at": at}
     latest = max(rows, key=lambda r: (r.at, r.trade_id))

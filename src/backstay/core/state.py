@@ -42,9 +42,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def direction(self) -> Direction | None:
-        if not self.quantity:
+        quantity = self.quantity
+        if not quantity:
             return None
-        return Direction.LONG if self.quantity > 0 else Direction.SHORT
+        return Direction.SHORT if quantity.is_signed() else Direction.LONG
 
 
 FLAT = Position(quantity=ZERO, entry_price=ZERO)

@@ -245,7 +245,7 @@ class Executor:
             return "not armed"
         if "venue_halt" in account.gates:
             return "venue halted"
-        if item.family is not Family.FLATTEN and not s.trusted:
+        if item.family is not Family.FLATTEN and not s.trusted and not item.intent.blind:
             return "trust lost"
         if request.action is not Action.PLACE:
             return _target_stale(s, item.intent)

@@ -249,6 +249,8 @@ class _Connection:
         try:
             if missing:
                 part = missing[:STREAMS_PER_MESSAGE]
+                if not self._asked:
+                    self._data_at = self._loop.time()  # the silence so far was asked for
                 self._command(socket, "SUBSCRIBE", part)
                 self._asked.update(part)
             elif surplus:

@@ -13,6 +13,8 @@ from backstay.simulator.server import replies
 from backstay.simulator.server.settings import ServerSettings
 from backstay.simulator.server.signing import KeyKind, Verifier
 
+_MICRO = 10**15
+"""Timestamps from here on are microseconds (Spot takes both)."""
 _KEY_FORMAT = re.compile(r"[A-Za-z0-9]{64}")
 
 
@@ -27,6 +29,7 @@ class Credentials(msgspec.Struct, frozen=True):
     futures: bool = True
     withdrawals: bool = False
     addresses: tuple[str, ...] = ()
+    spot: bool = True
 
     @classmethod
     def hmac(cls, api_key: str, secret: str, account: str = "main") -> "Credentials":
@@ -47,8 +50,11 @@ class Credentials(msgspec.Struct, frozen=True):
 class Keyring:
     """All keys of the venue. Raises `ValueError` for a key that cannot be loaded, naming it."""
 
-    def __init__(self, accounts: Mapping[str, Credentials], settings: ServerSettings) -> None:
+    def __init__(
+        self, accounts: Mapping[str, Credentials], settings: ServerSettings, *, spot: bool = False
+    ) -> None:
         self._settings = settings
+        self._spot = spot
         self._keys = dict(accounts)
         self._revoked: set[str] = set()
         self._verifiers: dict[str, Verifier] = {}
@@ -88,7 +94,8 @@ class Keyring:
         return known
 
     def check_permission(self, credentials: Credentials, *, trading: bool, peer: str) -> None:
-        if not credentials.reading or (trading and not credentials.futures):
+        may_trade = credentials.spot if self._spot else credentials.futures
+        if not credentials.reading or (trading and not may_trade):
             raise replies.rejected_key(peer)
 
     def check_time(self, params: Mapping[str, str], now_ms: int) -> None:
@@ -96,6 +103,8 @@ class Keyring:
         stamp = _whole(params.get("timestamp"))
         if stamp is None:
             raise replies.missing_parameter("timestamp")
+        if self._spot and stamp >= _MICRO:
+            stamp //= 1000
         window = self._settings.default_recv_window_ms
         if "recvWindow" in params:
             asked = _window(params["recvWindow"])

@@ -15,7 +15,9 @@ class Conn(msgspec.Struct, eq=False):
 
     `surface`: rest, ws_api, public, market, private or unrouted. `dead`: half open, nothing goes out or
     comes in.
-    `deaf_until`: frames are lost until then (-1: for ever).
+    `deaf_until`: frames are lost until then (-1: for ever). Spot: `micro` times in microseconds,
+    `subscriptions` of user data (number -> account), `subscribed` how many there have ever been, `warned`
+    that the connection's end has been announced.
     """
 
     id: int
@@ -37,6 +39,11 @@ class Conn(msgspec.Struct, eq=False):
     session: Credentials | None = None
     authorized: int = 0
     return_limits: bool = True
+    micro: bool = False
+    warned: bool = False
+    subscriptions: dict[int, str] = msgspec.field(default_factory=dict)
+    logon_subscription: int | None = None
+    subscribed: int = 0
     held: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
 
     def deaf(self, now: int) -> bool:

@@ -20,9 +20,11 @@ from backstay.simulator.server.injector import Injector, Subject
 from backstay.simulator.server.limits import Limits, Usage
 from backstay.simulator.server.listen_keys import ListenKeys
 from backstay.simulator.server.port import EnginePort
+from backstay.simulator.server.product import USDM, Product
 from backstay.simulator.server.replies import VenueError, encode
 from backstay.simulator.server.request_log import Entry, RequestLog
 from backstay.simulator.server.settings import MS, SECOND, ServerSettings
+from backstay.simulator.server.spot_answers import Answer, SpotAnswers
 
 _PROTOCOL_ONLY = frozenset(
     {"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits", "listenKey"}
@@ -39,6 +41,7 @@ class Request(msgspec.Struct):
     api_key: str | None
     payload: str
     signature: str | None
+    micro: bool = False
 
 
 class Outcome(msgspec.Struct):
@@ -54,36 +57,48 @@ class Outcome(msgspec.Struct):
     delay: int = 0
     copies: int = 1
     hold: int = 0
+    micro: bool = False
 
     def fail(self, error: VenueError) -> None:
-        self.status, self.error, self.body = error.status, error, error.body()
+        self.status, self.error, self.body = error.status, error, error.body(micro=self.micro)
 
 
 class Desk:
     def __init__(
-        self, engine: EnginePort, keyring: Keyring, settings: ServerSettings, rng: random.Random
+        self,
+        engine: EnginePort,
+        keyring: Keyring,
+        settings: ServerSettings,
+        rng: random.Random,
+        product: Product = USDM,
     ) -> None:
         self.engine = engine
+        self.product = product
         self.keyring = keyring
         self.settings = settings
-        self.limits = Limits(settings)
+        self.limits = Limits(settings, product.orders)
         self.keys = ListenKeys(settings, random.Random(rng.randrange(2**63)))
         self.injector = Injector(random.Random(rng.randrange(2**63)))
         self.log = RequestLog(settings.request_log)
         self.skew = 0
         self.world: Callable[[Effect, Subject, Conn | None, int], None] = _no_world
-        self._own: dict[str, Callable[[Credentials | None, Mapping[str, str], int], Any]] = {
-            "GET /api/v3/ping": _nothing,
-            "GET /api/v3/time": self._time,
-            "GET /fapi/v1/ping": _nothing,
-            "GET /fapi/v1/time": self._time,
-            "GET /fapi/v1/exchangeInfo": self._exchange_info,
-            "GET /fapi/v1/rateLimit/order": lambda _who, _params, _now: self.limits.order_limits(),
-            "GET /sapi/v1/account/apiRestrictions": _restrictions,
-            "POST /fapi/v1/listenKey": self._start_key,
-            "PUT /fapi/v1/listenKey": self._extend_key,
-            "DELETE /fapi/v1/listenKey": self._stop_key,
-        }
+        self._spot = SpotAnswers(engine, self.limits, settings, lambda: self.skew)
+        self._own: dict[str, Answer] = (
+            self._spot.table()
+            if product.spot
+            else {
+                "GET /api/v3/ping": _nothing,
+                "GET /api/v3/time": self._time,
+                "GET /fapi/v1/ping": _nothing,
+                "GET /fapi/v1/time": self._time,
+                "GET /fapi/v1/exchangeInfo": self._exchange_info,
+                "GET /fapi/v1/rateLimit/order": lambda _who, _params, _now: self.limits.order_limits(),
+                "POST /fapi/v1/listenKey": self._start_key,
+                "PUT /fapi/v1/listenKey": self._extend_key,
+                "DELETE /fapi/v1/listenKey": self._stop_key,
+            }
+        )
+        self._own["GET /sapi/v1/account/apiRestrictions"] = _restrictions
 
     def clock_ms(self, now: int) -> int:
         """The venue's clock as clients see it: milliseconds, with the skew that a fault may add."""
@@ -101,16 +116,19 @@ class Desk:
             request.params,
             conn.peer,
         )
-        outcome = Outcome()
+        outcome = Outcome(micro=request.micro)
         try:
             credentials = self._admit(request, outcome, now)
         except VenueError as error:
-            outcome.fail(error)
+            outcome.fail(self._spot.over_limit(endpoint.name, request.params, outcome.account, error, now))
         else:
             entry.account = outcome.account or ""
             subject = _subject(request, outcome.account)
             effects = self.injector.request(subject, now)
             self._execute(request, credentials, outcome, effects, entry, subject, now)
+        if outcome.error is not None and endpoint.failure_weight and outcome.usage is not None:
+            spent = self.limits.charge_failure(conn.peer, endpoint.failure_weight, now)
+            outcome.usage = msgspec.structs.replace(outcome.usage, weight=spent)
         entry.status = 0 if outcome.silent else outcome.status
         entry.code = 0 if outcome.error is None else outcome.error.code
         return outcome
@@ -164,13 +182,13 @@ class Desk:
         if run:
             entry.executed = True
             try:
-                outcome.body = encode(self._run(request, credentials, now))
+                outcome.body = encode(self._run(request, credentials, now), micro=request.micro)
             except VenueError as error:
                 entry.executed = False
                 outcome.fail(error)
             except Refusal as refusal:
                 entry.executed = False
-                outcome.fail(VenueError(refusal.status, refusal.code, refusal.msg))
+                outcome.fail(VenueError(refusal.status, refusal.code, refusal.msg, detail=refusal.data))
         if forced is not None:
             outcome.fail(forced)
 
@@ -230,6 +248,8 @@ class Desk:
             case "-1007":
                 return args["executed"], replies.backend_timeout()
             case "-1008":
+                if self.product.spot:
+                    return False, replies.server_busy()
                 exempt = not _throttled(request.endpoint.name, request.params)
                 return exempt, None if exempt else replies.system_protection()
             case _:
@@ -294,7 +314,7 @@ def _restrictions(who: Credentials | None, _params: Mapping[str, str], _now: int
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,
         "enableFixReadOnly": False,
-        "enableSpotAndMarginTrading": False,
+        "enableSpotAndMarginTrading": who.spot,
         "enablePortfolioMarginTrading": False,
     }
 

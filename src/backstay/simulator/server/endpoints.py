@@ -3,7 +3,7 @@
 A WebSocket API method is another door to the same endpoint; both doors share weight rules and parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 import msgspec
@@ -41,6 +41,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     takes: frozenset[str] | None = None
     funding_pool: bool = False
     unreliable_weight: bool = False
+    failure_weight: int = 0
+    """Spot: what a failed request costs besides `weight` (a successful trading request costs nothing)."""
+    rule: Callable[[Mapping[str, str]], int] | None = None
+    """A weight that neither `limit` nor the absence of a symbol decides."""
 
     @property
     def name(self) -> str:
@@ -48,6 +52,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def cost(self, params: Mapping[str, str]) -> int:
         """The IP weight of a call with these parameters. A malformed `limit` costs the default's weight."""
+        if self.rule is not None:
+            return self.rule(params)
         if self.steps:
             text = params.get("limit", "")
             limit = int(text) if text.isdigit() and len(text) < 9 else self.default_limit

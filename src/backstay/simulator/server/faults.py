@@ -154,6 +154,8 @@ EFFECTS: Final[dict[str, tuple[frozenset[str], _Args]]] = {
     ),
     "keys_revoked": (frozenset({STATE}), {}),
     "listen_key_death": (frozenset({WORLD, REQUEST, FRAME}), {"announce": ("bool", True)}),
+    "subscription_end": (frozenset({WORLD, REQUEST, FRAME}), {}),
+    "server_shutdown": (frozenset({WORLD, REQUEST, FRAME}), {"ms": ("number", 10_000.0)}),
     "adl": (
         frozenset({WORLD, REQUEST, FRAME}),
         {"symbol": ("text", None), "side": ("BOTH|LONG|SHORT", None)},

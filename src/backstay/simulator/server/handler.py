@@ -14,14 +14,15 @@ from backstay.simulator.server.auth import Credentials, Keyring
 from backstay.simulator.server.clock import VenueClock
 from backstay.simulator.server.connections import Conn, Outbox, count_message
 from backstay.simulator.server.desk import Desk
-from backstay.simulator.server.faults import FaultPlan
+from backstay.simulator.server.faults import FaultPlan, FaultPlanError
 from backstay.simulator.server.injector import Subject
 from backstay.simulator.server.outputs import Output
 from backstay.simulator.server.port import EnginePort
+from backstay.simulator.server.product import USDM, Product
 from backstay.simulator.server.rest import RestDoor
-from backstay.simulator.server.routes import open_target
 from backstay.simulator.server.settings import HOUR, SECOND, ServerSettings
 from backstay.simulator.server.streams import Streams
+from backstay.simulator.server.subscriptions import Subscriptions
 from backstay.simulator.server.world import World
 from backstay.simulator.server.ws_api import WsApiDoor
 
@@ -34,7 +35,8 @@ class SimulatedBinance:
 
     `accounts`: API key -> credentials; the engine must have opened the accounts that they name. `faults`
     count their times from `start_ns`. Deterministic: same engine, seed and calls, same outputs. `clock` is
-    for hosts that run on another clock than the venue's; the handler itself takes venue time.
+    for hosts that run on another clock than the venue's; the handler itself takes venue time. `product` says
+    whose paths, limits and habits it has; it must be the engine's.
     """
 
     def __init__(
@@ -46,28 +48,35 @@ class SimulatedBinance:
         seed: int,
         settings: ServerSettings | None = None,
         faults: FaultPlan | None = None,
+        product: Product = USDM,
     ) -> None:
-        self.settings = settings or ServerSettings()
+        self.settings = settings or (ServerSettings.spot() if product.spot else ServerSettings())
+        self.product = product
         rng = random.Random(f"backstay venue {seed}")
         self.engine = engine
         self.clock = VenueClock()
         self.now = start_ns
         self._outbox = Outbox(self.settings, random.Random(rng.randrange(2**63)))
-        self.desk = Desk(engine, Keyring(accounts, self.settings), self.settings, rng)
+        self.desk = Desk(
+            engine, Keyring(accounts, self.settings, spot=product.spot), self.settings, rng, product
+        )
         self._rest = RestDoor(self.desk, self._outbox)
-        self._ws_api = WsApiDoor(self.desk, self._outbox)
         self._streams = Streams(self.desk, self._outbox)
+        self._users = Subscriptions(self.desk, self._outbox, self._streams)
+        self._ws_api = WsApiDoor(self.desk, self._outbox, self._users)
         self._conns: dict[int, Conn] = {}
         self._sockets: dict[int, Conn] = {}
         self.world = World(
             self.desk,
             self._streams,
             self._ws_api,
+            self._users,
             self._outbox,
             lambda: list(self._conns.values()),
         )
         self.desk.world = self.world.act
         if faults is not None:
+            self._check(faults)
             self.desk.injector.install(faults, start_ns)
 
     def http(
@@ -93,7 +102,7 @@ class SimulatedBinance:
     def ws_open(self, conn: int, target: str, now: int, peer: str = "127.0.0.1") -> int:
         """A WebSocket handshake. Returns 101, or the HTTP status with which to refuse it."""
         self.advance(now)
-        handshake = open_target(target)
+        handshake = self.product.open_target(target)
         if isinstance(handshake, int):
             return handshake
         refusals = self.desk.injector.connection(Subject(surface=handshake.surface), now)
@@ -102,7 +111,7 @@ class SimulatedBinance:
         if len(handshake.streams) > self.settings.streams_per_connection:
             return 400
         found = Conn(conn, handshake.surface, peer, now)
-        found.return_limits = handshake.return_limits
+        found.return_limits, found.micro = handshake.return_limits, handshake.micro
         if handshake.surface == "ws_api":
             refused = self._ws_api.connected(found, now)
             if refused is not None:
@@ -146,6 +155,7 @@ class SimulatedBinance:
             found.gone = True
             self._sockets.pop(conn, None)
             self._streams.closed(found)
+            self._users.closed(found)
 
     def advance(self, now: int) -> None:
         """Bring the venue to `now`, step by step, so that every event carries and keeps its own time."""
@@ -163,10 +173,13 @@ class SimulatedBinance:
         """Venue time of the next thing that happens by itself; None when nothing will."""
         moments = [self.engine.next_at(), self.desk.keys.next_at(), self.desk.injector.next_at()]
         every, within = self.settings.ping_every_s * SECOND, self.settings.pong_within_s * SECOND
+        notice = self.settings.shutdown_notice_s * SECOND
         for conn in self._sockets.values():
             if conn.gone:
                 continue
             moments.append(min(conn.closes, conn.pinged + every))
+            if notice and not conn.warned:
+                moments.append(conn.closes - notice)
             if conn.ponged < conn.pinged:
                 moments.append(conn.ponged + within)
             if conn.held:
@@ -185,7 +198,8 @@ class SimulatedBinance:
         return answer
 
     def install(self, plan: FaultPlan, now: int) -> None:
-        """Add the rules of a plan; their times count from `now`."""
+        """Add the rules of a plan; their times count from `now`. Raises `FaultPlanError`."""
+        self._check(plan)
         self.desk.injector.install(plan, now)
         self._step(now)
 
@@ -193,6 +207,13 @@ class SimulatedBinance:
         """Forget all rules and end the states that they made."""
         for change in self.desk.injector.clear():
             self.world.change(change, now)
+
+    def _check(self, plan: FaultPlan) -> None:
+        for rule in plan.rules:
+            if rule.effect.kind in self.product.foreign:
+                raise FaultPlanError(
+                    f"rule {rule.name!r}: the effect {rule.effect.kind} does not exist on {self.product.name}"
+                )
 
     def _incoming(self, conn: int, now: int) -> Conn | None:
         found = self._conns.get(conn)
@@ -215,12 +236,15 @@ class SimulatedBinance:
 
     def _tend_sockets(self, now: int) -> None:
         every, within = self.settings.ping_every_s * SECOND, self.settings.pong_within_s * SECOND
+        notice = self.settings.shutdown_notice_s * SECOND
         for conn in list(self._sockets.values()):
             if conn.gone:
                 continue
             if now >= conn.closes:
                 self._outbox.close(conn, now, _GOING_AWAY, "connection lifetime is over")
                 continue
+            if notice and not conn.warned and now >= conn.closes - notice:
+                self._users.shut_down(conn, now)
             if conn.ponged < conn.pinged and now >= conn.ponged + within:
                 self._outbox.close(conn, now, _POLICY, "Pong timeout")
                 continue
@@ -232,8 +256,9 @@ class SimulatedBinance:
 
     def _flush(self, now: int) -> None:
         # A fault that follows from a frame may make the engine speak again: go on until it is silent.
+        private = self._users.private if self.product.spot else self._streams.private
         while events := self.engine.take_user_events():
             for account, event in events:
-                self._streams.private(account, event, now)
+                private(account, event, now)
         for stream, payload in self.engine.take_market_events():
             self._streams.market(stream, payload, now)

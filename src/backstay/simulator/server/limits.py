@@ -8,7 +8,7 @@ import msgspec
 
 from backstay.simulator.server import replies
 from backstay.simulator.server.endpoints import Endpoint
-from backstay.simulator.server.settings import MINUTE, MS, SECOND, ServerSettings
+from backstay.simulator.server.settings import HOUR, MINUTE, MS, SECOND, ServerSettings
 
 
 class Bucket(msgspec.Struct):
@@ -33,6 +33,7 @@ class _Address(msgspec.Struct):
     weight: Bucket
     ws_weight: Bucket
     funding: Bucket
+    raw: Bucket
     refusals: int = 0
     banned_until: int = 0
     bans: int = 0
@@ -40,7 +41,20 @@ class _Address(msgspec.Struct):
 
 class _Account(msgspec.Struct):
     ten_seconds: Bucket
-    minute: Bucket
+    long: Bucket
+
+
+class LongWindow(msgspec.Struct, frozen=True):
+    """The second pool in which a product counts orders. `mark` ends the header's name."""
+
+    span: int
+    interval: str
+    text: str
+    mark: str
+
+
+PER_MINUTE = LongWindow(MINUTE, "MINUTE", "ONE_MINUTE", "1M")
+PER_DAY = LongWindow(24 * HOUR, "DAY", "ONE_DAY", "1D")
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -48,14 +62,16 @@ class Usage(msgspec.Struct, frozen=True):
 
     weight: int
     orders_10s: int | None = None
-    orders_1m: int | None = None
+    orders_long: int | None = None
 
 
 class Limits:
     """All buckets of the venue. Charging raises `VenueError` 418 or 429 when there is no room."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, window: LongWindow = PER_MINUTE) -> None:
         self._settings = settings
+        self.window = window
+        self._long_limit = settings.orders_per_day if window is PER_DAY else settings.orders_per_minute
         self._addresses: dict[str, _Address] = {}
         self._accounts: dict[str, _Account] = {}
 
@@ -66,6 +82,7 @@ class Limits:
         """
         address = self._address(peer)
         self._check_ban(address, peer, now)
+        self._charge_raw(address, peer, now)
         bucket = address.ws_weight if ws and not self._settings.shared_weight_pool else address.weight
         used = bucket.add(amount, now)
         if used > self._settings.weight_per_minute:
@@ -80,6 +97,26 @@ class Limits:
         if amount:
             address.refusals = 0
         return used
+
+    def _charge_raw(self, address: _Address, peer: str, now: int) -> None:
+        """RAW_REQUESTS, where the product has that limit."""
+        limit = self._settings.raw_requests_per_5m
+        if limit and address.raw.add(1, now) > limit:
+            self._refuse(address, peer, now)
+            raise replies.too_much_weight(
+                peer, limit, per="5 minutes", now_ms=now // MS, until_ms=address.raw.ends() // MS
+            )
+
+    def charge_failure(self, peer: str, amount: int, now: int) -> int:
+        """What a request costs because it failed; its refusal is what the client hears of it."""
+        return self._address(peer).weight.add(amount, now)
+
+    def give_back(self, account: str, now: int) -> None:
+        """An order has had its first fill: it is not unfilled any more (Spot)."""
+        pools = self._pools(account)
+        for pool in (pools.ten_seconds, pools.long):
+            if pool.add(0, now) > 0:
+                pool.count -= 1
 
     def charge_funding(self, peer: str, now: int) -> None:
         """The own pool of fundingRate and fundingInfo: 500 requests in 5 minutes."""
@@ -96,13 +133,13 @@ class Limits:
             )
 
     def charge_orders(self, account: str, endpoint: Endpoint, now: int) -> tuple[int, int]:
-        """Count an order request of the account; returns (10 s, 1 min) counts. Raises -1015."""
+        """Count an order request of the account; returns the counts of both pools. Raises -1015."""
         pools = self._pools(account)
         short = pools.ten_seconds.add(endpoint.orders[0], now)
-        long = pools.minute.add(endpoint.orders[1], now)
+        long = pools.long.add(endpoint.orders[1], now)
         for count, limit, per, pool in (
             (short, self._settings.orders_per_10s, "TEN_SECONDS", pools.ten_seconds),
-            (long, self._settings.orders_per_minute, "ONE_MINUTE", pools.minute),
+            (long, self._long_limit, self.window.text, pools.long),
         ):
             if count > limit:
                 raise replies.too_many_orders(
@@ -123,16 +160,19 @@ class Limits:
         rows = [_row("REQUEST_WEIGHT", "MINUTE", 1, self._settings.weight_per_minute, bucket.add(0, now))]
         if account is not None:
             pools = self._pools(account)
-            short, long = pools.ten_seconds.add(0, now), pools.minute.add(0, now)
+            short, long = pools.ten_seconds.add(0, now), pools.long.add(0, now)
             rows.append(_row("ORDERS", "SECOND", 10, self._settings.orders_per_10s, short))
-            rows.append(_row("ORDERS", "MINUTE", 1, self._settings.orders_per_minute, long))
+            rows.append(_row("ORDERS", self.window.interval, 1, self._long_limit, long))
         return rows
 
-    def order_limits(self) -> list[dict[str, object]]:
-        """The answer of `GET /fapi/v1/rateLimit/order`: limits without counts."""
+    def order_limits(self, account: str | None = None, now: int = 0) -> list[dict[str, object]]:
+        """The answer of `rateLimit/order`: limits, with counts for an account (Spot)."""
+        pools = None if account is None else self._pools(account)
+        short = None if pools is None else pools.ten_seconds.add(0, now)
+        long = None if pools is None else pools.long.add(0, now)
         return [
-            _row("ORDERS", "SECOND", 10, self._settings.orders_per_10s, None),
-            _row("ORDERS", "MINUTE", 1, self._settings.orders_per_minute, None),
+            _row("ORDERS", "SECOND", 10, self._settings.orders_per_10s, short),
+            _row("ORDERS", self.window.interval, 1, self._long_limit, long),
         ]
 
     def _check_ban(self, address: _Address, peer: str, now: int) -> None:
@@ -152,14 +192,14 @@ class Limits:
     def _address(self, peer: str) -> _Address:
         found = self._addresses.get(peer)
         if found is None:
-            found = _Address(Bucket(MINUTE), Bucket(MINUTE), Bucket(5 * MINUTE))
+            found = _Address(Bucket(MINUTE), Bucket(MINUTE), Bucket(5 * MINUTE), Bucket(5 * MINUTE))
             self._addresses[peer] = found
         return found
 
     def _pools(self, account: str) -> _Account:
         found = self._accounts.get(account)
         if found is None:
-            found = _Account(Bucket(10 * SECOND), Bucket(MINUTE))
+            found = _Account(Bucket(10 * SECOND), Bucket(self.window.span))
             self._accounts[account] = found
         return found
 

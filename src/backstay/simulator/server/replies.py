@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from backstay.simulator.numbers import Stamp
+
 
 class VenueError(Exception):
     """A refusal as it goes on the wire: HTTP status, `{code, msg}`, extra headers, WS `error.data`."""
@@ -16,24 +18,39 @@ class VenueError(Exception):
         *,
         headers: tuple[tuple[str, str], ...] = (),
         data: dict[str, Any] | None = None,
+        detail: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{status} {code} {msg}")
         self.status = status
         self.code = code
         self.msg = msg
         self.headers = headers
-        self.data = data
+        self.data = detail if data is None else data
+        self.detail = detail
 
-    def body(self) -> bytes:
-        return encode({"code": self.code, "msg": self.msg})
+    def body(self, *, micro: bool = False) -> bytes:
+        """The bare error object. `detail` (both halves of a cancel-replace) belongs to REST's too."""
+        error: dict[str, Any] = {"code": self.code, "msg": self.msg}
+        if self.detail is not None:
+            error["data"] = self.detail
+        return encode(error, micro=micro)
 
 
-_ENCODER = msgspec.json.Encoder()
+def _in_ms(moment: Any) -> int:
+    return int(moment)
 
 
-def encode(value: Any) -> bytes:
-    """JSON bytes without spaces, as the venue sends them."""
-    return _ENCODER.encode(value)
+def _in_us(moment: Any) -> int:
+    return moment.ns // 1_000 if isinstance(moment, Stamp) else int(moment)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_in_ms)
+_MICRO = msgspec.json.Encoder(enc_hook=_in_us)
+
+
+def encode(value: Any, *, micro: bool = False) -> bytes:
+    """JSON bytes without spaces, as the venue sends them; `Stamp`s in ms, or in microseconds."""
+    return (_MICRO if micro else _ENCODER).encode(value)
 
 
 def bad_key_format() -> VenueError:
@@ -134,6 +151,36 @@ def wrong_key_type() -> VenueError:
 
 def not_logged_on() -> VenueError:
     return VenueError(401, -1002, "You are not authorized to execute this request.")
+
+
+def bad_time_unit() -> VenueError:
+    return VenueError(400, -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
+
+
+def not_for_this_key() -> VenueError:
+    return VenueError(
+        400, -1020, "This operation is not supported for this key type; session.logon takes Ed25519 keys."
+    )
+
+
+def subscription_active() -> VenueError:
+    return VenueError(400, -2035, "User Data Stream subscription already active.")
+
+
+def subscription_inactive() -> VenueError:
+    return VenueError(400, -2036, "User Data Stream subscription not active.")
+
+
+def no_more_subscriptions() -> VenueError:
+    return VenueError(400, -2042, "The number of subscriptions on this connection is used up. Reconnect.")
+
+
+def server_busy() -> VenueError:
+    return VenueError(
+        503,
+        -1008,
+        "Server is currently overloaded with other requests. Please try again in a few minutes.",
+    )
 
 
 def backend_timeout() -> VenueError:

@@ -28,6 +28,7 @@ class Handshake(msgspec.Struct, frozen=True):
     streams: tuple[str, ...] = ()
     events: frozenset[str] | None = None
     return_limits: bool = True
+    micro: bool = False
 
 
 def route_of(stream: str) -> str | None:

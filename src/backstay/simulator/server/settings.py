@@ -1,5 +1,7 @@
 """Numbers of the venue's protocol, as `binance.md` section 4 states them; tests make them small."""
 
+from typing import Any
+
 import msgspec
 
 MS = 1_000_000
@@ -21,6 +23,10 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_per_minute: int = 2400
     orders_per_10s: int = 300
     orders_per_minute: int = 1200
+    # Spot counts orders that have not been filled, over a day instead of a minute.
+    orders_per_day: int = 160_000
+    # 0: not published, not counted (USD-M).
+    raw_requests_per_5m: int = 0
     funding_requests_per_5m: int = 500
     # The futures page says the WebSocket API has its own counter; one adapter measured one pool.
     shared_weight_pool: bool = False
@@ -43,6 +49,30 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Test net and demo still serve unrouted market URLs; live connects them and stays silent.
     accept_unrouted: bool = False
     request_log: int = 50_000
+    # How long before the end of a connection's life its `serverShutdown` event comes (Spot); 0: none.
+    shutdown_notice_s: int = 0
+
+    @classmethod
+    def spot(cls, **more: Any) -> "ServerSettings":
+        """The numbers of Spot; `more` overrides any of them."""
+        figures: dict[str, Any] = {
+            "weight_per_minute": 6000,
+            "orders_per_10s": 50,
+            "raw_requests_per_5m": 300_000,
+            "shared_weight_pool": True,
+            "ws_connect_weight": 2,
+            "messages_per_second": 5,
+            "ping_every_s": 20,
+            "pong_within_s": 60,
+            "shutdown_notice_s": 30,
+        }
+        return cls(**(figures | more))
+
+    @classmethod
+    def spot_for_sockets(cls) -> "ServerSettings":
+        quick = msgspec.structs.asdict(cls.for_sockets())
+        names = ("ack_latency_ms", "event_latency_ms", "market_latency_ms", "jitter_ms", "strict_params")
+        return cls.spot(**{name: quick[name] for name in names})
 
     @classmethod
     def for_sockets(cls) -> "ServerSettings":

@@ -14,7 +14,7 @@ from backstay.simulator.server.desk import Desk
 from backstay.simulator.server.injector import Subject
 from backstay.simulator.server.listen_keys import ListenKey
 from backstay.simulator.server.replies import encode
-from backstay.simulator.server.routes import Handshake, route_of
+from backstay.simulator.server.routes import Handshake
 from backstay.simulator.server.settings import MS
 
 _METHODS = (
@@ -89,7 +89,7 @@ class Streams:
                 account=account,
                 client_id=str(order.get("c") or order.get("caid") or event.get("c") or ""),
             )
-            self._deliver(conn, key, raw, subject, self._outbox.event, now)
+            self.deliver(conn, key, raw, subject, self._outbox.event, now)
 
     def market(self, stream: str, payload: Any, now: int) -> None:
         """Send one market payload to every socket that subscribed to the stream on its own route."""
@@ -99,7 +99,7 @@ class Streams:
         raw = encode(payload)
         first = payload[0] if isinstance(payload, list) and payload else payload
         fields = first if isinstance(first, dict) else {}
-        route = route_of(stream) or "market"
+        route = self._desk.product.route_of(stream) or "market"
         subject = Subject(
             surface=route,
             event=str(fields.get("e", "")),
@@ -107,7 +107,8 @@ class Streams:
             symbol=str(fields.get("s", "")),
         )
         for conn in list(listeners):
-            self._deliver(conn, stream, raw, subject, self._outbox.market, now)
+            text = encode(payload, micro=True) if conn.micro else raw
+            self.deliver(conn, stream, text, subject, self._outbox.market, now)
 
     def expired(self, key: ListenKey, now: int, *, announce: bool = True) -> None:
         """Tell the sockets of a dead key once, then never anything again."""
@@ -123,7 +124,7 @@ class Streams:
                     _wrapped(conn, key.key, raw),
                 )
 
-    def _deliver(
+    def deliver(
         self,
         conn: Conn,
         stream: str,
@@ -132,6 +133,7 @@ class Streams:
         latency: int,
         now: int,
     ) -> None:
+        """Put one frame out on a socket, with whatever the installed faults do to it."""
         effects = self._desk.injector.frame(subject, now)
         due = self._outbox.due(now, latency)
         copies, hold, cut = 1, 0, False
@@ -210,7 +212,7 @@ class Streams:
             if not self._serves(conn):
                 continue
             for name in conn.streams:
-                route = route_of(name)
+                route = self._desk.product.route_of(name)
                 if route is not None and conn.surface in {route, "unrouted"}:
                     self._listeners.setdefault(name, []).append(conn)
         wanted = self._desk.engine.wanted

@@ -9,6 +9,7 @@ from backstay.simulator.server.faults import Effect
 from backstay.simulator.server.injector import Change, Subject
 from backstay.simulator.server.settings import MS, SECOND
 from backstay.simulator.server.streams import Streams
+from backstay.simulator.server.subscriptions import Subscriptions
 from backstay.simulator.server.ws_api import WsApiDoor
 
 _LAGS = ("orders", "algo", "positions", "balances", "trades")
@@ -22,12 +23,14 @@ class World:
         desk: Desk,
         streams: Streams,
         ws_api: WsApiDoor,
+        users: Subscriptions,
         outbox: Outbox,
         connections: Callable[[], Iterable[Conn]],
     ) -> None:
         self._desk = desk
         self._streams = streams
         self._ws_api = ws_api
+        self._users = users
         self._outbox = outbox
         self._connections = connections
 
@@ -59,6 +62,13 @@ class World:
             case "listen_key_death":
                 for key in self._desk.keys.kill(subject.account or None):
                     self._streams.expired(key, now, announce=args["announce"])
+            case "subscription_end":
+                self._users.end_account(subject.account or None, now)
+            case "server_shutdown":
+                for one in [conn] if conn is not None else self._group(subject.surface):
+                    if one.surface != "rest":
+                        one.closes = min(one.closes, now + int(args["ms"] * MS))
+                        self._users.shut_down(one, now)
             case "ban_418":
                 for peer in {c.peer for c in self._connections()}:
                     self._desk.limits.ban(peer, now + args["seconds"] * SECOND)

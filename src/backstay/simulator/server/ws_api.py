@@ -1,4 +1,4 @@
-"""The WebSocket API (`/ws-fapi/v1`): one JSON request in, one JSON answer out, ids echoed.
+"""The WebSocket API (`/ws-fapi/v1`, Spot `/ws-api/v3`): one JSON request in, one answer out, ids echoed.
 
 Sources: `binance-usdm.md` section 5, `binance.md` sections 3 and 4. Numbers must be JSON numbers, decimals
 JSON strings;
@@ -10,24 +10,24 @@ from typing import Any
 
 import msgspec
 
+from backstay.simulator.numbers import Stamp
 from backstay.simulator.server import replies
 from backstay.simulator.server.connections import Conn, Outbox
 from backstay.simulator.server.desk import Desk, Outcome, Request
-from backstay.simulator.server.endpoints import SESSION_METHODS, WS_METHODS, Security
+from backstay.simulator.server.endpoints import Endpoint, Security
 from backstay.simulator.server.replies import VenueError, encode
-from backstay.simulator.server.settings import MS
 from backstay.simulator.server.signing import KeyKind, ws_payload, ws_text
+from backstay.simulator.server.subscriptions import Subscriptions
 
 _NUMBERS = frozenset({"timestamp", "recvWindow", "limit"})
-_DECIMALS = frozenset(
-    {"quantity", "price", "stopPrice", "triggerPrice", "activatePrice", "activationPrice", "callbackRate"},
-)
+_SESSION = Endpoint("GET", "session", weight=2, security=Security.SIGNED)
 _ID = re.compile(r"[a-zA-Z0-9\-_]{1,36}")
 
 
 class WsApiDoor:
-    def __init__(self, desk: Desk, outbox: Outbox) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, users: Subscriptions) -> None:
         self._desk = desk
+        self._users = users
         self._outbox = outbox
 
     def connected(self, conn: Conn, now: int) -> VenueError | None:
@@ -49,15 +49,15 @@ class WsApiDoor:
             frame = _decode(data)
             request_id = _request_id(frame)
             method, params = _call(frame)
-            if method in SESSION_METHODS:
+            if method in self._desk.product.session_methods:
                 self._session(conn, request_id, method, params, now)
                 return
-            endpoint = WS_METHODS.get(method)
+            endpoint = self._desk.product.ws_methods.get(method)
             if endpoint is None:
                 raise VenueError(400, -1020, f"Unsupported operation: unknown method '{_short(method)}'.")
-            request = _request(conn, method, params)
+            request = self._request(conn, endpoint, method, params)
         except VenueError as error:
-            outcome = Outcome()
+            outcome = Outcome(micro=conn.micro)
             outcome.fail(error)
             self._send(conn, request_id, outcome, now, wants_limits=conn.return_limits)
             return
@@ -70,6 +70,8 @@ class WsApiDoor:
     def revoked(self, conn: Conn, now: int) -> None:
         """Tell a logged-on connection that its key is gone: an unsolicited frame with a null id."""
         conn.session = None
+        if conn.logon_subscription is not None:
+            self._users.end(conn, [conn.logon_subscription], now)
         error = replies.rejected_key(conn.peer)
         body = {"id": None, "status": 401, "error": {"code": error.code, "msg": error.msg}}
         self._outbox.frame(conn, self._outbox.due(now, self._outbox.ack), encode(body))
@@ -82,42 +84,91 @@ class WsApiDoor:
         params: dict[str, Any],
         now: int,
     ) -> None:
-        outcome = Outcome()
-        desk = self._desk
+        outcome = Outcome(micro=conn.micro)
+        desk, ended = self._desk, list[int]()
         entry = desk.log.add(now, conn.id, conn.surface, method, method, _texts(params), conn.peer)
         try:
             desk.limits.charge_weight(conn.peer, 2, now, ws=True)
-            if method == "session.logon":
-                self._logon(conn, params, now)
-            elif method == "session.logout":
-                conn.session = None
-            session = conn.session
-            outcome.account = session.account if session else None
-            outcome.body = encode(
-                {
-                    "apiKey": session.api_key if session else None,
-                    "authorizedSince": conn.authorized // MS if session else None,
-                    "connectedSince": conn.opened // MS,
-                    "returnRateLimits": conn.return_limits,
-                    "serverTime": desk.clock_ms(now),
-                },
-            )
+            outcome.body = encode(self._manage(conn, method, params, ended, now), micro=conn.micro)
+            outcome.account = conn.session.account if conn.session else None
         except VenueError as error:
             outcome.fail(error)
             entry.code = error.code
         entry.status = outcome.status
         self._send(conn, request_id, outcome, now, wants_limits=conn.return_limits)
+        if ended:
+            self._users.end(conn, ended, now)
+
+    def _manage(
+        self, conn: Conn, method: str, params: dict[str, Any], ended: list[int], now: int
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """The result of a session or subscription method; `ended` takes the subscriptions to end after it."""
+        match method:
+            case "userDataStream.subscribe":
+                if conn.session is None:
+                    raise replies.not_logged_on()
+                return self._users.subscribe(conn, conn.session.account, logon=True)
+            case "userDataStream.subscribe.signature":
+                request = self._request(conn, _SESSION, method, params)
+                owner = self._users.signed(conn, request, now)
+                return self._users.subscribe(conn, owner.account, logon=False)
+            case "userDataStream.unsubscribe":
+                ended.extend(self._users.chosen(conn, params.get("subscriptionId")))
+                return {}
+            case "session.subscriptions":
+                return [{"subscriptionId": number} for number in conn.subscriptions]
+            case "session.logon":
+                self._logon(conn, params, now)
+            case "session.logout":
+                conn.session = None
+                if conn.logon_subscription is not None:
+                    ended.append(conn.logon_subscription)
+        return self._status(conn, now)
+
+    def _status(self, conn: Conn, now: int) -> dict[str, Any]:
+        session = conn.session
+        row: dict[str, Any] = {
+            "apiKey": session.api_key if session else None,
+            "authorizedSince": Stamp(conn.authorized) if session else None,
+            "connectedSince": Stamp(conn.opened),
+            "returnRateLimits": conn.return_limits,
+            "serverTime": Stamp(now + self._desk.skew),
+        }
+        if self._desk.product.spot:
+            row["userDataStream"] = bool(conn.subscriptions)
+        return row
 
     def _logon(self, conn: Conn, params: dict[str, Any], now: int) -> None:
-        request = _request(conn, "time", params)
+        request = self._request(conn, _SESSION, "session.logon", params)
         keyring = self._desk.keyring
         credentials = keyring.identify(request.api_key, conn.peer)
         if credentials.kind is not KeyKind.ED25519:
-            raise replies.wrong_key_type()
+            raise replies.not_for_this_key() if self._desk.product.spot else replies.wrong_key_type()
         keyring.check_permission(credentials, trading=False, peer=conn.peer)
         keyring.check_time(request.params, self._desk.clock_ms(now))
         keyring.check_signature(credentials, request.payload, request.signature)
         conn.session, conn.authorized = credentials, now
+
+    def _request(self, conn: Conn, endpoint: Endpoint, method: str, params: dict[str, Any]) -> Request:
+        for name, value in params.items():
+            if name in _NUMBERS and (not isinstance(value, int) or isinstance(value, bool)):
+                raise replies.missing_parameter(name)
+            if name in self._desk.product.decimals and not isinstance(value, str):
+                raise replies.missing_parameter(name)
+            if value is None or value == "":
+                raise replies.empty_parameter(name)
+        texts = _texts(params)
+        signature = params.get("signature")
+        return Request(
+            conn,
+            endpoint,
+            method,
+            texts,
+            texts.get("apiKey"),
+            ws_payload(params),
+            signature if isinstance(signature, str) else None,
+            conn.micro,
+        )
 
     def _send(
         self,
@@ -130,7 +181,8 @@ class WsApiDoor:
     ) -> None:
         due = self._outbox.due(now, self._outbox.ack, outcome.delay)
         if not outcome.silent and not conn.deaf(now):
-            data = encode(self._answer(conn, request_id, outcome, now, wants_limits=wants_limits))
+            answer = self._answer(conn, request_id, outcome, now, wants_limits=wants_limits)
+            data = encode(answer, micro=conn.micro)
             if outcome.hold:
                 self._outbox.hold(conn, due + outcome.hold, data)
             else:
@@ -192,27 +244,6 @@ def _call(frame: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(params, dict):
         raise VenueError(400, -1135, "Invalid JSON Request: params must be an object.")
     return method, params
-
-
-def _request(conn: Conn, method: str, params: dict[str, Any]) -> Request:
-    for name, value in params.items():
-        if name in _NUMBERS and (not isinstance(value, int) or isinstance(value, bool)):
-            raise replies.missing_parameter(name)
-        if name in _DECIMALS and not isinstance(value, str):
-            raise replies.missing_parameter(name)
-        if value is None or value == "":
-            raise replies.empty_parameter(name)
-    texts = _texts(params)
-    signature = params.get("signature")
-    return Request(
-        conn,
-        WS_METHODS[method],
-        method,
-        texts,
-        texts.get("apiKey"),
-        ws_payload(params),
-        signature if isinstance(signature, str) else None,
-    )
 
 
 def _texts(params: dict[str, Any]) -> dict[str, str]:

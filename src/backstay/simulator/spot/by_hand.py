@@ -68,9 +68,7 @@ def _close(world: SpotWorld, account: SpotAccount, params: Params) -> Json:
     if share is None or not ZERO < share <= 1:
         raise Refusal(-1130, "Data sent for parameter 'share' is not valid.")
     size = plain(floor_to(account.free(spec.base) * share, spec.step))
-    return _order(
-        world, account, {"symbol": spec.symbol, "side": "SELL", "type": "MARKET", "quantity": size}
-    )
+    return _order(world, account, {"symbol": spec.symbol, "side": "SELL", "type": "MARKET", "quantity": size})
 
 
 def _moved(world: SpotWorld, account: SpotAccount, params: Params, sign: int) -> Json:

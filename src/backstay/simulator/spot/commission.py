@@ -1,4 +1,4 @@
-"""Who pays what for a trade: base on a buy, quote on a sell, BNB at a discount while there is enough of it."""
+"""What a trade costs: base on a buy, quote on a sell, BNB at a discount while there is enough of it."""
 
 from decimal import Decimal
 

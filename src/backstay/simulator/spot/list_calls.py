@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.simulator.errors import Refusal
-from backstay.simulator.spot import events, execution, filters, lists, order_calls, reading, responses, trading
+from backstay.simulator.spot import (
+    events,
+    execution,
+    filters,
+    lists,
+    order_calls,
+    reading,
+    responses,
+    trading,
+)
 from backstay.simulator.spot import requests as rq
 from backstay.simulator.spot.accounts import SpotAccount
 from backstay.simulator.spot.errors import (
@@ -42,14 +51,20 @@ _LOSS = ("STOP_LOSS", "STOP_LOSS_LIMIT")
 
 
 def _leg(
-    world: SpotWorld, account: SpotAccount, params: rq.Params, prefix: str, *, sized: bool = True, **fixed: str
+    world: SpotWorld,
+    account: SpotAccount,
+    params: rq.Params,
+    prefix: str,
+    fixed: dict[str, str] | None = None,
+    *,
+    sized: bool = True,
 ) -> SpotOrder:
-    """One leg, from the parameters that begin with `prefix`."""
+    """One leg, from the parameters that begin with `prefix`; `fixed` are those that its list decides."""
     if params.get(prefix + "Type") is None:
         raise refusal(-1102, prefix + "Type")
     own = {plain: params[prefix + name] for name, plain in _FIELDS.items() if prefix + name in params}
     shared = {k: params[k] for k in ("symbol", "selfTradePreventionMode") if k in params}
-    return reading.read(world, account, own | shared | fixed, sized=sized)
+    return reading.read(world, account, own | shared | (fixed or {}), sized=sized)
 
 
 def _check_pair(world: SpotWorld, above: SpotOrder, below: SpotOrder) -> None:
@@ -131,8 +146,8 @@ def _answer(world: SpotWorld, params: rq.Params, row: Json, reports: list[Json])
 def oco(world: SpotWorld, account: SpotAccount, params: rq.Params, *, origin: str = "api") -> Json:
     """POST orderList/oco."""
     shared = {"side": rq.required(params, "side"), "quantity": rq.required(params, "quantity")}
-    above = _leg(world, account, params, "above", **shared)
-    below = _leg(world, account, params, "below", **shared)
+    above = _leg(world, account, params, "above", shared)
+    below = _leg(world, account, params, "below", shared)
     return _place_pair(world, account, params, above, below, origin)
 
 
@@ -216,10 +231,10 @@ def _pending_pair(
     shared = {"side": side}
     if sized:
         shared["quantity"] = rq.required(params, "pendingQuantity")
-    above = _leg(world, account, params, "pendingAbove", sized=sized, **shared)
+    above = _leg(world, account, params, "pendingAbove", shared, sized=sized)
     if params.get("pendingBelowType") is None:
         return [above]
-    below = _leg(world, account, params, "pendingBelow", sized=sized, **shared)
+    below = _leg(world, account, params, "pendingBelow", shared, sized=sized)
     _check_pair(world, above, below)
     return [above, below]
 
@@ -251,7 +266,7 @@ def _opo_working(world: SpotWorld, account: SpotAccount, params: rq.Params) -> S
 def opo(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Json:
     """POST orderList/opo: the pending sell is sized by what the working buy receives."""
     working = _opo_working(world, account, params)
-    pending = _leg(world, account, params, "pending", sized=False)
+    pending = _leg(world, account, params, "pending", {"side": "SELL"}, sized=False)
     return _place_after(world, account, params, working, [pending], sizes=True, origin="api")
 
 
@@ -274,5 +289,3 @@ def cancel(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Json:
             world.tell_balances(account)
             return order_calls.cancelled_list(world, group, cancel_id)
     raise Refusal(-2011, UNKNOWN_ORDER)
-
-

@@ -37,6 +37,6 @@ class SpotMarket(Market):
         return quote / volume if minutes and volume else self.last
 
     def reference(self, now: int) -> Decimal:
-        """What price filters measure against: the reference price, else the average of the filter's minutes."""
+        """What price filters measure against: the reference price, else the average of their minutes."""
         fixed = self.rules.reference_price
         return fixed if fixed is not None else self.average(self.rules.avg_minutes, now)

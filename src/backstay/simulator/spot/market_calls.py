@@ -190,9 +190,7 @@ def klines(world: SpotWorld, params: rq.Params) -> list[Any]:
     most = rq.limit(params, 500, 1000)
     start, end = rq.moment(params, "startTime"), rq.moment(params, "endTime")
     bars = world.markets[spec.symbol].bars.of(interval, world.now)
-    rows = [
-        b for b in bars if (start is None or b.open_at >= start) and (end is None or b.open_at <= end)
-    ]
+    rows = [b for b in bars if (start is None or b.open_at >= start) and (end is None or b.open_at <= end)]
     rows = rows[:most] if start is not None else rows[-most:]
     return [kline_row(b, interval) for b in rows]
 

@@ -80,9 +80,7 @@ def _wanted(
 def cancel(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Json:
     """DELETE order; a leg takes its whole list with it."""
     order = _wanted(world, account, params, "orderId", "origClientOrderId")
-    limits = rq.choice(
-        params, "cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"), -1145, default=""
-    )
+    limits = rq.choice(params, "cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"), -1145, default="")
     if limits and order.status != limits.removeprefix("ONLY_"):
         raise Refusal(-2011, "Order was not canceled due to cancel restrictions.")
     cancel_id = rq.client_id(params, "newClientOrderId") or world.random_id()
@@ -218,9 +216,7 @@ def amend(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Json:
             world.emit(account.name, events.list_status(world, group, "UPDATED", "EXECUTING"))
     number = world.execution_id()
     account.amendments.append(
-        Amendment(
-            world.now, order.id, number, order.symbol, old_client, order.client_id, old_qty, order.qty
-        )
+        Amendment(world.now, order.id, number, order.symbol, old_client, order.client_id, old_qty, order.qty)
     )
     world.tell_balances(account)
     answer: Json = {

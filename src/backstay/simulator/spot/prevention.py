@@ -87,9 +87,7 @@ def _reduce(
     if order.lock:
         execution.hold(world, order, execution.need(world, order))
     order.remember(world.now)
-    world.emit(
-        order.account, events.execution_report(world, order, "TRADE_PREVENTION", stopped=stopped)
-    )
+    world.emit(order.account, events.execution_report(world, order, "TRADE_PREVENTION", stopped=stopped))
 
 
 def _knock(world: SpotWorld, maker: SpotOrder, taker: SpotOrder, size: Decimal, price: Decimal) -> None:

@@ -1,4 +1,4 @@
-"""Orders meet the market: what a new order takes, what rests, what a trade or a quote fills, what triggers."""
+"""Orders meet the market: what a new order takes, what rests, what a trade or a quote fills or triggers."""
 
 from decimal import Decimal
 
@@ -66,9 +66,7 @@ def awaken(world: SpotWorld, order: SpotOrder) -> None:
     account = world.accounts[order.account]
     if not wanted or wanted > account.free(holder.lock_asset):
         for leg in legs:
-            execution.end(
-                world, leg, "EXPIRED", "EXPIRED", reason="REJECTED", reject="INSUFFICIENT_BALANCES"
-            )
+            execution.end(world, leg, "EXPIRED", "EXPIRED", reason="REJECTED", reject="INSUFFICIENT_BALANCES")
         _finish(world, order)
         return
     for leg in legs:
