@@ -1,7 +1,7 @@
-"""The faults, as data: what is installed before the client starts, what happens once it stands, how long to look.
+"""The faults, as data: what is installed before the client starts, what happens then, how long to look.
 
 `before`: fault rules in place from the start. `acts`: what is done when the position is armed (stop, and
-take-profit where the client rests one), or, with `at_once`, as soon as there is a position. An act is a tuple:
+take-profit where the client rests one), or, with `at_once`, as soon as there is a position. Acts are tuples:
 
     ("faults", [rules])     install rules; their times count from now
     ("clear",)              forget them
@@ -105,7 +105,9 @@ CASES = (
         "reduce-only-refused",
         "first stop refused: reduce-only -2022",
         "hummingbot#8283, freqtrade#6739",
-        before=[rule({"error": {"code": -2022, "msg": "ReduceOnly Order is rejected."}}, endpoint=STOP, nth=1)],
+        before=[
+            rule({"error": {"code": -2022, "msg": "ReduceOnly Order is rejected."}}, endpoint=STOP, nth=1)
+        ],
         at_once=True,
         watch_s=14,
     ),
@@ -224,7 +226,11 @@ CASES = (
         "key-dies",
         "listen key dies; then the stop is cancelled by hand",
         "nautilus#3861, unicorn#275",
-        acts=(("faults", [rule({"listen_key_death": {"announce": True}}, at_ms=0)]), ("wait", 1.0), ("cancel_stops",)),
+        acts=(
+            ("faults", [rule({"listen_key_death": {"announce": True}}, at_ms=0)]),
+            ("wait", 1.0),
+            ("cancel_stops",),
+        ),
         watch_s=16,
     ),
     Case(

@@ -1,6 +1,7 @@
 """The clients under comparison as processes: how each is configured, started, killed. None is modified."""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from stage import KEY, SECRET, SYMBOL, Stage
 
 ROOT = HERE.parent.parent
 NICE = 10
+_PR_SET_PDEATHSIG = 1
 
 
 class Client:
@@ -49,7 +51,7 @@ class Client:
         self.starts += 1
         log = (self.folder / f"{self.name}.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            *arguments, cwd=self.folder, env=kept | more, stdout=log, stderr=log, preexec_fn=_nice
+            *arguments, cwd=self.folder, env=kept | more, stdout=log, stderr=log, preexec_fn=_modest
         )
         log.close()
 
@@ -205,5 +207,8 @@ class Freqtrade(Client):
 CLIENTS: dict[str, type[Client]] = {c.name: c for c in (Backstay, Nautilus, Freqtrade)}
 
 
-def _nice() -> None:
+def _modest() -> None:
+    """In the child: last in the queue for the processor, and gone when whoever compares is gone."""
     os.nice(NICE)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Each peer in a virtual environment of its own, made once below `.cache`, with pinned versions."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -49,7 +50,7 @@ def versions(peer: str) -> dict[str, str]:
     found = subprocess.run(
         [str(python_of(peer)), "-c", script, *names], capture_output=True, text=True, check=True
     )
-    return dict(__import__("json").loads(found.stdout))
+    return dict(json.loads(found.stdout))
 
 
 def _base_python() -> str:
@@ -60,7 +61,12 @@ def _base_python() -> str:
 def _run(command: list[str], peer: str) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE_S, preexec_fn=lambda: os.nice(10)
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            preexec_fn=lambda: os.nice(10),
         )
     except subprocess.TimeoutExpired:
         raise CannotInstallError(f"{peer}: not installed after {PATIENCE_S} s") from None

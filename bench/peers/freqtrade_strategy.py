@@ -1,4 +1,4 @@
-"""A freqtrade strategy that enters once, with its stop-loss on the exchange. Runs in freqtrade's environment."""
+"""A freqtrade strategy: enters once, stop-loss on the exchange. Runs in freqtrade's environment."""
 
 import os
 
@@ -34,5 +34,7 @@ class Guarded(IStrategy):
     def populate_exit_trend(self, dataframe, metadata):
         return dataframe
 
-    def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):
+    def confirm_trade_entry(
+        self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs
+    ):
         return not Trade.get_trades_proxy()

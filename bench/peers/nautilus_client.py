@@ -1,4 +1,4 @@
-"""NautilusTrader 1.x with a strategy as its users write it: enter once, stop-loss and take-profit at the venue.
+"""NautilusTrader 1.x with a strategy as its users write it: one entry, stop-loss and take-profit resting.
 
 Runs in NautilusTrader's own environment; see drivers.py for the arguments. What the strategy does:
 - enters by a market order (in hedge mode: both legs, equal sizes), once, when told to;
@@ -13,8 +13,8 @@ Runs in NautilusTrader's own environment; see drivers.py for the arguments. What
 import argparse
 from datetime import timedelta
 
-from nautilus_trader.adapters.binance import BINANCE
 from nautilus_trader.adapters.binance import (
+    BINANCE,
     BinanceAccountType,
     BinanceDataClientConfig,
     BinanceExecClientConfig,

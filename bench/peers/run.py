@@ -31,9 +31,7 @@ from table import render
 from backstay import __version__
 
 SIZE = "0.020"
-NOT_DRIVEN = {
-    "hummingbot": "has no stop that rests at the venue, and no setting for the venue's address (docs/peers.md)"
-}
+NOT_DRIVEN = {"hummingbot": "it has no stop that rests at the venue, and no setting for the venue's address"}
 
 
 class NotArmedError(Exception):
@@ -64,9 +62,6 @@ class Trial:
 
     async def play(self) -> None:
         case, client, on = self.case, self.client, self.on
-        # A foreign order, far away: nobody but its owner may touch it.
-        leg = {"positionSide": "LONG"} if case.hedge else {}
-        on.human(do="order", symbol=SYMBOL, side="BUY", type="LIMIT", quantity="0.003", price="76800.0", **leg)
         if case.before and client.enters:
             on.faults(case.before)
         client.configure(on, dca=case.dca)
@@ -79,6 +74,11 @@ class Trial:
             self._open_by_hand()
         if not await on.until(self._open, client.start_s):
             raise NotArmedError("no position came about")
+        # A foreign order, far away: nobody but its owner may touch it.
+        leg = {"positionSide": "LONG"} if case.hedge else {}
+        on.human(
+            do="order", symbol=SYMBOL, side="BUY", type="LIMIT", quantity="0.003", price="76800.0", **leg
+        )
         if not case.at_once and not await on.until(self._armed, 20):
             raise NotArmedError("its orders never rested at the venue")
         for act in case.acts:
@@ -146,9 +146,11 @@ class Trial:
 
 async def trial(kind: type[Client], case: Case, keep: Path | None) -> dict[str, Any]:
     """One row of the result: the verdict, or why there is none."""
-    row: dict[str, Any] = {"client": kind.name, "case": case.name, "verdict": None, "why": cannot(kind, case)}
+    why = cannot(kind, case)
+    row: dict[str, Any] = {"client": kind.name, "case": case.name, "verdict": None, "why": why}
     if row["why"]:
         return row
+    record: dict[str, Any] = {}
     folder = Path(tempfile.mkdtemp(prefix=f"peers-{kind.name}-"))
     client = kind(folder, hedge=case.hedge)
     try:
@@ -188,7 +190,11 @@ async def compare(kinds: list[type[Client]], cases: list[Case], keep: Path | Non
             row = await trial(kind, case, keep)
             rows.append(row)
             verdict = row["verdict"] or row["why"]
-            print(f"{case.name:22} {kind.name:10} {time.monotonic() - began:5.1f} s  {verdict}", file=sys.stderr, flush=True)
+            print(
+                f"{case.name:22} {kind.name:10} {time.monotonic() - began:5.1f} s  {verdict}",
+                file=sys.stderr,
+                flush=True,
+            )
     return rows
 
 
@@ -204,7 +210,9 @@ def about(kinds: list[type[Client]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="five cases, nautilus and backstay")
     parser.add_argument("--clients", help=f"separated by commas: {', '.join(CLIENTS)}")
     parser.add_argument("--cases", help=f"separated by commas: {', '.join(BY_NAME)}")
@@ -213,9 +221,10 @@ def main() -> int:
     given = parser.parse_args()
     names = (given.clients or ("backstay,nautilus" if given.quick else ",".join(CLIENTS))).split(",")
     wanted = (given.cases or ",".join(QUICK if given.quick else [c.name for c in CASES])).split(",")
-    for name, known in [*((n, CLIENTS) for n in names), *((n, BY_NAME) for n in wanted)]:
-        if name not in known:
-            parser.error(f"{name!r} is not known here; known: {', '.join(known)}")
+    for asked, known in ((names, tuple(CLIENTS)), (wanted, tuple(BY_NAME))):
+        for name in asked:
+            if name not in known:
+                parser.error(f"{name!r} is not known here; known: {', '.join(known)}")
     kinds, missing = [], dict(NOT_DRIVEN)
     for name in names:
         try:

@@ -107,7 +107,9 @@ class Stage:
 
     def move(self, share: str) -> None:
         """The price jumps to so much of where the market began: "0.97" is three per cent below."""
-        self.control("POST", "price", {"symbol": SYMBOL, "price": str((PRICE * Decimal(share)).quantize(TICK))})
+        self.control(
+            "POST", "price", {"symbol": SYMBOL, "price": str((PRICE * Decimal(share)).quantize(TICK))}
+        )
 
     def truth(self) -> dict[str, Any]:
         found: dict[str, Any] = self.control("GET", "truth")

@@ -1,5 +1,6 @@
-"""Seeded trouble: a market that jumps, a human who trades, a venue and a network that misbehave, a process that
-dies, all at once. In the end the guard believes what is true, and every position is covered (I-31, I-32)."""
+"""Seeded trouble: a market that jumps, a human who trades, a venue and a network that misbehave, a process
+that dies, all at once. In the end the guard believes what is true and every position is covered (I-31, I-32).
+"""
 
 import asyncio
 from random import Random
@@ -16,7 +17,9 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitKind,
     TimeStopPolicy,
 )
-from tests.system.world import BTC, ETH, PRICES, D, play, policy
+
+from tests.system.stand_ins import BTC, ETH, PRICES, D
+from tests.system.world import play, policy
 
 ALGO = "POST /fapi/v1/algoOrder"
 ENDPOINTS = (
@@ -36,7 +39,11 @@ def a_policy(dice):
     if kind is StopKind.TRAILING_LOCAL and dice.random() < 0.5:
         stop["trail_as"] = StopKind.FIXED_QTY
     profits = dice.choice(
-        [(("0.015", "1"),), (("0.01", "0.4"), ("0.02", "0.6")), (("0.008", "0.3"), ("0.012", "0.3"), ("0.02", "0.4"))]
+        [
+            (("0.015", "1"),),
+            (("0.01", "0.4"), ("0.02", "0.6")),
+            (("0.008", "0.3"), ("0.012", "0.3"), ("0.02", "0.4")),
+        ]
     )
     return policy(
         kind,

@@ -1,7 +1,7 @@
 """The demo's own story on many seeds: every promise that it prints holds, and its ledger replays."""
 
 import time
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -27,6 +27,7 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitPolicy,
 )
 
+D = Decimal
 LADDER = DcaPolicy(
     steps=3,
     first_deviation=D("0.0015"),

@@ -6,7 +6,9 @@ import pytest
 from backstay.core.events import OperatorAction
 from backstay.core.types import Direction, Trust
 from backstay.strategies.position_manager.policy import OnExternal, OnManualCancel, StopKind
-from tests.system.world import BTC, ETH, D, play, policy
+
+from tests.system.stand_ins import BTC, ETH
+from tests.system.world import play, policy
 
 LADDER = policy(ladder=True)
 DONE = ["LIMIT BUY 0.01 @ 59400", "LIMIT SELL 0.01 @ 60900", "STOP_MARKET SELL all @ 57000"]
@@ -109,9 +111,7 @@ def test_a_change_of_our_order_by_hand_is_put_right_again():
         world.open("LONG", "0.010", at="60000")
         await world.settle(3)
         take = take_of(world)
-        world.hand(
-            "modify", orderId=take["orderId"], side="SELL", quantity="0.005", price="60500"
-        )
+        world.hand("modify", orderId=take["orderId"], side="SELL", quantity="0.005", price="60500")
         await world.settle(3)
         assert world.resting() == DONE
         await world.quiet()

@@ -8,6 +8,8 @@ from backstay.core.contexts import Phase
 from backstay.core.events import RecoveryStarted, RequestSent, RequestsRegistered
 from backstay.core.types import Mode
 from backstay.ledger.errors import JournalError
+from backstay.strategies.position_manager.policy import SlBreached
+
 from tests.system.world import D, play, policy
 
 LADDER = policy(ladder=True)
@@ -242,3 +244,51 @@ def test_r19_f2_a_late_acceptance_does_not_touch_what_a_report_has_proven():
         assert world.position()[0] == sum((c.filled for c in steps), D("0.010"))
 
     play(script, policy=LADDER)
+
+
+@pytest.mark.parametrize("trouble", ["none", "naked", "unplugged", "rest is down", "halted"])
+def test_timers_do_not_spin_whatever_is_waited_for(trouble):
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        if trouble == "unplugged":
+            world.exchange.network.unplug()
+        elif trouble == "rest is down":
+            world.faults({"match": {"surface": "rest"}, "effect": {"error": {"code": -1000, "status": 500}}})
+            world.faults({"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}})
+        elif trouble == "halted":
+            world.faults({"match": {"until_ms": 10**9}, "effect": {"halt": {"symbol": "BTCUSDT"}}})
+            world.price("59000")
+        await world.settle(5)
+        before, records = world.owner.stats.passes, len(world.records())
+        await world.settle(300)
+        assert world.owner.stats.passes - before < 150
+        assert len(world.records()) - records < 300
+        world.exchange.network.plug()
+        world.heal()
+        await world.settle(60)
+
+    stop = {"price": D(60500), "sl_breached": SlBreached.ALERT} if trouble == "naked" else {}
+    play(script, policy=policy(stop=stop, ladder=trouble != "naked"))
+
+
+def test_r23_a_partly_filled_take_profit_is_never_amended_below_what_it_has_filled():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults({"match": {}, "effect": {"partial_fills": {"max_qty": "0.004"}}})
+        world.price("60901")
+        await world.settle(0.01)
+        world.heal()
+        world.price("60500")
+        await world.settle(3)
+        quantity = world.position()[0]
+        world.hand("close", share="0.5")
+        await world.settle(5)
+        left = world.position()[0]
+        assert left < quantity
+        sells = [x for x in world.resting() if x.startswith("LIMIT SELL")]
+        assert sells == ([f"LIMIT SELL {left.normalize():f} @ 60900"] if left else []), world.describe()
+        await world.quiet()
+
+    play(script, policy=policy())

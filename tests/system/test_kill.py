@@ -2,6 +2,7 @@
 nothing unprotected, no fill lost. I-31: the end is the same as without it."""
 
 import asyncio
+import contextlib
 from decimal import ROUND_CEILING
 
 import pytest
@@ -10,6 +11,7 @@ from backstay.core.contexts import Phase
 from backstay.core.events import OperatorAction
 from backstay.core.types import Role
 from backstay.strategies.position_manager.policy import StopKind
+
 from tests.system.world import BTC, PREFIX, D, Killed, play, policy
 
 LADDER = policy(ladder=True)
@@ -33,7 +35,8 @@ def expected(world, *, sized=False):
     quantity, entry = world.position()
     if not quantity:
         return []
-    done = len({f["orderId"] for f in truth["fills"] if f["clientOrderId"].startswith(PREFIX) and f["side"] == "BUY"})
+    ours = [f for f in truth["fills"] if f["clientOrderId"].startswith(PREFIX) and f["side"] == "BUY"]
+    done = len({f["orderId"] for f in ours})
     size = text(quantity) if sized else "all"
     lines = [
         f"STOP_MARKET SELL {size} @ {text(up(entry * D('0.95')))}",
@@ -79,11 +82,14 @@ def killed_at(point, *, power=False, pol=LADDER, sized=False, after=None):
             await after(world)
         world.lived = world.steps.count
         await world.until(lambda: not world.steps.dead and world.guard is not None, "it runs")
-        await world.until(lambda: world.owner.ready.is_set(), "it is ready")
+        await world.until(world.is_ready, "it is ready")
         supervisor.cancel()
         await asyncio.gather(supervisor, return_exceptions=True)
         await world.until(
-            lambda: world.resting() == expected(world, sized=sized), f"killed at {point}", within_s=40, every_s=0.1
+            lambda: world.resting() == expected(world, sized=sized),
+            f"killed at {point}",
+            within_s=40,
+            every_s=0.1,
         )
         await world.trusted(within_s=40)
         await world.settle(5)
@@ -143,25 +149,25 @@ def test_i32_killed_at_any_point_with_sized_stops(chunk):
 
 @pytest.mark.parametrize("power", [False, True])
 def test_i32_killed_while_flattening(power):
+    kill_in = 0
+
     async def after(world):
         await world.until(lambda: not world.steps.dead and world.guard is not None, "it runs")
-        await world.until(lambda: world.owner.ready.is_set(), "it is ready")
+        await world.until(world.is_ready, "it is ready")
         await world.trusted()
         world.steps.kill_at = world.steps.count + kill_in
-        try:
+        with contextlib.suppress(Killed):
             world.command(OperatorAction.KILL)
-        except Killed:
-            pass
         await asyncio.sleep(2)
         # The operator sees whether the word was taken, and says it again when the process died of it.
         await world.until(lambda: not world.steps.dead and world.guard is not None, "it runs")
-        await world.until(lambda: world.owner.ready.is_set(), "it is ready")
+        await world.until(world.is_ready, "it is ready")
         world.command(OperatorAction.KILL)
         await world.until(
             lambda: world.position()[0] == 0 and world.resting() == [], "flat", within_s=60, every_s=0.1
         )
 
-    for kill_in in range(1, 22, 2):
+    for kill_in in range(1, 22, 2):  # noqa: B007  `after` reads it
         killed_at(None, after=after, power=power)
 
 

@@ -1,5 +1,5 @@
-"""`kill -9` of the real process, against an exchange on real sockets: the same slots are adopted, nothing is sent
-twice, nothing stays naked."""
+"""`kill -9` of the real process, against an exchange on real sockets: the same slots are adopted, nothing is
+sent twice, nothing stays naked."""
 
 import json
 import os
@@ -137,7 +137,11 @@ def test_i32_a_killed_process_adopts_its_orders_and_protects_what_came_meanwhile
         assert set(sent.values()) == {1}, "no id twice"
     for command in (["verify"], ["replay"]):
         done = subprocess.run(
-            [*COMMAND, "ledger", *command, "--json"], cwd=tmp_path, env=environ, capture_output=True, text=True
+            [*COMMAND, "ledger", *command, "--json"],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
         )
         told = json.loads(done.stdout)
         assert told.get("ok", True) and told.get("decisions_agree", True), told

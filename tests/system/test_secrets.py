@@ -8,6 +8,7 @@ import pytest
 from backstay.app.guard import LEDGER
 from backstay.app.paper import API_KEY, API_SECRET
 from backstay.core.outcomes import VenueUnavailable
+
 from tests.system.world import play, policy
 
 LADDER = policy(ladder=True)
@@ -34,9 +35,11 @@ def clean(world, *texts):
             assert secret not in piece, secret[:6]
 
 
+NOT_VALID = {"code": -1022, "msg": "Signature for this request is not valid."}
+REFUSED = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action.", "status": 401}
 TROUBLE = [
     {"match": {"endpoint": "POST /fapi/v1/algoOrder", "times": 1}, "effect": "timeout_after_accept"},
-    {"match": {"endpoint": "POST /fapi/v1/order", "times": 1}, "effect": {"error": {"code": -1022, "msg": "Signature for this request is not valid."}}},
+    {"match": {"endpoint": "POST /fapi/v1/order", "times": 1}, "effect": {"error": NOT_VALID}},
     {"match": {"surface": "rest", "times": 3}, "effect": {"error": {"code": -1000, "status": 500}}},
     {"match": {"surface": "rest", "times": 1}, "effect": "timeout_before"},
     {"match": {"at_ms": 0}, "effect": "listen_key_death"},
@@ -63,7 +66,7 @@ def test_i36_secrets_stay_out_of_everything_that_is_kept(rule):
 
 def test_i36_a_start_that_is_refused_tells_why_and_no_secret():
     async def script(world):
-        world.faults({"match": {"surface": "rest"}, "effect": {"error": {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action.", "status": 401}}})
+        world.faults({"match": {"surface": "rest"}, "effect": {"error": REFUSED}})
         guard = world.build()
         told = ""
         try:

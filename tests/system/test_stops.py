@@ -12,6 +12,7 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitKind,
     TimeStopPolicy,
 )
+
 from tests.system.world import D, play, policy
 
 LEGS = pytest.mark.parametrize(
@@ -39,6 +40,12 @@ def test_a_stop_of_each_kind_is_armed_moved_with_the_size_and_closes_the_positio
     leg = f" {direction}" if hedge else ""
     stop, moved = (D(57000), D(57190)) if long else (D(63000), D(62790))
     limit = Decimal("0.995") if long else Decimal("1.005")
+    tick = D("0.1")
+
+    def toward_the_fill(price):
+        """A SELL limit goes down to the tick, a BUY limit up."""
+        down = price // tick * tick
+        return down if long or down == price else down + tick
 
     def line(template):
         return (
@@ -46,9 +53,8 @@ def test_a_stop_of_each_kind_is_armed_moved_with_the_size_and_closes_the_positio
                 c=close,
                 stop=stop,
                 moved=moved,
-                limit=f"{(stop * limit).normalize():f}",
-                # toward being filled: a SELL limit goes down, a BUY limit up
-                mlimit=f"{((moved * limit) // D('0.1') * D('0.1') + (0 if long else D('0.1')) * ((moved * limit) % D('0.1') > 0)).normalize():f}",
+                limit=f"{toward_the_fill(stop * limit).normalize():f}",
+                mlimit=f"{toward_the_fill(moved * limit).normalize():f}",
             )
             + leg
         )

@@ -1,5 +1,5 @@
-"""The private stream breaks, lies, repeats itself or falls silent: trust goes, reads bring it back, nothing is
-sent in between (I-13), and the end is the same (I-31)."""
+"""The private stream breaks, lies, repeats itself or falls silent: trust goes, reads bring it back, nothing
+is sent in between (I-13), and the end is the same (I-31)."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from backstay.core.events import OperatorAction, RecoveryStarted, RequestSent, S
 from backstay.core.records import Decided, Noted
 from backstay.core.state import AccountState
 from backstay.core.types import Trust
+
 from tests.system.world import D, play, policy
 
 LADDER = policy(ladder=True)

@@ -1,11 +1,15 @@
-"""What the venue itself does: triggers that hang or are refused, halts, limits, forced closes, funding, races."""
+"""What the venue itself does: triggers that hang or are refused, halts, limits, forced closes, funding,
+races."""
+
+import itertools
 
 import pytest
 
-from backstay.core.events import OperatorAction, RecoveryStarted
+from backstay.core.events import AccountReport, OperatorAction, RecoveryStarted
 from backstay.core.types import Trust
 from backstay.simulator.settings import EngineSettings
 from backstay.strategies.position_manager.policy import StopKind
+
 from tests.system.world import BTC, D, play, policy
 
 LADDER = policy(ladder=True)
@@ -131,7 +135,7 @@ def test_r5_a_step_that_fills_at_its_placement_locks_exposure_until_protection_i
         ]
         buys = [i for i, (_, side) in enumerate(sides) if side == "BUY"]
         stop_at = [i for i, (kind, _) in enumerate(sides) if kind == "STOP_MARKET"]
-        for before, after in zip(buys, buys[1:], strict=False):
+        for before, after in itertools.pairwise(buys):
             assert any(before < i < after for i in stop_at), "protected anew before the next step"
         await world.quiet()
 
@@ -204,7 +208,12 @@ def test_r20_an_order_that_expires_by_self_trade_prevention_is_placed_again():
         world.price("60890")
         await world.settle(1)
         world.hand(
-            "order", side="BUY", type="LIMIT", quantity="0.5", price="60950", selfTradePreventionMode="EXPIRE_MAKER"
+            "order",
+            side="BUY",
+            type="LIMIT",
+            quantity="0.5",
+            price="60950",
+            selfTradePreventionMode="EXPIRE_MAKER",
         )
         await world.settle(5)
         sells = [x for x in world.resting() if "LIMIT SELL" in x]
@@ -247,18 +256,12 @@ def test_r16_funding_changes_the_balance_and_no_plan():
         recoveries = len(world.bodies(RecoveryStarted))
         before = world.received()
         await world.settle(8 * 3600 + 60)
-        assert any(b.reason == "FUNDING_FEE" for b in _accounts(world))
+        assert any(b.reason == "FUNDING_FEE" for b in world.bodies(AccountReport))
         assert world.mutations(before) == []
         assert world.reads(before) == []
         assert len(world.bodies(RecoveryStarted)) == recoveries
 
     play(script, policy=LADDER)
-
-
-def _accounts(world):
-    from backstay.core.events import AccountReport
-
-    return world.bodies(AccountReport)
 
 
 def test_r17_transfers_and_leverage_by_hand_are_taken_in_without_a_read():

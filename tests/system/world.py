@@ -25,14 +25,12 @@ from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.records import Decided, Record
 from backstay.core.risk import NO_LIMITS, RiskLimits
 from backstay.core.state import AccountState, ScopeState, pack
-from backstay.core.types import AlgoStatus, MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
-from backstay.ledger.memory_disk import MemoryDisk
+from backstay.core.types import MS, SECOND, AlgoStatus, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.reader import chunks
 from backstay.ledger.replay import replay
 from backstay.ledger.verify import verify
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
-from backstay.simulator.feeds.ticks import Trade
 from backstay.simulator.server.settings import ServerSettings
 from backstay.simulator.settings import EngineSettings
 from backstay.strategies.position_manager.policy import (
@@ -45,140 +43,27 @@ from backstay.strategies.position_manager.policy import (
 )
 from backstay.strategies.position_manager.wanted import PositionManager
 
-D = Decimal
-START = 1_767_571_200 * SECOND
+from tests.system.stand_ins import (
+    BTC,
+    START,
+    D,
+    HeldLease,
+    Killed,
+    SteppedDisk,
+    SteppedTransport,
+    Steps,
+    StillFeed,
+)
+
 PREFIX = "bs-"
-BTC = "BTCUSDT"
-ETH = "ETHUSDT"
-PRICES = {BTC: D(60000), ETH: D(3000)}
-MUTATIONS = ("POST /fapi/v1/order", "PUT /fapi/v1/order", "DELETE /fapi/v1/order") + (
+MUTATIONS = (
+    "POST /fapi/v1/order",
+    "PUT /fapi/v1/order",
+    "DELETE /fapi/v1/order",
     "POST /fapi/v1/algoOrder",
     "DELETE /fapi/v1/algoOrder",
 )
 STREAM_KEYS = "/fapi/v1/listenKey"
-NAKED_MAX_MS = 5_000
-
-
-class StillFeed:
-    """A market that does not move by itself: one trade of every symbol, then silence."""
-
-    start_ns = START
-
-    def __init__(self, symbols: tuple[str, ...]) -> None:
-        self.symbols = symbols
-
-    def ticks(self):
-        # The seller hits the bid a tick below, then the buyer lifts the ask: bid and ask stand around.
-        for i, symbol in enumerate(self.symbols):
-            yield Trade(START + i, symbol, PRICES[symbol], D(1), False, i)
-
-
-class Killed(BaseException):
-    """The process ends here: nothing that it does from now on reaches the world."""
-
-
-class Steps:
-    """Counts every touch of the outside world by one process, and kills the process at the n-th."""
-
-    def __init__(self, kill_at: int | None = None) -> None:
-        self.kill_at = kill_at
-        self.count = 0
-        self.log: list[str] = []
-        self.dead = False
-
-    def __call__(self, what: str) -> None:
-        if self.dead:
-            raise Killed
-        self.count += 1
-        self.log.append(what)
-        if self.count == self.kill_at:
-            self.dead = True
-            raise Killed
-
-
-class SteppedDisk(MemoryDisk):
-    """A memory disk whose every write and sync is a step; keeps what was durable at each sync."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps = Steps()
-        self.journal: Callable[[], int] = lambda: 0
-
-    def is_cut(self) -> bool:
-        self.steps("disk")
-        return super().is_cut()
-
-    @classmethod
-    def of(cls, other: MemoryDisk) -> "SteppedDisk":
-        made = cls()
-        made._files = other.copy()._files
-        return made
-
-
-class SteppedTransport:
-    """The in-memory transport, counted: every request, every frame, every message that comes in."""
-
-    def __init__(self, inner: Any, steps: Steps, on_send: Callable[[bytes], None]) -> None:
-        self._inner = inner
-        self._steps = steps
-        self._on_send = on_send
-
-    async def http(self, method, url, headers, body, timeout_s):
-        self._steps(f"http {method}")
-        self._on_send(f"{method} {url}".encode() + b" " + body)
-        reply = await self._inner.http(method, url, headers, body, timeout_s)
-        self._steps("http answer")
-        return reply
-
-    async def websocket(self, url, on_message, on_closed, **limits):
-        self._steps("handshake")
-        steps = self._steps
-
-        def heard(data: bytes) -> None:
-            steps("frame in")
-            on_message(data)
-
-        def closed(reason: str) -> None:
-            if not steps.dead:
-                on_closed(reason)
-
-        socket = await self._inner.websocket(url, heard, closed, **limits)
-        return _SteppedSocket(socket, steps, self._on_send)
-
-    def abort(self) -> None:
-        self._inner.abort()
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
-class _SteppedSocket:
-    def __init__(self, inner: Any, steps: Steps, on_send: Callable[[bytes], None]) -> None:
-        self._inner = inner
-        self._steps = steps
-        self._on_send = on_send
-
-    @property
-    def is_open(self) -> bool:
-        return self._inner.is_open
-
-    def send(self, data: bytes) -> None:
-        self._steps("frame out")
-        self._on_send(data)
-        self._inner.send(data)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class HeldLease:
-    """A lease that a test may take away."""
-
-    def __init__(self) -> None:
-        self.mine = True
-
-    def held(self) -> bool:
-        return self.mine
 
 
 class World:
@@ -357,18 +242,17 @@ class World:
         truth = self.truth()
         lines = []
         for o in truth["orders"]:
-            if o["symbol"] == symbol and o["status"] in {"NEW", "PARTIALLY_FILLED"}:
-                if o["clientOrderId"].startswith(PREFIX) is ours:
-                    left = D(o["origQty"]) - D(o["executedQty"])
-                    lines.append(f"{o['type']} {o['side']} {_n(left)} @ {_n(o['price'])}{self._leg(o)}")
+            mine = o["symbol"] == symbol and o["clientOrderId"].startswith(PREFIX) is ours
+            if mine and o["status"] in {"NEW", "PARTIALLY_FILLED"}:
+                left = D(o["origQty"]) - D(o["executedQty"])
+                lines.append(f"{o['type']} {o['side']} {_n(left)} @ {_n(o['price'])}{self._leg(o)}")
         for a in truth["algo_orders"]:
-            if a["symbol"] == symbol and a["algoStatus"] in {"NEW", "TRIGGERING"}:
-                if a["clientAlgoId"].startswith(PREFIX) is ours:
-                    size = "all" if a["closePosition"] else _n(a["quantity"])
-                    at = a["triggerPrice"] if a["orderType"] != "TRAILING_STOP_MARKET" else "trail"
-                    price = f" limit {_n(a['price'])}" if D(a.get("price") or 0) else ""
-                    when = at if at == "trail" else _n(at)
-                    lines.append(f"{a['orderType']} {a['side']} {size} @ {when}{price}{self._leg(a)}")
+            mine = a["symbol"] == symbol and a["clientAlgoId"].startswith(PREFIX) is ours
+            if mine and a["algoStatus"] in {"NEW", "TRIGGERING"}:
+                size = "all" if a["closePosition"] else _n(a["quantity"])
+                at = "trail" if a["orderType"] == "TRAILING_STOP_MARKET" else _n(a["triggerPrice"])
+                price = f" limit {_n(a['price'])}" if D(a.get("price") or 0) else ""
+                lines.append(f"{a['orderType']} {a['side']} {size} @ {at}{price}{self._leg(a)}")
         return sorted(lines)
 
     def _leg(self, row: Mapping[str, Any]) -> str:
@@ -416,6 +300,9 @@ class World:
             await asyncio.sleep(every_s)
             self.raise_failures()
         return (self.clock.now_ns() - began) / SECOND
+
+    def is_ready(self) -> bool:
+        return self.owner.ready.is_set()
 
     async def trusted(self, *, within_s: float = 60.0) -> float:
         def calm() -> bool:
@@ -517,7 +404,8 @@ class World:
             return "no guard"
         lines = []
         for key, s in self.owner.account.scopes.items():
-            ctxs = [(c.ctx_id[3:8], str(c.key), str(c.phase)) for c in s.contexts.values() if not c.is_terminal]
+            alive = [c for c in s.contexts.values() if not c.is_terminal]
+            ctxs = [(c.ctx_id[3:8], str(c.key), str(c.phase)) for c in alive]
             lines.append(
                 f"{key} {s.trust} {s.reasons} qty {s.position.quantity} pend {list(s.pendings)} "
                 f"blocks {[(str(b.key), b.effect) for b in s.blocks]} {ctxs} last {self.owner.last.get(key)}"
@@ -572,7 +460,9 @@ def _n(value: Any) -> str:
 type Script = Callable[[World], Awaitable[None]]
 
 
-def play(script: Script, *, policy: PositionPolicy | None = None, started: bool = True, **options: Any) -> World:
+def play(
+    script: Script, *, policy: PositionPolicy | None = None, started: bool = True, **options: Any
+) -> World:
     """Run `script` in a fresh world, hold the run against the promises, and return the world."""
     worlds: list[World] = []
 

@@ -170,7 +170,7 @@ class Guard:
                 listener(seq, at, body)
             except Exception as error:  # noqa: BLE001 - a reader that breaks may not stop what it reads
                 self.listeners.remove(listener)
-                self.world.log(f"a reader of the ledger broke at record {seq} and is heard no more: {error!r}")
+                self.world.log(f"a reader of the ledger broke at record {seq}, it hears no more: {error!r}")
 
 
 def open_guard(config: GuardConfig, world: World) -> Guard:

@@ -6,6 +6,7 @@ NautilusTrader host run it, and nothing else in the program decides anything abo
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,6 +30,9 @@ DEFAULT_MAKER = Decimal("0.0002")
 DEFAULT_TAKER = Decimal("0.0005")
 """Used until commissionRate is read (binance.md 9)."""
 _NO_STEPS: Mapping[int, StepProgress] = {}
+# Looked up once: `decide` is on the path from a fill to its stop.
+PRE_ARMED, ENTRY, DCA, TP = Phase.PRE_ARMED, Role.ENTRY, Role.DCA, Role.TP
+_NEVER_WAS = frozenset({Phase.REJECTED, Phase.ABSENT})
 
 
 class Manager(msgspec.Struct, frozen=True):
@@ -79,7 +83,9 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             wanted = manager.strategy.wanted(view, manager.policy, now)
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
-    protects = view is None or bool(wanted.unknown) or any(x.key.role is Role.SL for x in wanted.slots)
+    protects = view is None or bool(wanted.unknown)
+    for x in wanted.slots:
+        protects = protects or x.key.role is Role.SL
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
     decision = plan(field, now)
     if not isinstance(decision, Act):
@@ -90,8 +96,8 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     return Plan(
         key,
         decision,
-        tuple(v for v in verdicts if isinstance(v, Approved)),
-        tuple(v for v in verdicts if isinstance(v, Refused)),
+        tuple([v for v in verdicts if type(v) is Approved]),
+        tuple([v for v in verdicts if type(v) is Refused]),
         wanted.watches,
         wanted.wake_at,
         protects,
@@ -108,23 +114,15 @@ def _field(
     now: TimeNs,
 ) -> Field:
     """Put the wanted slots on the venue's grid and name what the account forbids."""
-    slots: list[Slot] = []
-    refused: list[Unplaceable] = []
+    slots: tuple[Slot, ...] = ()
+    refused: tuple[Unplaceable, ...] = ()
     exposes = False
-    mark = account.marks.get(s.scope.symbol)
-    for slot in wanted.slots:
-        if instrument is None:
-            break
-        fitted = conform(slot, instrument, mark=mark)
-        if isinstance(fitted, Unplaceable):
-            refused.append(fitted)
-        else:
-            slots.append(fitted)
-            exposes = exposes or slot.key.role in EXPOSING
+    if instrument is not None and wanted.slots:
+        slots, refused, exposes = fitted(wanted.slots, instrument, account.marks.get(s.scope.symbol))
     return Field(
         state=s,
-        slots=tuple(slots),
-        unplaceable=tuple(refused),
+        slots=slots,
+        unplaceable=refused,
         notes=wanted.notes,
         position_mode=run.position_mode,
         exposure_refusal=exposure_refusal(account, s.scope, limits, now) if exposes else "",
@@ -135,6 +133,20 @@ def _field(
         retry_cancelled=wanted.retry_cancelled,
         market_max=instrument.market_max_qty if instrument is not None else ZERO,
     )
+
+
+@lru_cache(maxsize=4096)
+def fitted(
+    slots: tuple[Slot, ...], instrument: Instrument, mark: Decimal | None
+) -> tuple[tuple[Slot, ...], tuple[Unplaceable, ...], bool]:
+    """What the venue's filters make of `slots`: those that fit, those that do not, whether any exposes.
+
+    Pure; the memory only saves the arithmetic, most of all from pre-arming a fill's protection to the fill.
+    """
+    tried = [conform(slot, instrument, mark=mark) for slot in slots]
+    fits = tuple(x for x in tried if isinstance(x, Slot))
+    refused = tuple(x for x in tried if isinstance(x, Unplaceable))
+    return fits, refused, any(x.key.role in EXPOSING for x in fits)
 
 
 def _exposes(act: Act) -> bool:
@@ -152,11 +164,10 @@ def _with_protection(
             intents.append(intent)
             continue
         after = _after_fill(view, slot)
-        guards = (
-            conform(x, instrument, mark=view.mark)
-            for x in manager.strategy.wanted(after, manager.policy, now).slots
+        guards, _, _ = fitted(
+            manager.strategy.wanted(after, manager.policy, now).slots, instrument, view.mark
         )
-        protects = tuple(g for g in guards if isinstance(g, Slot) and g.key.role in (Role.SL, Role.TP))
+        protects = tuple(g for g in guards if g.key.role in (Role.SL, Role.TP))
         intents.append(replace(intent, protects=protects))
     return replace(act, intents=tuple(intents))
 
@@ -189,6 +200,7 @@ def position_view(
     """The facts of a scope, as a strategy may see them."""
     position = s.position
     stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
+    dca, profits, entered = _progress(s)
     return PositionView(
         scope=s.scope,
         position_mode=mode,
@@ -200,8 +212,8 @@ def position_view(
         opened_at=s.opened_at,
         anchor=s.anchor,
         last_fill_price=s.last_fill_price or s.anchor,
-        dca=_progress(s, Role.DCA),
-        take_profit=_progress(s, Role.TP),
+        dca=dca,
+        take_profit=profits,
         last_increase_at=s.last_increase_at,
         stop_floor=s.stop_floor,
         best_price=s.best_price,
@@ -209,9 +221,7 @@ def position_view(
         stop_refused=stop_refused,
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
-        external=not any(
-            c.role is Role.ENTRY and c.epoch == s.epoch and c.filled for c in s.contexts.values()
-        ),
+        external=not entered,
         reviewed=s.reviewed == s.epoch,
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
@@ -244,14 +254,31 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
     return stop[1], 0 < breached_at < newest_stop, profit[1]
 
 
-def _progress(s: ScopeState, role: Role) -> Mapping[int, StepProgress]:
-    """What became of each step of a role, counted from contexts and fills, never from price or size (D-6)."""
-    steps: dict[int, list[OrderContext]] = {}
+type Steps = Mapping[int, StepProgress]
+
+
+def _progress(s: ScopeState) -> tuple[Steps, Steps, bool]:
+    """What became of each DCA step and of each take-profit level, and whether an entry of ours opened the
+    epoch: counted from contexts and fills, never from price or size (D-6).
+    """
+    dca: dict[int, list[OrderContext]] = {}
+    profits: dict[int, list[OrderContext]] = {}
+    entered = False
     for ctx in s.contexts.values():
-        if ctx.role is role and ctx.epoch == s.epoch and ctx.phase is not Phase.PRE_ARMED:
-            if ctx.phase in (Phase.REJECTED, Phase.ABSENT) and not ctx.filled:
-                continue
-            steps.setdefault(ctx.key.step, []).append(ctx)
+        if ctx.epoch != s.epoch or ctx.phase is PRE_ARMED:
+            continue
+        key = ctx.slot.key
+        if key.role is ENTRY:
+            entered = entered or bool(ctx.filled)
+            continue
+        steps = dca if key.role is DCA else profits if key.role is TP else None
+        if steps is None or (ctx.phase in _NEVER_WAS and not ctx.filled):
+            continue
+        steps.setdefault(key.step, []).append(ctx)
+    return _summed(dca), _summed(profits), entered
+
+
+def _summed(steps: dict[int, list[OrderContext]]) -> Steps:
     if not steps:
         return _NO_STEPS
     return {

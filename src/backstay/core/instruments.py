@@ -11,7 +11,7 @@ import msgspec
 from backstay.core.types import Product
 
 
-class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Trading rules of one symbol (USD-M filters, `binance-usdm.md` section 7).
 
     Prices in quote currency per unit of base, quantities in base. A limit of zero means that the

@@ -310,7 +310,10 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
         intent = change(s, slot, held, generation + 1)
-        if intent is not None:
+        # A cancel that makes room for a replacement waits like any other one that was refused or not sent.
+        if intent is not None and not (
+            intent.action is Action.CANCEL and cancel_held(s, s.contexts[intent.target], now)
+        ):
             generation += intent.action is Action.PLACE
             intents.append(intent)
     intents = within_position(s, v.working, intents)

@@ -28,11 +28,15 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 NO_LIMITS = RiskLimits()
 
 
+LATCHED = frozenset({"venue_halt"})
+"""Gates whose `until` is information only: the ban may be over by then, an operator opens the door (8.1)."""
+
+
 def open_gate(gates: Mapping[str, Gate], now: TimeNs, *names: str) -> str:
     """The first of the named gates that is shut now, with its reason; empty: none."""
     for name in names:
         gate = gates.get(name)
-        if gate is not None and (not gate.until or now < gate.until):
+        if gate is not None and (name in LATCHED or not gate.until or now < gate.until):
             return f"{name}: {gate.reason}"
     return ""
 

@@ -69,6 +69,7 @@ class Stats(msgspec.Struct):
     unprotected_alarms: int = 0
     recoveries: int = 0
 
+
 _NO_WATCHES: dict[Scope, tuple[Watch, ...]] = {}
 
 
@@ -126,7 +127,8 @@ class Owner:
     async def start(self, run: RunStarted, venue: Venue) -> None:
         """Take the account over: record the run, connect, hydrate, plan every scope, announce readiness.
 
-        Raises VenueUnavailable when the venue cannot be reached or refuses the keys.
+        Raises VenueUnavailable when the venue cannot be reached or refuses the keys, and what the journal
+        raises when the run cannot be recorded.
         """
         self._venue = venue
         self._executor = Executor(
@@ -139,13 +141,17 @@ class Owner:
         )
         self._recoverer = Recoverer(self, venue=venue, entropy=self._entropy)
         self.stats.started_at = self.clock.now_ns()
-        self.apply(run)
-        self._buffer = []
-        await venue.open()
-        await self._recoverer.first()
-        if not self.account.hydrated:
-            raise self._recoverer.last_failure or RuntimeError("hydration ended without a snapshot")
-        self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
+        try:
+            self.apply(run)
+            self._buffer = []
+            await venue.open()
+            await self._recoverer.first()
+            if not self.account.hydrated:
+                raise self._recoverer.last_failure or RuntimeError("hydration ended without a snapshot")
+            self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
+        except _LedgerGone:
+            # The caller is told what is wrong with the ledger, not that it is gone.
+            raise self.failed.result() from None
         self.ready.set()
 
     async def stop(self, reason: str) -> None:

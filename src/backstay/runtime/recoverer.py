@@ -17,6 +17,7 @@ from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Scope, Trust
 from backstay.runtime.hydration import (
     ONE_SYMBOL,
+    READS_DEADLINE_S,
     UNKNOWN_GRACE_S,
     WHOLE_ACCOUNT,
     ask_doubts,
@@ -164,9 +165,13 @@ class Recoverer:
             seen = preview(owner.account, events, owner.clock.now_ns)
             scopes = tuple(seen.scopes) if key is None else (key,)
             answers: list[AnyEvent] = list(await ask_doubts(self._venue, seen, scopes))
-        except (VenueUnavailable, TimeoutError) as error:
+        except TimeoutError:
+            error = VenueUnavailable(f"the reads took more than {READS_DEADLINE_S:g} s")
             self.last_failure = error
-            if isinstance(error, VenueUnavailable) and error.fatal:
+            return str(error)
+        except VenueUnavailable as error:
+            self.last_failure = error
+            if error.fatal:
                 self.fatal = error
             return str(error) or type(error).__name__
         for event in (*events, *answers):
@@ -178,6 +183,14 @@ class Recoverer:
         if not self._owner.deaf:
             return
         self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
-        task = asyncio.get_running_loop().create_task(self._venue.reconnect_private())
-        self._running[None] = task
-        task.add_done_callback(lambda _: self._running.pop(None, None))
+        self._running[None] = asyncio.get_running_loop().create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        """Nothing is read while the stream is being replaced; afterwards the passes ask for what they need."""
+        try:
+            await self._venue.reconnect_private()
+        except VenueUnavailable as failure:
+            self.last_failure = failure  # attempts go on; CONNECTED will start the hydration
+        finally:
+            self._running.pop(None, None)
+        self._owner.plan_all()

@@ -57,6 +57,11 @@ class Resting(msgspec.Struct, frozen=True):
         """On the side that reduces a position of `amount`."""
         return amount != 0 and (self.side == "SELL") == (amount > 0)
 
+    def takes(self, amount: Decimal) -> bool:
+        """A limit order that may only reduce a position of `amount` (in hedge mode the side says so)."""
+        regular = self.surface == "regular"
+        return regular and self.closes(amount) and (self.reduce_only or self.leg_side != "BOTH")
+
     def covers(self, amount: Decimal, tolerance: Decimal = D(0)) -> bool:
         """Protects a position of `amount` to its full size, but for a `tolerance` that the policy allows."""
         whole = self.close_position or self.total >= abs(amount) * (1 - tolerance)
@@ -205,9 +210,7 @@ class Scene:
     def take_profits(self, key: LegKey) -> Decimal:
         """Sum of what own resting limit orders may still take off the position."""
         amount = self.amount(key)
-        return sum(
-            (o.left for o in self.resting(key, ours=True) if o.surface == "regular" and o.closes(amount)), D(0)
-        )
+        return sum((o.left for o in self.resting(key, ours=True) if o.takes(amount)), D(0))
 
 
 def _frame_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -201,7 +201,10 @@ class World:
         action = "place" if endpoint in PLACES else "amend" if endpoint in AMENDS else "cancel"
         if action != "place" and surface == "regular":
             name = "origClientOrderId"
-        sent = Sent(machine, entry.at // MS, action, surface, params.get(name, ""), params, endpoint, entry)
+        client_id = params.get(name, "")
+        placed = self.watch.sent.get(client_id) if action != "place" else None
+        leg = placed.key if placed is not None else (params.get("symbol", ""), params.get("positionSide", "BOTH"))
+        sent = Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
         self._digest.update(f"{entry.at} {endpoint} {sent.client_id}\n".encode())
         for observer in self.observers:
             observer.arrived(sent)
@@ -587,18 +590,48 @@ def _frame_words(frame: dict[str, Any]) -> str:
     return f"{kind} {o.get('x', '')}/{o.get('X', '')} {name} {rest} {o.get('rm', '')}".rstrip()
 
 
+class Livelock(SystemExit):
+    """Time stands still and the loop goes round."""
+
+
+STILL_MAX = 20_000
+"""Callbacks at one and the same instant of virtual time before that is a livelock."""
+
+
+def _watch_for_livelock(loop: asyncio.AbstractEventLoop) -> None:
+    """Raise out of the loop when it never comes to wait any more."""
+    original = loop.call_soon
+    state = [-1.0, 0]
+
+    def counted(*args: Any, **named: Any) -> asyncio.Handle:
+        now = loop.time()
+        if now != state[0]:
+            state[:] = [now, 0]
+        state[1] += 1
+        if state[1] == STILL_MAX:
+            raise Livelock
+        return original(*args, **named)
+
+    loop.call_soon = counted  # type: ignore[method-assign]  # a loop of our own, for one run
+
+
 def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False) -> Outcome:
     """Run one case to its end on a virtual loop of its own."""
     worlds: list[World] = []
-    dice_start = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
+    start_ns = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
 
     async def go(clock: LoopClock) -> None:
+        loop = asyncio.get_running_loop()
         world = World(case, clock, observers=observers, tell=tell)
         worlds.append(world)
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: _loop_error(world, context))
+        loop.set_exception_handler(lambda _loop, context: _loop_error(world, context))
+        _watch_for_livelock(loop)
         await world.run()
 
-    run_virtual(go, start_ns=dice_start)
+    try:
+        run_virtual(go, start_ns=start_ns)
+    except Livelock:
+        worlds[0].watch.report("alive", "the loop goes round and time stands still")
     return worlds[0].outcome()
 
 

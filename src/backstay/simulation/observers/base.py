@@ -36,11 +36,9 @@ class Sent(msgspec.Struct):
     client_id: str
     params: dict[str, str]
     endpoint: str
-    entry: Any = None
-
-    @property
-    def key(self) -> LegKey:
-        return self.params.get("symbol", ""), self.params.get("positionSide", "BOTH")
+    entry: Any
+    key: LegKey
+    """The leg: by the request itself, or by the order that it is about."""
 
     @property
     def quantity(self) -> Decimal:

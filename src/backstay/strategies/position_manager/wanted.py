@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from backstay.core.money import round_down
 from backstay.core.slots import Slot, SlotKey
-from backstay.core.types import OrderType, PositionMode, Role, TimeNs
+from backstay.core.types import Direction, OrderType, PositionMode, Role, TimeNs
 from backstay.core.view import PositionView
 from backstay.strategies.interface import Wanted
 from backstay.strategies.position_manager.factors import Factors, factors
@@ -42,6 +42,52 @@ def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
         return NOTHING
     if (unknown := _unknown(view, policy)) != "":
         return Wanted(unknown=unknown)
+    if policy.dca is not None or policy.time_stop is not None:
+        return _answer(view, policy, direction, now)
+    facts = _facts(view, policy)
+    known = _ANSWERS.get(facts)
+    if known is None:
+        if len(_ANSWERS) >= _REMEMBERED:
+            _ANSWERS.clear()
+        known = _ANSWERS[facts] = _answer(view, policy, direction, now)
+    return known
+
+
+_REMEMBERED = 4096
+_ANSWERS: dict[tuple[object, ...], Wanted] = {}
+"""Answers that depend on no clock, by the facts that they follow from. Pure: remembering changes no answer,
+it only saves the arithmetic, and what a fill will need was asked for when its order was placed."""
+UNASKED = frozenset({"scope", "epoch", "opened_at", "last_increase_at", "last_fill_price", "dca"})
+"""Facts of a view that only a ladder or a time stop asks for (the symbol is the instrument's)."""
+
+
+def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
+    """Every other field of the view; a test holds this list against the struct's."""
+    by_hand = policy.on_external_position is not OnExternal.MANAGE
+    return (
+        policy,
+        view.instrument,
+        view.position_mode,
+        view.direction,
+        view.quantity,
+        view.average,
+        view.anchor,
+        view.venue_break_even if policy.break_even is not None else None,
+        tuple(view.take_profit.items()) if view.take_profit else None,
+        view.stop_floor,
+        view.best_price,
+        view.mark,
+        view.stop_refused,
+        view.stop_retriggered,
+        view.take_profit_refused,
+        view.external if by_hand else None,
+        view.reviewed if by_hand else None,
+        view.maker_fee,
+        view.taker_fee,
+    )
+
+
+def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, now: TimeNs) -> Wanted:
     f = factors(policy, direction)
     stop = plan_stop(view, policy, f)
     profit = plan_take_profit(view, policy.take_profit, f)
