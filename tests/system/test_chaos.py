@@ -154,7 +154,7 @@ async def restarted(world, **how):
     raise AssertionError("it never came up")
 
 
-def run(seed):
+def check(seed):
     dice = Random(f"chaos {seed}")
     hedge = dice.random() < 0.4
     symbols = (BTC, ETH) if dice.random() < 0.5 else (BTC,)
@@ -196,4 +196,4 @@ def run(seed):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_i31_after_any_trouble_the_end_is_sound(seed):
-    run(seed)
+    check(seed)

@@ -69,7 +69,7 @@ async def watched(world, *, power):
             await world.restart(away_s=0.3, power=power)
 
 
-def killed_at(point, *, power=False, pol=LADDER, sized=False, after=None):
+def check_killed_at(point, *, power=False, pol=LADDER, sized=False, after=None):
     async def script(world):
         supervisor = None
         try:
@@ -115,7 +115,7 @@ def _no_fill_is_lost(world):
     assert filled == known
 
 
-_calm = killed_at(None)
+_calm = check_killed_at(None)
 TOTAL = _calm.lived
 _LOG = _calm.steps.log[:TOTAL]
 
@@ -132,19 +132,19 @@ CHUNKS = 10
 def test_i32_r12_r13_killed_at_any_point_and_restarted(chunk):
     points = [n for n in range(1, TOTAL + 1, 2) if (n // 2) % CHUNKS == chunk]
     for point in points:
-        killed_at(point)
+        check_killed_at(point)
 
 
 @pytest.mark.parametrize("chunk", range(4))
 def test_i32_the_machine_loses_power_at_any_point_and_comes_back(chunk):
     for point in range(2 + chunk * 5, TOTAL + 1, 20):
-        killed_at(point, power=True)
+        check_killed_at(point, power=True)
 
 
 @pytest.mark.parametrize("chunk", range(4))
 def test_i32_killed_at_any_point_with_sized_stops(chunk):
     for point in range(3 + chunk * 5, TOTAL + 1, 20):
-        killed_at(point, pol=FIXED, sized=True)
+        check_killed_at(point, pol=FIXED, sized=True)
 
 
 @pytest.mark.parametrize("power", [False, True])
@@ -168,7 +168,7 @@ def test_i32_killed_while_flattening(power):
         )
 
     for kill_in in range(1, 22, 2):  # noqa: B007  `after` reads it
-        killed_at(None, after=after, power=power)
+        check_killed_at(None, after=after, power=power)
 
 
 def test_a_restart_adopts_what_rests_and_sends_nothing():

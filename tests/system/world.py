@@ -5,9 +5,7 @@ keeps: nothing twice, nothing foreign touched, the ledger verified, its replay t
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,17 +16,13 @@ from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
-from backstay.core import orders
-from backstay.core.account import fold
-from backstay.core.engine import Engine, Manager, decide
+from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand
-from backstay.core.records import Decided, Record
+from backstay.core.records import Record
 from backstay.core.risk import NO_LIMITS, RiskLimits
-from backstay.core.state import AccountState, ScopeState, pack
-from backstay.core.types import MS, SECOND, AlgoStatus, Mode, PositionMode, PositionSide, Product, Scope
+from backstay.core.state import ScopeState
+from backstay.core.types import SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.reader import chunks
-from backstay.ledger.replay import replay
-from backstay.ledger.verify import verify
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulator.server.settings import ServerSettings
@@ -43,6 +37,7 @@ from backstay.strategies.position_manager.policy import (
 )
 from backstay.strategies.position_manager.wanted import PositionManager
 
+from tests.system.judging import Judge
 from tests.system.stand_ins import (
     BTC,
     START,
@@ -54,19 +49,10 @@ from tests.system.stand_ins import (
     Steps,
     StillFeed,
 )
-
-PREFIX = "bs-"
-MUTATIONS = (
-    "POST /fapi/v1/order",
-    "PUT /fapi/v1/order",
-    "DELETE /fapi/v1/order",
-    "POST /fapi/v1/algoOrder",
-    "DELETE /fapi/v1/algoOrder",
-)
-STREAM_KEYS = "/fapi/v1/listenKey"
+from tests.system.venue_side import PREFIX, VenueSide
 
 
-class World:
+class World(VenueSide, Judge):
     """One guard (restarted at will) against one venue. Use it inside `play`."""
 
     def __init__(
@@ -193,90 +179,6 @@ class World:
         await asyncio.sleep(away_s)
         return await self.start()
 
-    # --- the market, the human, the venue -----------------------------------------------------------
-
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        return self.exchange.control(method, path, body)
-
-    def price(self, price: Any, symbol: str = BTC) -> None:
-        self.control("POST", "/sim/v1/price", {"symbol": symbol, "price": str(price)})
-
-    def hand(self, do: str, **action: Any) -> Any:
-        body = {"do": do, "symbol": BTC, **action}
-        return self.control("POST", "/sim/v1/human", {k: _plain(v) for k, v in body.items()})["result"]
-
-    def open(self, direction: str, quantity: Any, *, at: Any = None, symbol: str = BTC) -> None:
-        """Open (or add) by hand, by market, at exactly `at`."""
-        long = direction == "LONG"
-        if at is not None:
-            # A print from below leaves the ask at the price, one from above the bid.
-            self.price(D(at) - 10 if long else D(at) + 10, symbol)
-            self.price(at, symbol)
-        self.hand(
-            "order",
-            symbol=symbol,
-            side="BUY" if long else "SELL",
-            type="MARKET",
-            quantity=quantity,
-            positionSide=direction if self.hedge else "BOTH",
-        )
-
-    def faults(self, *rules: Mapping[str, Any], replace: bool = False) -> None:
-        self.control("POST", "/sim/v1/faults", {"rules": list(rules), "replace": replace})
-
-    def heal(self) -> None:
-        self.control("DELETE", "/sim/v1/faults")
-
-    def truth(self) -> dict[str, Any]:
-        return self.control("GET", "/sim/v1/truth")
-
-    def position(self, side: str = "", symbol: str = BTC) -> tuple[Decimal, Decimal]:
-        """(signed quantity, entry price) as the venue knows it."""
-        for row in self.truth()["positions"]:
-            if row["symbol"] == symbol and row["positionSide"] == (side or "BOTH"):
-                return D(row["positionAmt"]), D(row["entryPrice"])
-        return D(0), D(0)
-
-    def resting(self, *, ours: bool = True, symbol: str = BTC) -> list[str]:
-        """Open orders in one line each: `TP SELL 0.010 @ 60900.0`, sorted; what counts and nothing else."""
-        truth = self.truth()
-        lines = []
-        for o in truth["orders"]:
-            mine = o["symbol"] == symbol and o["clientOrderId"].startswith(PREFIX) is ours
-            if mine and o["status"] in {"NEW", "PARTIALLY_FILLED"}:
-                left = D(o["origQty"]) - D(o["executedQty"])
-                lines.append(f"{o['type']} {o['side']} {_n(left)} @ {_n(o['price'])}{self._leg(o)}")
-        for a in truth["algo_orders"]:
-            mine = a["symbol"] == symbol and a["clientAlgoId"].startswith(PREFIX) is ours
-            if mine and a["algoStatus"] in {"NEW", "TRIGGERING"}:
-                size = "all" if a["closePosition"] else _n(a["quantity"])
-                at = "trail" if a["orderType"] == "TRAILING_STOP_MARKET" else _n(a["triggerPrice"])
-                price = f" limit {_n(a['price'])}" if D(a.get("price") or 0) else ""
-                lines.append(f"{a['orderType']} {a['side']} {size} @ {at}{price}{self._leg(a)}")
-        return sorted(lines)
-
-    def _leg(self, row: Mapping[str, Any]) -> str:
-        return f" {row['positionSide']}" if self.hedge else ""
-
-    def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        return list(self.exchange.requests(after))
-
-    def received(self) -> int:
-        return int(self.control("GET", "/sim/v1/requests?limit=0")["received"])
-
-    def mutations(self, after: int = 0) -> list[dict[str, Any]]:
-        return [r for r in self.requests(after) if r["endpoint"] in MUTATIONS]
-
-    def reads(self, after: int = 0) -> list[str]:
-        """Reads of account or market; listen-key and clock traffic is not a read of state."""
-        return [
-            r["endpoint"]
-            for r in self.requests(after)
-            if r["endpoint"] not in MUTATIONS
-            and STREAM_KEYS not in r["endpoint"]
-            and "/time" not in r["endpoint"]
-        ]
-
     # --- time ---------------------------------------------------------------------------------------
 
     async def settle(self, seconds: float = 2.0) -> None:
@@ -337,68 +239,6 @@ class World:
     def bodies[T](self, kind: type[T]) -> list[T]:
         return [r.body for r in self.records() if isinstance(r.body, kind)]
 
-    def coherent(self) -> None:
-        """What the guard believes is what the venue knows; every position is covered by a stop of ours.
-
-        Of orders only ours are compared: a lost report about somebody else's leaves no trace.
-        """
-        truth = self.truth()
-        account = self.owner.account
-        held = {(p["symbol"], p["positionSide"]): D(p["positionAmt"]) for p in truth["positions"]}
-        believed = {
-            (k.symbol, str(k.position_side)): s.position.quantity
-            for k, s in account.scopes.items()
-            if s.position.quantity
-        }
-        assert believed == held, (believed, held)
-        regular = {
-            o["orderId"]: (D(o["price"]), D(o["origQty"]), D(o["executedQty"]))
-            for o in truth["orders"]
-            if o["status"] in {"NEW", "PARTIALLY_FILLED"} and o["clientOrderId"].startswith(PREFIX)
-        }
-        rows = {
-            i: (r.price, r.quantity, r.filled)
-            for s in account.scopes.values()
-            for i, r in s.orders.items()
-            if orders.is_open(r) and r.client_id.startswith(PREFIX)
-        }
-        assert rows == regular, (rows, regular)
-        algos = {
-            a["algoId"]: D(a["triggerPrice"])
-            for a in truth["algo_orders"]
-            if a["algoStatus"] == "NEW" and a["clientAlgoId"].startswith(PREFIX)
-        }
-        arms = {
-            i: r.trigger
-            for s in account.scopes.values()
-            for i, r in s.algos.items()
-            if r.status is AlgoStatus.NEW and r.client_id.startswith(PREFIX)
-        }
-        assert arms.keys() == algos.keys(), (arms, algos)
-        self._covered(truth, held)
-
-    def _covered(self, truth: dict[str, Any], held: Mapping[tuple[str, str], Decimal]) -> None:
-        ours = [
-            a
-            for a in truth["algo_orders"]
-            if a["algoStatus"] == "NEW" and a["clientAlgoId"].startswith(PREFIX)
-        ]
-        for (symbol, side), quantity in held.items():
-            if symbol not in self.managed:
-                continue
-            closing = "SELL" if quantity > 0 else "BUY"
-            stops = [
-                a
-                for a in ours
-                if (a["symbol"], a["positionSide"], a["side"]) == (symbol, side, closing)
-                and a["orderType"] in {"STOP_MARKET", "STOP", "TRAILING_STOP_MARKET"}
-            ]
-            assert len(stops) == 1, (symbol, side, quantity, stops, self.describe())
-            size = D(stops[0]["quantity"] or 0)
-            assert stops[0]["closePosition"] or abs(size - abs(quantity)) <= abs(quantity) / 10, stops
-        flat = [a for a in ours if (a["symbol"], a["positionSide"]) not in held]
-        assert not flat, flat
-
     def describe(self) -> str:
         if self.guard is None:
             return "no guard"
@@ -412,49 +252,14 @@ class World:
             )
         return "\n".join([*lines, f"gates {self.owner.account.gates}", *self.resting()])
 
-    # --- the promises -------------------------------------------------------------------------------
-
-    def audit(self) -> None:
-        """Nothing twice, nothing foreign touched, the ledger sound, its replay the same (I-38)."""
-        self.auditor.finish(self.clock.now_ns() // MS)
-        self.auditor.read_requests(self.exchange.requests())
-        assert not self.auditor.duplicates, self.auditor.duplicates
-        assert not self.auditor.foreign_touched, self.auditor.foreign_touched
-        if self.guard is not None and not self.expect_broken_ledger:
-            self.running.journal.durable_now()
-            self.replayed()
-
-    def replayed(self) -> None:
-        checked = verify(self.disk, LEDGER)
-        assert checked.ok, checked
-        engine = self.engine()
-        state, outcome = replay(
-            chunks(self.disk, LEDGER),
-            initial=AccountState(),
-            fold=fold,
-            pack=pack,
-            decide=lambda account, key, now: Decided.of(decide(account, key, engine, now)),
-        )
-        assert outcome.mismatch is None, outcome.mismatch
-        assert pack(state) == pack(self.owner.account), "the replayed state differs from the living one"
-
-    def naked_ms(self) -> list[int]:
-        """Lengths of the closed windows in which a position had no stop at the venue."""
-        return [w.ms for w in self.auditor.windows]
+    def has_a_sound_ledger(self) -> bool:
+        return self.guard is not None and not self.expect_broken_ledger
 
     async def end(self) -> None:
         """Stop whatever runs, and leave no task behind."""
         if self.guard is not None and not self.steps.dead:
             await self.guard.stop("the test is over")
         self.exchange.close()
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else value
-
-
-def _n(value: Any) -> str:
-    return f"{D(str(value)).normalize():f}"
 
 
 type Script = Callable[[World], Awaitable[None]]
@@ -495,10 +300,6 @@ def play(
 
     run_virtual(main, start_ns=START)
     return worlds[0]
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(msgspec.to_builtins(value), indent=1)
 
 
 def policy(

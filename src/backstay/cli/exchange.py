@@ -21,13 +21,16 @@ def serve(
     *,
     host: Annotated[str, Parameter(show_default=True, help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int, Parameter(show_default=True, help="Port of the Binance paths; 0 takes a free one.")
+        int, Parameter(show_default=True, help="Port of the USD-M paths; 0 takes a free one.")
     ] = 9080,
+    spot_port: Annotated[
+        int, Parameter(show_default=True, help="Port of the Spot paths; 0 takes a free one.")
+    ] = 9081,
     control_port: Annotated[
         int, Parameter(show_default=True, help="Port of the control side; 0 takes a free one.")
-    ] = 9081,
+    ] = 9090,
     products: Annotated[
-        str, Parameter(show_default=True, help="usdm (spot is not in this version).")
+        str, Parameter(show_default=True, help="usdm, spot, or both, separated by commas.")
     ] = "usdm",
     feed: Annotated[
         str, Parameter(show_default=True, help="Market: synthetic, live, or paths of recorded data.")
@@ -35,7 +38,9 @@ def serve(
     seed: Annotated[int, Parameter(show_default=True, help="Of the market and of the exchange's dice.")] = 1,
     speed: Annotated[float, Parameter(show_default=True, help="Venue seconds per second.")] = 1.0,
     symbols: Annotated[str, Parameter(help="Separated by commas; left out: all that are known.")] = "",
-    balance: Annotated[str, Parameter(show_default=True, help="USDT in the account.")] = "100000",
+    balance: Annotated[
+        str, Parameter(show_default=True, help="USDT in the account, and on Spot as many USDC.")
+    ] = "100000",
     hedge: Annotated[bool, Parameter(negative=(), help="A hedge-mode account.")] = False,
     faults: Annotated[Path | None, Parameter(help="A fault plan (YAML).")] = None,
     api_key: Annotated[
@@ -45,12 +50,14 @@ def serve(
     json: JsonOption = False,
 ) -> int:
     """Serve REST, WebSocket API and streams until Ctrl-C, and a control side for prices, hands and faults."""
-    from backstay.app.exchange import ExchangeOptions
+    from backstay.app.exchange import PRODUCTS, ExchangeOptions
+    from backstay.app.nearest import suggestion
     from backstay.app.units import decimal
 
-    for product in products.split(","):
-        if product.strip() != "usdm":
-            raise ConfigError(f"--products: {product.strip()!r} is not in this version, which has usdm")
+    chosen = tuple(dict.fromkeys(name.strip() for name in products.split(",")))
+    for product in chosen:
+        if product not in PRODUCTS:
+            raise ConfigError(f"--products: {product!r} is not a product; {suggestion(product, PRODUCTS)}")
     if bool(api_key) != bool(api_secret):
         raise ConfigError("--api-key and --api-secret belong together: give both or none")
     if not 0 < speed < float("inf"):
@@ -63,7 +70,9 @@ def serve(
     options = ExchangeOptions(
         host=host,
         port=port,
+        spot_port=spot_port,
         control_port=control_port,
+        products=chosen,
         feed=feed,
         seed=seed,
         speed=speed,
@@ -91,20 +100,17 @@ async def _serve(options: "ExchangeOptions", *, json: bool) -> None:
                 try:
                     await asyncio.wait_for(ended.wait(), 0.5)
                 except TimeoutError:
-                    if served.pump.failure is not None:
-                        raise served.pump.failure from None
+                    if (failure := served.failure()) is not None:
+                        raise failure from None
     finally:
         await served.close()
 
 
 def _tell(served: "Served", options: "ExchangeOptions", *, json: bool) -> None:
-    base = served.ws_url
-    document = {
-        "rest": served.url,
-        "public_stream": f"{base}/public",
-        "market_stream": f"{base}/market",
-        "private_stream": f"{base}/private",
-        "ws_api": f"{base}/ws-fapi/v1",
+    document: dict[str, str] = {}
+    for one in (served, *served.beside.values()):
+        document |= _addresses(one, "" if one is served else f"{one.venue.product.name}_")
+    document |= {
         "control": f"{served.control_url}/sim/v1",
         "api_key": options.api_key,
         "api_secret": options.api_secret,
@@ -115,3 +121,17 @@ def _tell(served: "Served", options: "ExchangeOptions", *, json: bool) -> None:
     complain("the simulated Binance is up (Ctrl-C ends it)")
     for key, value in document.items():
         print(f"{key:15} {value}", flush=True)
+
+
+def _addresses(served: "Served", mark: str) -> dict[str, str]:
+    """Where a product is to be found; the keys of a second product begin with its name."""
+    base = served.ws_url
+    if served.venue.product.spot:
+        return {f"{mark}rest": served.url, f"{mark}stream": base, f"{mark}ws_api": f"{base}/ws-api/v3"}
+    return {
+        f"{mark}rest": served.url,
+        f"{mark}public_stream": f"{base}/public",
+        f"{mark}market_stream": f"{base}/market",
+        f"{mark}private_stream": f"{base}/private",
+        f"{mark}ws_api": f"{base}/ws-fapi/v1",
+    }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from backstay import __version__
-from backstay.cli import demo, doctor, exchange, init, ledger, operator, positions, run, watch
+from backstay.cli import demo, doctor, exchange, init, ledger, operator, positions, run, simulate, watch
 from backstay.cli.exits import Exit, complain, exit_of
 
 app = App(
@@ -28,6 +28,7 @@ app.command(operator.kill)
 app.command(watch.watch)
 app.command(ledger.app)
 app.command(exchange.app)
+app.command(simulate.simulate)
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:

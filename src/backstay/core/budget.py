@@ -21,10 +21,12 @@ def within_position(
 ) -> list[Intent]:
     """`intents` without those that would bring resting take-profit orders above the position for a moment."""
     asked: dict[str, Decimal] = {}
+    room = abs(s.position.quantity)
     for key, held in working.items():
         if key.role is Role.TP:
             asked.update((c.ctx_id, _may_take(s, c)) for c in held if c.surface is Surface.REGULAR)
-    room = abs(s.position.quantity) - sum(asked.values(), ZERO)
+    if asked:
+        room -= sum(asked.values(), ZERO)
     kept: list[Intent] = []
     for intent in intents:
         slot = intent.slot

@@ -9,14 +9,14 @@ locks its own slot, and exposure altogether.
 Pure: same arguments, same answer. Never raises for market conditions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
-from backstay.core.confirmations import PAIR_DEADLINE
+from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
@@ -42,7 +42,6 @@ MAIN_STOP = SlotKey(Role.SL, 0)
 BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 EXIT = SlotKey(Role.EXIT)
 _NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
-_PROTECTING = frozenset({Role.SL, Role.TP})
 MANUAL_CANCEL_WINDOW = 600 * SECOND
 BRIDGE_AFTER = SECOND
 """A close-position stop that is not confirmed for so long is bridged, although it may stand (X-3)."""
@@ -79,7 +78,6 @@ class Verdicts(msgspec.Struct):
     working: dict[SlotKey, list[OrderContext]]
     desired: dict[SlotKey, Slot]
     converged: dict[SlotKey, OrderContext]
-    surplus: list[OrderContext]
     conflict: str | None = None
     """Who holds the one close-position stop of the direction, where the main stop wants to be one."""
     covered_by: str = ""
@@ -108,9 +106,10 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
     verdicts = join(field, now)
-    in_burst = now < burst_end(s)
+    burst_ends = burst_end(s)
+    in_burst = now < burst_ends
     if in_burst and not _stop_missing(field, verdicts):
-        return Wait("burst", burst_end(s))
+        return Wait("burst", burst_ends)
     if EXIT in verdicts.desired:
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
@@ -118,9 +117,9 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if in_burst:
         # B-1 excepts the missing stop alone. What looks like surplus now may be an order whose fill is on
         # its way: the position's report comes before the order's.
-        return _protect(field, verdicts, now) or Wait("burst", burst_end(s))
+        return _protect(field, verdicts, now) or Wait("burst", burst_ends)
     return (
-        _cleanup(s, verdicts, now)
+        _cleanup(field, verdicts, now)
         or _protect(field, verdicts, now)
         or _expose(field, verdicts, now)
         or _rest(field, now)
@@ -163,7 +162,7 @@ def _overdue(pending: Pending) -> TimeNs:
 
 
 def join(field: Field, now: TimeNs) -> Verdicts:
-    """Sort own working orders into converged, kept and surplus, slot by slot (12, step 6)."""
+    """Sort own working orders by slot, and find those that are what their slot wants (12, step 6)."""
     s = field.state
     working: dict[SlotKey, list[OrderContext]] = {}
     for ctx in s.contexts.values():
@@ -174,7 +173,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
             working[key].append(ctx)
         else:
             working[key] = [ctx]
-    v = Verdicts(working, {slot.key: slot for slot in field.slots}, {}, [])
+    v = Verdicts(working, {slot.key: slot for slot in field.slots}, {})
     for key, held in working.items():
         slot = v.desired.get(key)
         if slot is None:
@@ -185,9 +184,15 @@ def join(field: Field, now: TimeNs) -> Verdicts:
                 if best is None or ctx.generation > best.generation:
                     v.converged[key] = ctx
     _bridge(field, v, now)
-    for key, held in working.items():
-        v.surplus.extend(_surplus(field, v, key, held))
     return v
+
+
+def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
+    """The resting orders that no slot wants, slot by slot."""
+    found: list[OrderContext] = []
+    for key, held in v.working.items():
+        found.extend(_surplus(field, v, key, held))
+    return found
 
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
@@ -265,9 +270,10 @@ def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
 _CANCEL_ORDER = {Role.DCA: 0, Role.ENTRY: 0, Role.TP: 1, Role.EXIT: 1, Role.SL: 2}
 
 
-def _cleanup(s: ScopeState, v: Verdicts, now: TimeNs) -> Decision | None:
+def _cleanup(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     """Cancel what should not exist; exposure first (R-7), stops last."""
-    doomed = [c for c in v.surplus if not cancel_held(s, c, now)]
+    s = field.state
+    doomed = [c for c in surplus(field, v) if not cancel_held(s, c, now)]
     if not doomed:
         return None
     doomed.sort(key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
@@ -298,9 +304,9 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         return None
     intents: list[Intent] = []
     generation = s.generation
-    for slot in sorted(v.desired.values(), key=_protection_order):
+    for slot in _in_order(v.desired.values()):
         key = slot.key
-        if key.role not in _PROTECTING or key in v.converged:
+        if key in v.converged:
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
@@ -340,9 +346,15 @@ def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
     return len(recent) >= MANUAL_CANCELS_MAX
 
 
-def _protection_order(slot: Slot) -> tuple[int, int]:
-    key = slot.key
-    return (0, -key.step) if key.role is Role.SL else (1, key.step)
+def _in_order(slots: Iterable[Slot]) -> list[Slot]:
+    """The protection among `slots`: stops first, the bridge before them, then the nearest profit."""
+    stops = [x for x in slots if x.key.role is Role.SL]
+    profits = [x for x in slots if x.key.role is Role.TP]
+    if len(stops) > 1:
+        stops.sort(key=lambda x: -x.key.step)
+    if len(profits) > 1:
+        profits.sort(key=lambda x: x.key.step)
+    return stops + profits
 
 
 def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
@@ -350,9 +362,7 @@ def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
     for pending in s.pendings.values():
         if pending.key == key and pending.epoch >= s.epoch:
             return True
-    return any(
-        c.phase in (Phase.TRIGGERING, Phase.TRIGGERED) for c in v.working.get(key, ()) if c.epoch >= s.epoch
-    )
+    return any(ctx.phase in CONSUMING and ctx.epoch >= s.epoch for ctx in v.working.get(key, ()))
 
 
 def protected(field: Field, v: Verdicts) -> bool:

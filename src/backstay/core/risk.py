@@ -94,7 +94,7 @@ def gate(
     """Pass or refuse each intent of an act; what passes counts against the caps of what follows it."""
     run = account.run
     # 6.4: with another position mode than configured every request would mean something else.
-    halted = open_gate(account.gates, now, "venue_halt", "account_mode_mismatch")
+    halted = open_gate(account.gates, now, "venue_halt", "account_mode_mismatch") if account.gates else ""
     out: list[Approved | Refused] = []
     approved = ZERO
     for intent in act.intents:

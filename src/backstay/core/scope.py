@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from backstay.core import algo_orders, orders
 from backstay.core.confirmations import CONSUMING, settles
-from backstay.core.contexts import OrderContext, Phase
+from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
@@ -196,12 +196,12 @@ def report_position(
     opened in between would never be seen. Then it is read again.
     """
     old = s.position
-    fact = (row.quantity, row.entry_price)
-    if (at, emitted_at) < (old.at, old.emitted_at):
+    if at < old.at or (at == old.at and emitted_at < old.emitted_at):
         late = old.read and at > old.proven_at and row.quantity != old.quantity
         return lose_trust(s, "late_position") if late else s
     siblings: tuple[tuple[Decimal, Decimal], ...] = ()
     if at == old.at and emitted_at == old.emitted_at:
+        fact = (row.quantity, row.entry_price)
         if fact in old.siblings or fact == (old.quantity, old.entry_price):
             return s
         siblings = (*old.siblings, (old.quantity, old.entry_price))
@@ -271,8 +271,12 @@ def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, 
 
 def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:
     """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4)."""
-    kept = _unused_forgotten(s)
-    return {k: c for k, c in kept.items() if not c.is_terminal or c.epoch == s.epoch + 1}
+    now = s.epoch + 1
+    return {
+        k: c
+        for k, c in s.contexts.items()
+        if c.epoch == now or (c.phase not in TERMINAL and c.phase is not Phase.PRE_ARMED)
+    }
 
 
 def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:

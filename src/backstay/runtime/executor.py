@@ -196,6 +196,9 @@ class Executor:
         requests = tuple(request for _, request in waiting)
         if arming:
             self._host.apply(RequestsRegistered(requests=tuple(arming), pre_armed=True), cause)
+            for request in arming:
+                if request.context is not None:
+                    self._venue.prepare(request.context)
         seq = self._host.apply(RequestsRegistered(requests=requests), cause)
         urgent = any(
             item.family is Family.PROTECT and request.key.role is Role.SL for item, request in waiting

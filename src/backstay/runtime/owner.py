@@ -24,6 +24,7 @@ from backstay.core.events import (
     AlgoReport,
     AnswerReceived,
     AnyEvent,
+    Effect,
     FillNotice,
     Ignored,
     OrderReport,
@@ -51,6 +52,7 @@ MAX_UNPROTECTED = 5 * SECOND
 """A position naked for longer raises an alarm (I-37)."""
 ALARM_EVERY = 60 * SECOND
 STRIKES_MAX = 2
+FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 TIMER_TICK = MS
 FOREVER: TimeNs = 1 << 62
 
@@ -261,8 +263,12 @@ class Owner:
         if after.gates is not before.gates:
             # A door that opens is no evidence of any scope, and yet each may have waited for it.
             self._loop.call_soon(self.plan_all)
-        if isinstance(event, StreamChanged) and self._recoverer is not None and self.account.hydrated:
+        if self._recoverer is None:
+            return
+        if isinstance(event, StreamChanged) and self.account.hydrated:
             self._recoverer.stream_changed(event)
+        elif isinstance(event, AnswerReceived) and event.effect in FILTER_REFUSALS:
+            self._recoverer.filters_doubted()
 
     def _settle(self) -> None:
         """What can wait until the socket's read is over: to set the timers, to wake the writer.

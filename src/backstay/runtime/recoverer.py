@@ -56,6 +56,7 @@ class Host(Protocol):
     def fail(self, error: Exception) -> None: ...
 
 
+FILTERS_EVERY = 60 * SECOND
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
 
@@ -68,19 +69,22 @@ class Recoverer:
         self._venue = venue
         self._entropy = entropy
         self._running: dict[Scope | None, asyncio.Task[None]] = {}
+        self._filters: asyncio.Task[None] | None = None
+        self._filters_read_at = -FILTERS_EVERY
         self.last_failure: Exception | None = None
         self.fatal: VenueUnavailable | None = None
 
     async def stop(self) -> None:
-        tasks = tuple(self._running.values())
+        tasks = [*self._running.values(), *([self._filters] if self._filters is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def abandon(self) -> None:
         """Let go of every read."""
-        for task in self._running.values():
-            task.cancel()
+        for task in (*self._running.values(), self._filters):
+            if task is not None:
+                task.cancel()
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -120,6 +124,28 @@ class Recoverer:
             self._owner.plan_all()
         else:
             self._owner.run_passes(target)
+
+    def filters_doubted(self) -> None:
+        """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
+        now = self._owner.clock.now_ns()
+        if self._filters is not None or now < self._filters_read_at + FILTERS_EVERY:
+            return
+        self._filters_read_at = now
+        self._filters = asyncio.get_running_loop().create_task(self._read_filters())
+        self._filters.add_done_callback(self._filters_read)
+
+    async def _read_filters(self) -> None:
+        try:
+            self._owner.apply(await self._venue.read_instruments())
+        except (VenueUnavailable, TimeoutError) as error:
+            self.last_failure = error
+            return
+        self._owner.plan_all()
+
+    def _filters_read(self, task: asyncio.Task[None]) -> None:
+        self._filters = None
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._owner.fail(error)
 
     # --- the whole account ----------------------------------------------------------------------
 

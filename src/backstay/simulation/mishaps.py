@@ -64,7 +64,7 @@ class Mishaps:
         if world.other is not None:
             world.other.machine.die("as the second process")
             world.crashes.pop()
-        self._later(QUIET_S, self._notice_half_open)
+        self._notice_half_open()
         world.watch.faults_over_ms = world.watch.now_ms()
         world.tell("the faults are over")
         if world.process is None:

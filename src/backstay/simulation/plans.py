@@ -106,8 +106,10 @@ def _with(more: Callable[[Random], dict[str, Any]], first: Any = None) -> Callab
 
 
 def _lag(dice: Random) -> dict[str, Any]:
+    """Seconds on the regular surface, tens of seconds on the algo one."""
     surface = dice.choice(("orders", "algo", "positions", "trades", "all"))
-    return {"lagging": surface, "ms": dice.choice((300, 1500, 4000, 20000 if surface == "algo" else 2500))}
+    longest = {"algo": 20_000, "orders": 4_000, "trades": 4_000}.get(surface, 2_500)
+    return {"lagging": surface, "ms": dice.choice((300, 1_500, longest))}
 
 
 CRASH_BOUNDARIES = (

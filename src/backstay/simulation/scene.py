@@ -24,6 +24,8 @@ class Leg(msgspec.Struct):
     epoch: int = 0
     """Counts how often it left flat or turned over."""
     changed_ms: int = 0
+    epoch_ms: int = 0
+    """When the present life began."""
 
 
 class Resting(msgspec.Struct, frozen=True):
@@ -104,6 +106,7 @@ class Scene:
         amount = D(row["pa"])
         if amount and (not leg.amount or (amount > 0) != (leg.amount > 0)):
             leg.epoch += 1
+            leg.epoch_ms = at
         leg.amount, leg.entry, leg.changed_ms = amount, D(row["ep"]), at
         return key
 

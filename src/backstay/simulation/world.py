@@ -51,7 +51,9 @@ EIGHT = 1_767_600_000 * SECOND
 SETTLE_S = 320
 """After the last fault: within this everything must have come to rest (absence of an accepted conditional
 order alone takes a minute to prove)."""
-QUIET_S = 45
+CALM_S = 20
+"""So long nothing was missing and nothing was sent."""
+QUIET_S = 30
 RETRY_S = 3.0
 
 
@@ -508,20 +510,27 @@ class World:
         quiet.
         """
         resting = [o for o in self.observers if hasattr(o, "complaints")]
-        calm = 0
+        calm = traffic = 0
         for second in range(SETTLE_S):
             await asyncio.sleep(1)
             if second % 10 == 9:
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]  # type: ignore[attr-defined]  # asked above
-            calm = calm + 1 if not complaints and self.process is not None and self.process.ready else 0
-            if calm >= 4:
+            traffic, before = self.exchange.venue.desk.log.count, traffic
+            good = not complaints and traffic == before and self.is_up()
+            calm = calm + 1 if good else 0
+            if calm >= CALM_S:
                 break
-        self.tell("at rest" if calm >= 4 else "not at rest")
+        self.tell("at rest" if calm >= CALM_S else "not at rest")
         for observer in self.observers:
             if hasattr(observer, "begin_quiet"):
                 observer.begin_quiet()
         await asyncio.sleep(QUIET_S)
+
+    def is_up(self) -> bool:
+        """A process is ready and listens to the account."""
+        process = self.process
+        return process is not None and process.ready and any(o[0] == "private" for o in process.wire.open)
 
     def acknowledge(self) -> None:
         """An operator looks and acknowledges what waits for a human."""

@@ -55,7 +55,12 @@ class SpotDesk:
 
     def bracket(self, quantity="1", **more):
         """The usual pair of a holding: take-profit above, stop below."""
-        legs = {"aboveType": "LIMIT_MAKER", "abovePrice": "110", "belowType": "STOP_LOSS", "belowStopPrice": "90"}
+        legs = {
+            "aboveType": "LIMIT_MAKER",
+            "abovePrice": "110",
+            "belowType": "STOP_LOSS",
+            "belowStopPrice": "90",
+        }
         return self.oco(quantity=quantity, **(legs | more))
 
     def cancel(self, **which):

@@ -65,4 +65,6 @@ def test_rates_belong_to_account_and_symbol():
         "discountAsset": "BNB",
         "discount": "0.25000000",
     }
-    assert desk.call("GET account/commission", symbol="BTCUSDT")["standardCommission"]["taker"] == "0.00100000"
+    assert (
+        desk.call("GET account/commission", symbol="BTCUSDT")["standardCommission"]["taker"] == "0.00100000"
+    )

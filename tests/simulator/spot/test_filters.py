@@ -33,7 +33,11 @@ D = Decimal
         ("MIN_NOTIONAL", {"old_min_notional": D(200)}, {"price": "90", "quantity": "2"}),
         ("MAX_POSITION", {"max_position": D(51)}, {"price": "90", "quantity": "2"}),
         ("MAX_NUM_ORDERS", {"max_orders": 0}, {"price": "90", "quantity": "1"}),
-        ("MAX_NUM_ICEBERG_ORDERS", {"max_iceberg_orders": 0}, {"price": "90", "quantity": "1", "icebergQty": "1"}),
+        (
+            "MAX_NUM_ICEBERG_ORDERS",
+            {"max_iceberg_orders": 0},
+            {"price": "90", "quantity": "1", "icebergQty": "1"},
+        ),
     ],
 )
 def test_each_filter_refuses_by_its_name(name, spec, order):

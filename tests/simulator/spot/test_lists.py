@@ -70,7 +70,9 @@ def test_the_stop_leg_triggers_and_the_profit_leg_expires():
 
 
 def test_the_first_part_of_a_fill_ends_the_other_leg():
-    desk = SpotDesk(ticks=[quote(0, "99.99", "100", qty="1"), trade(2, "110", "1.5", buyer_maker=False)], queue_share=D(0))
+    desk = SpotDesk(
+        ticks=[quote(0, "99.99", "100", qty="1"), trade(2, "110", "1.5", buyer_maker=False)], queue_share=D(0)
+    )
     desk.after(1)
     desk.bracket(quantity="5")
     desk.events()
@@ -141,7 +143,12 @@ def test_a_list_is_cancelled_by_its_id():
 )
 def test_legs_on_the_wrong_side_are_refused(side, legs, code):
     desk = SpotDesk()
-    usual = {"aboveType": "LIMIT_MAKER", "abovePrice": "110", "belowType": "STOP_LOSS", "belowStopPrice": "90"}
+    usual = {
+        "aboveType": "LIMIT_MAKER",
+        "abovePrice": "110",
+        "belowType": "STOP_LOSS",
+        "belowStopPrice": "90",
+    }
     given = {k: v for k, v in (usual | legs).items() if v is not None}
     with refused(code):
         desk.oco(side, **given)

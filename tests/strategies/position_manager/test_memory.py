@@ -36,7 +36,7 @@ def test_what_is_not_asked_for_is_not_read_without_a_ladder_and_a_time_stop():
         for refused in ("", "would_trigger", "filter", "close_position_exists"):
             asked = Asked(view(stop_refused=refused, mark="59000"))
             module._answer(asked, policy(stop_loss=stop(kind=kind)), Direction.LONG, 0)
-            assert asked.fields & (UNASKED - {"scope"}) == set()
+            assert asked.fields & UNASKED == set()
 
 
 @given(

@@ -25,10 +25,13 @@ from backstay.binance.wire.rejections import ACCEPTED, NO_ANSWER, NOT_SENT, Verd
 from backstay.binance.wire.sign import Signer
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.events import AnswerReceived, Effect
+from backstay.core.slots import Slot
 from backstay.core.types import EXPOSING, MS, Action, PositionMode, Scope, Surface, TimeNs
 
 RECV_WINDOW_MS = 5000
 PROTECTIVE_RECV_WINDOW_MS = 3000
+PREPARED_MAX = 4096
+"""Requests kept ready; most are never wanted."""
 
 
 class Flight(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +42,20 @@ class Flight(msgspec.Struct, frozen=True, gc=False):
     action: Action
     surface: Surface
     exposing: bool
+
+
+class _Prepared(msgspec.Struct, frozen=True, gc=False):
+    """A request that was spelt before it was wanted."""
+
+    scope: Scope
+    slot: Slot
+    position_mode: PositionMode
+    mutation: encode.Mutation
+
+    def is_for(self, ctx: OrderContext, position_mode: PositionMode) -> bool:
+        if self.slot is not ctx.slot and self.slot != ctx.slot:
+            return False
+        return self.position_mode is position_mode and self.scope == ctx.scope
 
 
 class OrderDesk:
@@ -66,12 +83,27 @@ class OrderDesk:
         self._answer_margin_s = answer_margin_s
         self.connection: WsApi[Flight] | None = None
         """The order connection, once there is one; without it every mutation goes by REST."""
+        self._prepared: dict[str, _Prepared] = {}
         self._by_rest: set[asyncio.Task[None]] = set()
         self.sent_by_ws = 0
         self.sent_by_rest = 0
 
+    def prepare(self, ctx: OrderContext) -> None:
+        """Spell a request that may be wanted in a hurry; `place` uses it if it is still the same one."""
+        if len(self._prepared) >= PREPARED_MAX:
+            self._prepared.clear()
+        try:
+            mutation = encode.place(ctx, self.position_mode)
+        except EncodeError:
+            return  # whoever places it is told
+        self._prepared[ctx.ctx_id] = _Prepared(ctx.scope, ctx.slot, self.position_mode, mutation)
+
     def place(self, ctx: OrderContext, *, protective: bool) -> Sent:
-        mutation = encode.place(ctx, self.position_mode)
+        ready = self._prepared.pop(ctx.ctx_id, None)
+        if ready is not None and ready.is_for(ctx, self.position_mode):
+            mutation = ready.mutation
+        else:
+            mutation = encode.place(ctx, self.position_mode)
         return self._send(ctx, mutation, Action.PLACE, ctx.surface, protective=protective)
 
     def amend(self, ctx: OrderContext, price: Decimal, quantity: Decimal, *, protective: bool) -> Sent:

@@ -263,6 +263,10 @@ class BinanceVenue:
 
     # --- mutations ------------------------------------------------------------------------------------
 
+    def prepare(self, ctx: OrderContext) -> None:
+        """A pre-armed order: its request is spelt now, so that its fill need not wait for that."""
+        self._desk.prepare(ctx)
+
     def place(self, ctx: OrderContext, *, protective: bool) -> Sent:
         """Write an order. Raises NotSent when nothing left, EncodeError for an impossible context."""
         self._must_be_open()

@@ -44,6 +44,9 @@ class Duplicates(Observer):
         for key in legs:
             ours = list(self.watch.truth.resting(key, ours=True))
             self._note(key, ours)
+            leg = self.watch.truth.legs.get(key)
+            if leg is not None and self.watch.now_ms() - leg.epoch_ms < MOMENT_MS:
+                continue  # what is left of the life before may look the same
             shapes = [shape(o) for o in ours if o.kind != "TRAILING_STOP_MARKET" and o.status != "TRIGGERING"]
             for twin in {s for s in shapes if shapes.count(s) > 1} - self._told:
                 self._told.add(twin)

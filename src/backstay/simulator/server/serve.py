@@ -26,7 +26,7 @@ class ServeError(OSError):
 
 
 class Served:
-    """A running venue. `ports` is (Binance port, control port)."""
+    """A running venue. `ports` is (Binance port, control port or 0)."""
 
     def __init__(self, host: str, scheme: str) -> None:
         self.host = host
@@ -36,6 +36,8 @@ class Served:
         self.control_lines: set[_ControlLine] = set()
         self._servers: list[asyncio.Server] = []
         self.pump: Pump
+        self.beside: dict[str, Served] = {}
+        """Venues of other products, by name, that share this one's control side and end with it."""
 
     @property
     def venue(self) -> SimulatedBinance:
@@ -59,6 +61,8 @@ class Served:
 
     async def close(self) -> None:
         """Stop listening and drop every connection."""
+        for other in self.beside.values():
+            await other.close()
         self.pump.close()
         for server in self._servers:
             server.close()
@@ -67,21 +71,50 @@ class Served:
         for server in self._servers:
             await server.wait_closed()
 
+    def add(self, other: "Served") -> None:
+        """Put a venue of another product beside this one: one clock, one control side. Its own control paths
+        are `/sim/v1/<product>/...`.
+        """
+        other.venue.clock = self.venue.clock
+        self.beside[other.venue.product.name] = other
+
+    def control(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        """One control request, for the product that its path names or for this venue."""
+        chosen, path = self, target
+        for name, served in {self.venue.product.name: self, **self.beside}.items():
+            prefix = f"/sim/v1/{name}/"
+            if target.startswith(prefix):
+                chosen, path = served, "/sim/v1/" + target[len(prefix) :]
+        answer = chosen.pump.control(method, path, body)
+        for served in (self, *self.beside.values()):
+            # The clock is shared: whoever was not asked must still live up to the time that it shows now.
+            if served is not chosen:
+                served.pump.start()
+        return answer
+
+    def failure(self) -> Exception | None:
+        """What a venue has died of; None while all live."""
+        pumps = [self.pump, *(other.pump for other in self.beside.values())]
+        return next((p.failure for p in pumps if p.failure is not None), None)
+
     def deliver(self, output: Output) -> None:
         line = self.lines.get(output.conn)
         if line is not None:
             line.deliver(output)
 
-    async def listen(self, port: int, control_port: int, tls: ssl.SSLContext | None) -> None:
+    async def listen(self, port: int, control_port: int | None, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         counter = iter(range(1, 1 << 62))
         venue = await self._bind(loop, lambda: _VenueLine(self, next(counter)), port, tls)
+        self.ports = (venue.sockets[0].getsockname()[1], 0)
+        if control_port is None:
+            return
         try:
             control = await self._bind(loop, lambda: _ControlLine(self), control_port, None)
         except ServeError:
             venue.close()
             raise
-        self.ports = (venue.sockets[0].getsockname()[1], control.sockets[0].getsockname()[1])
+        self.ports = (self.ports[0], control.sockets[0].getsockname()[1])
 
     async def _bind(
         self,
@@ -111,11 +144,12 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    control_port: int = 0,
+    control_port: int | None = 0,
     time_ns: Callable[[], int] = time.time_ns,
     tls: ssl.SSLContext | None = None,
 ) -> Served:
     """Serve the venue until `close()`. Port 0 takes a free one. Raises `ServeError` when a port is taken.
+    `control_port=None`: no control side of its own (see `Served.add`).
 
     Venue time is `venue.clock` of `time_ns()`, so a venue that shall agree with its clients' clocks starts
     at the present; the control side's clock path moves it.
@@ -284,7 +318,7 @@ class _ControlLine(_Line):
         self._served.control_lines.discard(self)
 
     def request(self, request: HttpRequest) -> None:
-        status, body = self._served.pump.control(request.method, request.target, request.body)
+        status, body = self._served.control(request.method, request.target, request.body)
         close = not request.keep_alive
         self.write(response(status, (("Content-Type", "application/json"),), body, close=close))
         if close:

@@ -11,6 +11,7 @@ from backstay.simulator.server.limits import Limits
 from backstay.simulator.server.port import EnginePort
 from backstay.simulator.server.replies import VenueError
 from backstay.simulator.server.settings import ServerSettings
+from backstay.simulator.server.spot_endpoints import NOTHING_THERE
 
 type Answer = Callable[[Credentials | None, Mapping[str, str], int], Any]
 _HALVES = {
@@ -39,6 +40,7 @@ class SpotAnswers:
             "GET /api/v3/time": lambda _who, _params, now: {"serverTime": Stamp(now + self._skew())},
             "GET /api/v3/exchangeInfo": self._exchange_info,
             "GET /api/v3/rateLimit/order": self._order_limits,
+            **{f"GET {path}": lambda _who, _params, _now: [] for path in NOTHING_THERE},
         }
 
     def _exchange_info(self, _who: Credentials | None, params: Mapping[str, str], now: int) -> Any:

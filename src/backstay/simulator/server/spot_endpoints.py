@@ -104,6 +104,11 @@ def _prevented_cost(params: Mapping[str, str]) -> int:
     return 20 if params.get("orderId") else 2
 
 
+NOTHING_THERE = (
+    "/sapi/v1/margin/allPairs",
+    "/sapi/v1/margin/isolated/allPairs",
+    "/sapi/v1/capital/config/getall",
+)
 _TABLE = (
     _market("ping"),
     _market("time"),
@@ -162,6 +167,9 @@ _TABLE = (
     _read("myAllocations", 20),
     _read("myFilters", 40),
     Endpoint("GET", "/sapi/v1/account/apiRestrictions", security=Security.SIGNED),
+    Endpoint("GET", "/sapi/v1/asset/tradeFee", security=Security.SIGNED),
+    # Clients look here before they trade: this venue has no margin, and no coin moves in or out.
+    *(Endpoint("GET", path, security=Security.SIGNED) for path in NOTHING_THERE),
 )
 
 SPOT_REST: dict[tuple[str, str], Endpoint] = {(e.method, e.path): e for e in _TABLE}

@@ -54,6 +54,7 @@ PRIVATE: dict[str, Private] = {
     "GET /api/v3/allOrderList": queries.all_lists,
     "GET /api/v3/account": queries.account_info,
     "GET /api/v3/account/commission": queries.commission,
+    "GET /sapi/v1/asset/tradeFee": queries.trade_fee,
     "GET /api/v3/myTrades": queries.my_trades,
     "GET /api/v3/myPreventedMatches": queries.prevented_matches,
     "GET /api/v3/myAllocations": queries.allocations,

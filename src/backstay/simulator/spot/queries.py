@@ -3,7 +3,7 @@
 from typing import Any
 
 from backstay.simulator.errors import Refusal, refusal
-from backstay.simulator.numbers import DAY, ZERO, Stamp, money
+from backstay.simulator.numbers import DAY, ZERO, Stamp, money, plain
 from backstay.simulator.spot import order_calls, responses, specs
 from backstay.simulator.spot import requests as rq
 from backstay.simulator.spot.accounts import SpotAccount
@@ -162,6 +162,16 @@ def commission(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Jso
         "taxCommission": none,
         "discount": order_calls.discount(world, account),
     }
+
+
+def trade_fee(world: SpotWorld, account: SpotAccount, params: rq.Params) -> list[Json]:
+    """The wallet's tradeFee, where clients look for the rates of one pair or of all."""
+    name = rq.text(params, "symbol")
+    rows = []
+    for symbol in world.specs if name is None else [world.spec(name).symbol]:
+        maker, taker = account.rates(symbol)
+        rows.append({"symbol": symbol, "makerCommission": plain(maker), "takerCommission": plain(taker)})
+    return rows
 
 
 def prevented_matches(world: SpotWorld, account: SpotAccount, params: rq.Params) -> list[Json]:

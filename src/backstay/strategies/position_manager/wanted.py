@@ -33,23 +33,16 @@ def wanted(view: PositionView, policy: PositionPolicy, now: TimeNs) -> Wanted:
     market EXIT to the stop and the take-profit, and ends the ladder: nothing that protects is given up
     before the position is closed.
     """
-    direction = view.direction
-    if direction is None or not view.quantity:
+    if view.direction is None or not view.quantity:
         return NOTHING
-    if direction not in policy.sides or (policy.symbols and view.scope.symbol not in policy.symbols):
-        return NOTHING
-    if view.external and policy.on_external_position is OnExternal.IGNORE:
-        return NOTHING
-    if (unknown := _unknown(view, policy)) != "":
-        return Wanted(unknown=unknown)
     if policy.dca is not None or policy.time_stop is not None:
-        return _answer(view, policy, direction, now)
+        return _answer(view, policy, view.direction, now)
     facts = _facts(view, policy)
     known = _ANSWERS.get(facts)
     if known is None:
         if len(_ANSWERS) >= _REMEMBERED:
             _ANSWERS.clear()
-        known = _ANSWERS[facts] = _answer(view, policy, direction, now)
+        known = _ANSWERS[facts] = _answer(view, policy, view.direction, now)
     return known
 
 
@@ -88,6 +81,12 @@ def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
 
 
 def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, now: TimeNs) -> Wanted:
+    if direction not in policy.sides or (policy.symbols and view.instrument.symbol not in policy.symbols):
+        return NOTHING
+    if view.external and policy.on_external_position is OnExternal.IGNORE:
+        return NOTHING
+    if (unknown := _unknown(view, policy)) != "":
+        return Wanted(unknown=unknown)
     f = factors(policy, direction)
     stop = plan_stop(view, policy, f)
     profit = plan_take_profit(view, policy.take_profit, f)
@@ -133,7 +132,7 @@ def _unknown(view: PositionView, policy: PositionPolicy) -> str:
     if not view.average or not view.anchor:
         return "the entry price is not known"
     if not view.instrument.tick or not view.instrument.step:
-        return f"the filters of {view.scope.symbol} are not known"
+        return f"the filters of {view.instrument.symbol} are not known"
     return ""
 
 

@@ -1,0 +1,45 @@
+"""Garbage is collected when there is nothing better to do, and never between a fill and its stop.
+
+What the program keeps are values without cycles; reference counts free them at once. Cycles come from libraries
+(tasks, exceptions, connections) and are few. So the collector's own pace, which follows allocations and therefore
+the busiest moments, is switched off, and a timer collects while every position is covered.
+"""
+
+import asyncio
+import gc
+from collections.abc import Callable
+
+EVERY_S = 2.0
+FULL_EVERY = 150
+"""Rounds between two collections of everything."""
+
+
+class CollectorAtRest:
+    """Takes the collector over from `start` to `close`. `is_calm` says whether this is a good moment."""
+
+    def __init__(self, is_calm: Callable[[], bool]) -> None:
+        self._is_calm = is_calm
+        self._timer: asyncio.TimerHandle | None = None
+        self._rounds = 0
+
+    def start(self) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._again()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        gc.enable()
+        gc.unfreeze()
+
+    def _again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._collect)
+
+    def _collect(self) -> None:
+        self._again()
+        if self._is_calm():
+            self._rounds += 1
+            gc.collect(2 if self._rounds % FULL_EVERY == 0 else 1)

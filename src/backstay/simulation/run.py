@@ -1,0 +1,137 @@
+"""Many seeds: which promises held, how often what was done to the system, and the first seed that failed."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import msgspec
+
+from backstay.simulation.corpus import Entry
+from backstay.simulation.errors import SimulationError
+from backstay.simulation.setup import scenario
+from backstay.simulation.world import Case, Outcome, draw_case, play
+
+SEEDS_MAX = 10_000_000
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One run to be made: drawn from its seed, or given as a case."""
+
+    seed: int
+    scenario: str
+    rate: float
+    case: Case | None = None
+
+    def make(self) -> Case:
+        """Raises SimulationError."""
+        return self.case if self.case is not None else draw_case(self.seed, self.scenario, self.rate)
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What `simulate` tells."""
+
+    runs: int = 0
+    violations: int = 0
+    failing_seeds: list[int] = []
+    events: int = 0
+    requests: int = 0
+    faults_injected: int = 0
+    faults: dict[str, int] = {}
+    crash_points: int = 0
+    """Times that a process was killed at a boundary."""
+    crashes: dict[str, int] = {}
+    """The boundaries, and how often a process died at each."""
+    boundaries: int = 0
+    observers: dict[str, int] = {}
+    """Runs in which a promise was broken, by observer."""
+    wall_s: float = 0.0
+    naked_ms: dict[str, float] = {}
+    seconds_per_run: float = 0.0
+
+
+def parse_seeds(text: str) -> range:
+    """`A:B` (B not included), or one seed. Raises SimulationError."""
+    first, colon, last = text.partition(":")
+    try:
+        begin = int(first)
+        end = int(last) if colon else begin + 1
+    except ValueError:
+        raise SimulationError(f"--seeds: {text!r} is not a range; write A:B, such as 0:1000") from None
+    if begin < 0 or end <= begin:
+        raise SimulationError(f"--seeds: {text!r} is empty; write A:B with 0 <= A < B, such as 0:1000")
+    if end - begin > SEEDS_MAX:
+        raise SimulationError(f"--seeds: {end - begin} seeds are more than {SEEDS_MAX}")
+    return range(begin, end)
+
+
+def jobs_of(seeds: Iterable[int], name: str, rate: float) -> list[Job]:
+    """Raises SimulationError for an unknown scenario or a rate that is none."""
+    scenario(name)
+    if not 0 <= rate <= 20:
+        raise SimulationError(f"--fault-rate: {rate:g} is not a rate; write 0 (no faults) to 20")
+    return [Job(seed, name, rate) for seed in seeds]
+
+
+def jobs_of_corpus(entries: Iterable[Entry]) -> list[Job]:
+    return [Job(e.seed, e.scenario, e.fault_rate) for e in entries]
+
+
+def outcomes(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Outcome]]:
+    """Each job's outcome, in order; `workers` processes share the work."""
+    if workers <= 1 or len(jobs) < 2 * workers:
+        for job in jobs:
+            yield job, play(job.make())
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        size = max(1, min(50, len(jobs) // (workers * 4)))
+        yield from zip(jobs, pool.map(_one, jobs, chunksize=size), strict=True)
+
+
+def _one(job: Job) -> Outcome:
+    return play(job.make())
+
+
+def simulate(
+    jobs: list[Job], *, workers: int = 0, on_outcome: Callable[[Job, Outcome], None] | None = None
+) -> Report:
+    """Run everything; a run that fails never stops the others. `workers` 0: as many as there are cores."""
+    began = time.perf_counter()
+    report = Report()
+    faults: Counter[str] = Counter()
+    crashes: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    naked: list[int] = []
+    for job, outcome in outcomes(jobs, workers or os.cpu_count() or 1):
+        report.runs += 1
+        report.events += outcome.events
+        report.requests += outcome.requests
+        report.boundaries += outcome.boundaries
+        report.violations += len(outcome.violations)
+        faults.update(outcome.faults)
+        crashes.update(outcome.crashes)
+        naked.extend(outcome.naked_ms)
+        if outcome.violations:
+            report.failing_seeds.append(outcome.seed)
+            broken.update({v.observer for v in outcome.violations})
+        if on_outcome is not None:
+            on_outcome(job, outcome)
+    report.faults, report.faults_injected = dict(sorted(faults.items())), faults.total()
+    report.crashes, report.crash_points = dict(sorted(crashes.items())), crashes.total()
+    report.observers = dict(sorted(broken.items()))
+    report.naked_ms = _percentiles(naked)
+    report.wall_s = round(time.perf_counter() - began, 2)
+    report.seconds_per_run = round(report.wall_s / max(report.runs, 1), 3)
+    return report
+
+
+def _percentiles(lengths: list[int]) -> dict[str, float]:
+    ordered = sorted(lengths)
+    if not ordered:
+        return {"p50": 0.0, "p99": 0.0, "max": 0.0}
+
+    def at(share: float) -> float:
+        return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))])
+
+    return {"p50": at(0.5), "p99": at(0.99), "max": float(ordered[-1])}

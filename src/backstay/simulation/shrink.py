@@ -1,0 +1,65 @@
+"""Shrinking: of everything that went wrong and everything that people did, what is needed for the failure."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from backstay.simulation.world import Case, Outcome, play
+
+RUNS_MAX = 400
+
+
+class Shrunk(msgspec.Struct, frozen=True):
+    """The smallest case found that breaks the same promise, and what it took."""
+
+    case: Case
+    outcome: Outcome
+    runs: int
+
+
+def shrink(case: Case, *, runs_max: int = RUNS_MAX, run: Callable[[Case], Outcome] = play) -> Shrunk | None:
+    """Reduce a failing case; None when it does not fail. The same observer must complain at every step."""
+    outcome = run(case)
+    if not outcome.violations:
+        return None
+    observer = outcome.violations[0].observer
+    spent = 1
+
+    def fails(candidate: Case) -> bool:
+        nonlocal spent, outcome
+        if spent >= runs_max:
+            return False
+        spent += 1
+        found = run(candidate)
+        if not any(v.observer == observer for v in found.violations):
+            return False
+        outcome = found
+        return True
+
+    for _ in range(2):
+        before = case
+        faults = _fewer(case.faults, lambda kept: fails(msgspec.structs.replace(case, faults=tuple(kept))))
+        case = msgspec.structs.replace(case, faults=tuple(faults))
+        acts = _fewer(case.acts, lambda kept: fails(msgspec.structs.replace(case, acts=tuple(kept))))
+        case = msgspec.structs.replace(case, acts=tuple(acts))
+        if case == before:
+            break
+    return Shrunk(case, outcome, spent)
+
+
+def _fewer[T](items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:
+    """Delta debugging: leave out halves, then quarters, then single ones, while it still fails."""
+    kept = list(items)
+    size = max(len(kept) // 2, 1)
+    while kept:
+        at, left_out = 0, False
+        while at < len(kept):
+            candidate = kept[:at] + kept[at + size :]
+            if len(candidate) < len(kept) and fails(candidate):
+                kept, left_out = candidate, True
+            else:
+                at += size
+        if size == 1 and not left_out:
+            break
+        size = max(size // 2, 1)
+    return kept

@@ -1,0 +1,46 @@
+"""The story of a run, for a person: what the world was like, what happened, where the promise broke."""
+
+from collections.abc import Iterator
+
+from backstay.simulation.plans import KINDS
+from backstay.simulation.setup import draw_setup
+from backstay.simulation.world import Case, Outcome, play
+
+LINES_BEFORE = 60
+LINES_AFTER = 6
+
+
+def tell(case: Case, *, everything: bool = False) -> Iterator[str]:
+    """Lines of the story; around the first broken promise alone unless `everything`."""
+    outcome = play(case, tell=True)
+    yield from _head(case, outcome)
+    broken = [(v.at_ms, f"*** {v.observer}: {v.text}") for v in outcome.violations]
+    lines = sorted([*outcome.story, *broken], key=lambda line: line[0])
+    first = next((i for i, (_, text) in enumerate(lines) if text.startswith("***")), None)
+    begin, end = 0, len(lines)
+    if first is not None and not everything:
+        begin, end = max(0, first - LINES_BEFORE), first + LINES_AFTER
+    if begin:
+        yield f"  ... {begin} lines before"
+    for at, text in lines[begin:end]:
+        yield f"{at / 1000:9.3f} s  {text}"
+    if end < len(lines):
+        yield f"  ... {len(lines) - end} lines after"
+
+
+def _head(case: Case, outcome: Outcome) -> Iterator[str]:
+    setup = draw_setup(case.seed, case.scenario)
+    policy = setup.policy
+    ladder = f", a ladder of {policy.dca.steps}" if policy.dca is not None else ""
+    take = policy.take_profit
+    takes = f"{len(take.levels)} take-profit(s) of kind {take.kind}" if take.enabled else "no take-profit"
+    mode = "hedge" if setup.hedge else "one-way"
+    yield f"seed {case.seed}, scenario {case.scenario}: {mode} mode, {', '.join(setup.symbols)}"
+    yield f"stop {policy.stop_loss.kind} at {policy.stop_loss.distance}, {takes}{ladder}"
+    yield f"{len(case.acts)} acts of people, {len(case.faults)} faults:"
+    for fault in case.faults:
+        yield f"  at {fault.at_ms / 1000:.3f} s: {KINDS[fault.kind].words} ({fault.kind} {fault.args})"
+    for violation in outcome.violations:
+        yield f"broken at {violation.at_ms / 1000:.3f} s by {violation.observer}: {violation.text}"
+    if not outcome.violations:
+        yield "every promise held"

@@ -1,0 +1,47 @@
+"""The cases of the comparison are readable by the venue, and a recorded run is judged as it was."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from backstay.simulator.server.faults import FaultPlan
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "bench" / "peers"))
+
+from cases import BY_NAME, CASES, QUICK  # noqa: E402 - found through the line above
+from judge import judge  # noqa: E402 - found through the line above
+
+CLIENT_ACTS = {"kill", "start", "wait", "asked", "flat"}
+ACTS = CLIENT_ACTS | {"faults", "clear", "price", "human", "cancel_stops", "close"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_venue_understands_every_fault(case):
+    rules = [*case.before, *(r for act in case.acts if act[0] == "faults" for r in act[1])]
+    plan = FaultPlan.of({"rules": rules}, case.name)
+    assert len(plan.rules) == len(rules)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_case_is_short_known_and_says_who_reported_it(case):
+    waits = sum(act[1] for act in case.acts if act[0] == "wait")
+    assert {act[0] for act in case.acts} <= ACTS
+    assert case.watch_s + waits <= 20
+    assert case.seen
+
+
+def test_names_are_used_once_and_the_quick_ones_exist():
+    assert len(BY_NAME) == len(CASES)
+    assert set(QUICK) <= set(BY_NAME)
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "recorded").glob("*.json")), ids=lambda path: path.stem)
+def test_a_recorded_run_is_judged_as_it_was(path):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    found = asdict(judge(document["record"]))
+    found["notes"] = list(found["notes"])
+    assert found == document["verdict"]

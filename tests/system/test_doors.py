@@ -1,0 +1,160 @@
+"""Doors that the venue shuts: halts, keys, limits, refusals that repeat. Waited out, never hammered."""
+
+import pytest
+
+from backstay.core.events import OperatorAction, RecoveryStarted
+from backstay.core.types import Trust
+
+from tests.system.world import BTC, play, policy
+
+LADDER = policy(ladder=True)
+DONE = ["LIMIT BUY 0.01 @ 59400", "LIMIT SELL 0.01 @ 60900", "STOP_MARKET SELL all @ 57000"]
+NEXT = ["LIMIT BUY 0.015 @ 58500", "LIMIT SELL 0.02 @ 60595.5", "STOP_MARKET SELL all @ 56715"]
+ALGO = "POST /fapi/v1/algoOrder"
+ORDER = "POST /fapi/v1/order"
+
+
+def state(effect, **match):
+    return {"match": match, "effect": effect}
+
+
+# --- doors that the venue shuts ----------------------------------------------------------------------------
+
+
+def test_r26_a_halted_symbol_gets_its_protection_when_it_trades_again():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        world.faults(state({"halt": {"symbol": BTC}}, until_ms=40_000))
+        await world.settle(20)
+        asked = len(world.mutations())
+        assert asked < 20, "not in a tight loop"
+        await world.until(lambda: DONE[2] in world.resting(), "the stop", within_s=90)
+        await world.until(lambda: world.resting() == DONE, "everything", within_s=120)
+        await world.trusted()
+
+    play(script, policy=LADDER)
+
+
+def test_keys_that_are_revoked_halt_everything_until_an_operator_says_so():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults(state("keys_revoked", until_ms=60_000))
+        world.open("LONG", "0.010", at="60400")
+        await world.settle(20)
+        assert "venue_halt" in world.owner.account.gates
+        before = world.received()
+        await world.settle(20)
+        assert len(world.requests(before)) < 10, "keys that are wrong are not tried in a loop"
+        await world.settle(30)
+        world.command(OperatorAction.RESUME)
+        await world.until(
+            lambda: "STOP_MARKET SELL all @ 57190" in world.resting(), "guarded again", within_s=120
+        )
+        await world.trusted(within_s=120)
+
+    play(script, policy=LADDER)
+
+
+def test_418_stops_all_requests_until_released():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults({"match": {"surface": "ws_api", "times": 1}, "effect": {"ban_418": {"seconds": 30}}})
+        world.open("LONG", "0.010", at="60400")
+        await world.settle(5)
+        assert "venue_halt" in world.owner.account.gates, world.describe()
+        before = world.received()
+        await world.settle(20)
+        assert len(world.requests(before)) <= 3
+        await world.settle(20)
+        world.command(OperatorAction.RESUME)
+        await world.until(
+            lambda: "STOP_MARKET SELL all @ 57190" in world.resting(), "guarded again", within_s=120
+        )
+
+    play(script, policy=LADDER)
+
+
+@pytest.mark.parametrize("surface", ["rest", "ws_api"])
+def test_429_is_waited_out_and_protection_keeps_its_reserve(surface):
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults(state({"throttle_429": {"retry_after": 3}}, surface=surface, times=3))
+        world.faults({"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}})
+        world.price("59399")
+        await world.until(lambda: world.resting() == NEXT, "caught up", within_s=120)
+        await world.trusted(within_s=120)
+        await world.quiet()
+
+    play(script, policy=LADDER)
+
+
+def test_r25_a_clock_that_is_off_is_measured_and_costs_at_most_one_refusal():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults(state({"clock_skew": {"ms": 8000}}))
+        world.price("59399")
+        await world.until(lambda: world.resting() == NEXT, "adapted", within_s=60)
+        await world.trusted()
+        refused = [r for r in world.requests() if r["code"] == -1021]
+        assert len(refused) <= 4, refused
+        await world.quiet()
+
+    play(script, policy=LADDER)
+
+
+def test_i28_i29_margin_that_is_missing_closes_exposure_for_a_while_and_costs_no_trust():
+    async def script(world):
+        recoveries = len(world.bodies(RecoveryStarted))
+        rule = {"code": -2019, "msg": "Margin is insufficient."}
+        world.faults(state({"error": rule}, endpoint=ORDER, symbol=BTC, until_ms=300_000, every=1))
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(30)
+        world.heal()
+        refused = [r for r in world.mutations() if r["code"] == -2019 and r["params"]["side"] == "BUY"]
+        assert len(refused) <= 1
+        assert [x for x in world.resting() if "STOP" in x]
+        assert len(world.bodies(RecoveryStarted)) == recoveries
+        await world.until(lambda: world.resting() == DONE, "placed in the end", within_s=200)
+
+    play(script, policy=LADDER)
+
+
+CODES = [-4164, -1111, -4003, -2022, -4509, -4120, -2025, -4061, -5022, -1013, -4045, -2011, -4192, -2023]
+
+
+@pytest.mark.parametrize("endpoint", [ORDER, ALGO])
+@pytest.mark.parametrize("code", CODES)
+def test_i29_a_refusal_that_repeats_is_not_provoked_in_a_loop(code, endpoint):
+    async def script(world):
+        rule = {"code": code, "msg": f"Refused ({code})."}
+        world.faults(state({"error": rule}, endpoint=endpoint))
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(60)
+        asked = [r for r in world.mutations() if r["code"] == code]
+        assert 1 <= len(asked) <= 16, (len(asked), world.describe())
+        world.heal()
+        # A changed premise is a reason to try again.
+        world.open("LONG", "0.010", at="60000")
+        await world.until(
+            lambda: any("STOP" in x for x in world.resting()), "a stop in the end", within_s=120
+        )
+        assert world.scope().trust is not Trust.MANUAL_REVIEW
+
+    play(script, policy=LADDER)
+
+
+def test_restricted_accounts_may_still_protect():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        world.faults(state({"restricted": {"code": -4400}}))
+        await world.settle(10)
+        assert world.resting() == DONE[1:], world.describe()
+        assert len([r for r in world.mutations() if r["code"] == -4400]) <= 2
+        world.heal()
+        await world.until(lambda: world.resting() == DONE, "the ladder", within_s=120)
+
+    play(script, policy=LADDER)
