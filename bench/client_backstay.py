@@ -7,7 +7,6 @@ to fill whose protection was registered beforehand.
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from backstay.app.entropy import SystemEntropy
+from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.wire.endpoints import UsdmEndpoints
@@ -134,14 +134,15 @@ async def main(options: argparse.Namespace) -> None:
         await enter_everywhere(guard, options.symbols)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    gc.collect()
-    gc.freeze()
+    garbage = CollectorAtRest(guard.is_calm)
+    garbage.start()
     waiting = asyncio.ensure_future(stop.wait())
     await asyncio.wait({waiting, guard.owner.failed}, return_when=asyncio.FIRST_COMPLETED)
     if guard.owner.failed.done():
         sys.exit(f"the guard failed: {guard.owner.failed.result()!r}")
     account, stats = guard.owner.account, guard.owner.stats
     orders = sum(len(s.orders) for s in account.scopes.values())
+    garbage.close()
     await guard.stop("the benchmark is over")
     ledger = Path(options.dir) / "ledger/events.jsonl"
     print(

@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 EVERY_S = 2.0
 FULL_EVERY = 150
-"""Rounds between two collections of everything."""
+"""Collections between two of everything."""
+PATIENCE = 30
+"""Bad moments in a row after which it is collected all the same."""
 
 
 class CollectorAtRest:
@@ -21,6 +23,7 @@ class CollectorAtRest:
         self._is_calm = is_calm
         self._timer: asyncio.TimerHandle | None = None
         self._rounds = 0
+        self._skipped = 0
 
     def start(self) -> None:
         gc.collect()
@@ -40,6 +43,9 @@ class CollectorAtRest:
 
     def _collect(self) -> None:
         self._again()
-        if self._is_calm():
-            self._rounds += 1
-            gc.collect(2 if self._rounds % FULL_EVERY == 0 else 1)
+        if self._skipped < PATIENCE and not self._is_calm():
+            self._skipped += 1
+            return
+        self._skipped = 0
+        self._rounds += 1
+        gc.collect(2 if self._rounds % FULL_EVERY == 0 else 1)

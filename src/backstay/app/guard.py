@@ -157,6 +157,10 @@ class Guard:
             raise RuntimeError("this transport cannot be aborted; kill the process instead")
         abort()
 
+    def is_calm(self) -> bool:
+        """No position waits for its stop: a good moment for what takes a while."""
+        return not any(s.naked_since for s in self.owner.account.scopes.values())
+
     def snapshot(self) -> None:
         """Keep the present state, so that a restart folds only what comes after."""
         head = self.journal.durable_now()

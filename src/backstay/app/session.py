@@ -8,6 +8,7 @@ from backstay.app import logs, paper
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ConfigError, RefusedError
+from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.host import GuardHost
 from backstay.app.paper import PaperExchange
@@ -75,6 +76,7 @@ class Session:
         self._transport = transport
         self._exchange = exchange
         self._control: ControlServer | None = None
+        self._garbage = CollectorAtRest(guard.is_calm)
 
     async def check(self) -> Preflight | None:
         """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols)."""
@@ -93,6 +95,7 @@ class Session:
             await self.guard.start()
         except VenueUnavailable as failure:
             raise unreachable(failure, self.settings) from None
+        self._garbage.start()
 
     async def listen(self) -> None:
         """Open the control socket. Raises ControlError."""
@@ -101,6 +104,7 @@ class Session:
 
     async def close(self, reason: str) -> None:
         """Stop everything, orders stay resting; saves ledger and snapshot. Safe to call at any stage."""
+        self._garbage.close()
         try:
             if self._control is not None:
                 await self._control.close()

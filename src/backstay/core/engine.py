@@ -279,13 +279,16 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool]:
 
 
 def _summed(steps: dict[int, list[OrderContext]]) -> Steps:
-    if not steps:
-        return _NO_STEPS
-    return {
-        step: StepProgress(
-            ordered=min(held, key=lambda c: c.generation).slot.quantity or ZERO,
-            filled=sum((c.filled for c in held), ZERO),
-            open=any(not c.is_terminal for c in held),
-        )
-        for step, held in steps.items()
-    }
+    return {step: _sum(held) for step, held in steps.items()} if steps else _NO_STEPS
+
+
+def _sum(held: list[OrderContext]) -> StepProgress:
+    """`held` are the orders of one step."""
+    if len(held) == 1:
+        (ctx,) = held
+        return StepProgress(ctx.slot.quantity or ZERO, ctx.filled, not ctx.is_terminal)
+    return StepProgress(
+        ordered=min(held, key=lambda c: c.generation).slot.quantity or ZERO,
+        filled=sum((c.filled for c in held), ZERO),
+        open=any(not c.is_terminal for c in held),
+    )

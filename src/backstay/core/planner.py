@@ -17,7 +17,7 @@ import msgspec
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
 from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
-from backstay.core.contexts import TERMINAL, OrderContext, Phase
+from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
@@ -179,7 +179,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
         if slot is None:
             continue
         for ctx in held:
-            if _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
+            if ctx.phase in RESTING and _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
                 best = v.converged.get(key)
                 if best is None or ctx.generation > best.generation:
                     v.converged[key] = ctx

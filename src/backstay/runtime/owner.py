@@ -10,24 +10,17 @@ and replayed in arrival order behind the snapshots (5.1).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-import msgspec
-
-from backstay.core.account import fold, scope_of
+from backstay.core.account import fold
 from backstay.core.confirmations import next_deadline
 from backstay.core.decisions import Act, Decision, Plan, Recover, Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.events import (
-    AccountReport,
-    AlgoReport,
     AnswerReceived,
     AnyEvent,
     Effect,
-    FillNotice,
-    Ignored,
-    OrderReport,
     PriceReached,
     RunStarted,
     RunStopped,
@@ -39,40 +32,21 @@ from backstay.core.events import (
 from backstay.core.flatten import TRUST_DEADLINE
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
-from backstay.core.slots import Watch
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import MS, SECOND, PositionMode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import Product, Scope, TimeNs
+from backstay.runtime.affected import affected
 from backstay.runtime.executor import Executor
+from backstay.runtime.marks import Marks
+from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.recoverer import Recoverer
+from backstay.runtime.stats import Stats
+from backstay.runtime.timers import Timers
 
 PASSES_MAX = 40
 """A scope that is still acting after so many passes without rest has a defect: it is stopped (I-23)."""
-MAX_UNPROTECTED = 5 * SECOND
-"""A position naked for longer raises an alarm (I-37)."""
-ALARM_EVERY = 60 * SECOND
 STRIKES_MAX = 2
 FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
-TIMER_TICK = MS
-FOREVER: TimeNs = 1 << 62
-
-
-class Stats(msgspec.Struct):
-    """Figures of this run, for people; no decision reads them."""
-
-    started_at: TimeNs = 0
-    events: int = 0
-    dropped: int = 0
-    """Events that were no news (duplicates, stale reports)."""
-    passes: int = 0
-    last_event_at: TimeNs = 0
-    naked_ms: list[float] = []
-    """Closed naked windows, as the runtime saw them: from the position's evidence to the ARMED stop."""
-    unprotected_alarms: int = 0
-    recoveries: int = 0
-
-
-_NO_WATCHES: dict[Scope, tuple[Watch, ...]] = {}
 
 
 class _LedgerGone(Exception):
@@ -108,20 +82,12 @@ class Owner:
         self._executor: Executor | None = None
         self._recoverer: Recoverer | None = None
         self._buffer: list[AnyEvent] | None = None
-        self._timers: dict[Scope, tuple[TimeNs, asyncio.TimerHandle]] = {}
-        self._watches: dict[str, dict[Scope, tuple[Watch, ...]]] = {}
-        self._subscribed: frozenset[str] = frozenset()
-        self.marks: dict[str, Decimal] = {}
-        """Latest mark prices, for screens; decisions read only what is recorded."""
+        self._timers = Timers(clock, self._wake)
+        self._marks = Marks(self._subscribe)
+        self._naked = NakedWatch(self.stats, self.note)
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
         self._settling = False
-        self._due: dict[Scope, TimeNs] = {}
-        """When scopes that this read touched want to be woken."""
-        self._unprotected: set[Scope] = set()
-        """Scopes that hold a position for which no stop is wanted."""
-        self._alarms: dict[Scope, tuple[TimeNs, TimeNs]] = {}
-        """Per scope: (the naked window that was alarmed, when the next alarm is due)."""
         self._stopped = False
 
     # --- life ---------------------------------------------------------------------------------------
@@ -159,9 +125,7 @@ class Owner:
     async def stop(self, reason: str) -> None:
         """Stop planning, let registered requests leave, close the connections. Resting orders stay."""
         self._stopped = True
-        for _, handle in self._timers.values():
-            handle.cancel()
-        self._timers.clear()
+        self._timers.cancel()
         if self._recoverer is not None:
             await self._recoverer.stop()
         if self._executor is not None:
@@ -175,8 +139,7 @@ class Owner:
     def abandon(self) -> None:
         """Stop where we stand, as a killed process does: nothing is waited for, sent or written."""
         self._stopped = True
-        for _, handle in self._timers.values():
-            handle.cancel()
+        self._timers.cancel()
         for part in (self._recoverer, self._executor):
             if part is not None:
                 part.abandon()
@@ -258,7 +221,7 @@ class Owner:
         if not self._settling:
             self._settling = True
             self._loop.call_soon(self._settle)
-        for key in self._affected(event, before, after):
+        for key in affected(event, before, after):
             self._evidence(key, before.scopes.get(key), seq)
         if after.gates is not before.gates:
             # A door that opens is no evidence of any scope, and yet each may have waited for it.
@@ -278,10 +241,7 @@ class Owner:
         self._settling = False
         if self._stopped:
             return
-        if self._due:
-            due, self._due = self._due, {}
-            for key, at in due.items():
-                self._set_timer(key, at)
+        self._timers.set_wishes()
         self._kick()
 
     def apply(self, event: AnyEvent, cause: int = 0) -> int:
@@ -314,46 +274,19 @@ class Owner:
         """Record a fact for people."""
         self._record(body, self.clock.now_ns(), cause)
 
-    def _affected(self, event: AnyEvent, before: AccountState, after: AccountState) -> list[Scope]:
-        if isinstance(event, (OrderReport, AlgoReport)):
-            return [scope_of(event.product, event.symbol, event.position_side)]
-        if isinstance(event, AccountReport) and len(event.positions) == 1:
-            row = event.positions[0]
-            return [scope_of(event.product, row.symbol, row.position_side)]
-        if isinstance(event, AnswerReceived) and after.gates is before.gates:
-            return [event.scope]
-        if isinstance(event, FillNotice) and after.position_mode is PositionMode.ONE_WAY:
-            return [scope_of(event.product, event.symbol, PositionSide.BOTH)]
-        if isinstance(event, Ignored):
-            return []
-        if after.gates is not before.gates or after.instruments is not before.instruments:
-            return list(after.scopes)
-        old = before.scopes
-        return [key for key, s in after.scopes.items() if old.get(key) is not s]
-
     def _evidence(self, key: Scope, before: ScopeState | None, seq: int) -> None:
         """A scope learnt something: plan now or when its burst is over."""
         s = self.account.scopes.get(key)
         if s is None or s is before:
             return
         naked_before = before.naked_since if before is not None else 0
-        if s.naked_since != naked_before:
-            self._naked_changed(key, s, naked_before)
+        if s.naked_since != naked_before and self.engine.manager(key) is not None:
+            self._naked.ended(key, s, naked_before, self.clock.now_ns())
         grew = before is None or s.position.quantity != before.position.quantity
         if s.naked_since or grew or self.clock.now_ns() >= burst_end(s):
             self.run_passes(key, seq)
         else:
             self._arm_timer(key, burst_end(s))
-
-    def _naked_changed(self, key: Scope, s: ScopeState, since: TimeNs) -> None:
-        """Measure every naked window; alarm on the long ones (I-37)."""
-        if s.naked_since or not since or self.engine.manager(key) is None:
-            return
-        if not s.position.quantity:
-            return
-        took = (self.clock.now_ns() - since) / MS
-        self.stats.naked_ms.append(took)
-        self.note(Noted("protected", {"naked_us": int(took * 1000)}, key))
 
     # --- passes -------------------------------------------------------------------------------------
 
@@ -418,40 +351,22 @@ class Owner:
             due.append(decision.until)
         if s.flatten_since and not s.trusted and self.clock.now_ns() < s.flatten_since + TRUST_DEADLINE:
             due.append(s.flatten_since + TRUST_DEADLINE)
-        if s.naked_since:
-            if plan.protects:
-                self._unprotected.discard(key)
-                due.append(self._alarm_at(key, s))
-            else:
-                self._unprotected.add(key)
+        alarm_at = self._naked.due(key, s, wanted=plan.protects)
+        if alarm_at is not None:
+            due.append(alarm_at)
         if due:
             self._arm_timer(key, min(due))
         held = s.position.quantity and self.engine.manager(key) is not None
-        watches = plan.watches if held else None
-        if watches != self._watches.get(key.symbol, _NO_WATCHES).get(key):
-            self._watch(key, watches)
+        self._marks.follow(key, plan.watches if held else None)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
         """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""
-        if not self._settling:
-            self._set_timer(key, at)
-        elif at < self._due.get(key, FOREVER):
-            self._due[key] = at
-
-    def _set_timer(self, key: Scope, at: TimeNs) -> None:
-        now = self.clock.now_ns()
-        armed = self._timers.get(key)
-        if armed is not None:
-            if now < armed[0] <= at:
-                return
-            armed[1].cancel()
-        # At least a tick of real time: a deadline that stays in the past may not starve the loop.
-        delay = max(at - now, TIMER_TICK) / SECOND
-        handle = self._loop.call_later(delay, self._wake, key)
-        self._timers[key] = (max(at, now), handle)
+        if self._settling:
+            self._timers.wish(key, at)
+        else:
+            self._timers.set(key, at)
 
     def _wake(self, key: Scope) -> None:
-        self._timers.pop(key, None)
         s = self.account.scopes.get(key)
         if s is None or self._stopped:
             return
@@ -459,49 +374,29 @@ class Owner:
         deadline = next_deadline(s)
         try:
             seq = self.apply(TimePassed(scope=key)) if deadline is not None and deadline <= now else 0
-            if s.naked_since and now >= self._alarm_at(key, s):
-                self._alarm(key, s, now)
+            self._naked.alarm(key, s, now, self.last.get(key))
         except _LedgerGone:
             return
         self.run_passes(key, seq)
         self._kick()
 
-    def _alarm_at(self, key: Scope, s: ScopeState) -> TimeNs:
-        """When this naked window is (again) to be told of: after 5 s, 10 s, 20 s ..., then every minute."""
-        since, at = self._alarms.get(key, (0, 0))
-        return at if since == s.naked_since else s.naked_since + MAX_UNPROTECTED
-
-    def _alarm(self, key: Scope, s: ScopeState, now: TimeNs) -> None:
-        if key in self._unprotected:
-            return
-        self.stats.unprotected_alarms += 1
-        naked_ms = (now - s.naked_since) // MS
-        self._alarms[key] = (s.naked_since, now + min(now - s.naked_since, ALARM_EVERY))
-        self.note(Noted("unprotected", {"naked_ms": naked_ms, "reason": repr(self.last.get(key))}, key))
-
     # --- prices -------------------------------------------------------------------------------------
 
-    def _watch(self, key: Scope, watches: tuple[Watch, ...] | None) -> None:
-        """Follow the symbol's mark price while a managed position is open; None: it is not."""
-        by_scope = self._watches.setdefault(key.symbol, {})
-        if watches is None:
-            by_scope.pop(key, None)
-        else:
-            by_scope[key] = watches
-        if not by_scope:
-            del self._watches[key.symbol]
-        wanted = frozenset(self._watches)
-        if wanted != self._subscribed and self._venue is not None:
-            self._subscribed = wanted
-            self._venue.watch_marks(sorted(wanted))
+    @property
+    def marks(self) -> Mapping[str, Decimal]:
+        """Latest mark prices of symbols with a managed position, for screens."""
+        return self._marks.latest
+
+    def _subscribe(self, symbols: Sequence[str]) -> None:
+        if self._venue is not None:
+            self._venue.watch_marks(symbols)
 
     def on_mark(self, symbol: str, price: Decimal, at: TimeNs) -> None:
         """A mark price. It becomes evidence only where a strategy asked for it."""
-        self.marks[symbol] = price
-        by_scope = self._watches.get(symbol)
-        if by_scope is None or self._stopped or self._buffer is not None:
+        self._marks.latest[symbol] = price
+        if self._stopped or self._buffer is not None:
             return
-        crossed = [key for key, watches in by_scope.items() if any(w.crossed(price) for w in watches)]
+        crossed = self._marks.crossed(symbol, price)
         if not crossed:
             return
         try:

@@ -212,7 +212,7 @@ class Recoverer:
         self._running[None] = asyncio.get_running_loop().create_task(self._reopen())
 
     async def _reopen(self) -> None:
-        """Nothing is read while the stream is being replaced; afterwards the passes ask for what they need."""
+        """Nothing is read while the stream is being replaced; then the passes ask for what they need."""
         try:
             await self._venue.reconnect_private()
         except VenueUnavailable as failure:

@@ -25,9 +25,7 @@ class SpotStage(Stage):
         self.engine = SpotEngine(None, specs or (tenner(), *default_spot_specs()), start_ns=START, seed=7)
         self.engine.open_account("main", balances=FUNDS)
         self.now = START
-        quick = {
-            name: 0.0 for name in ("ack_latency_ms", "event_latency_ms", "market_latency_ms", "jitter_ms")
-        }
+        quick = dict.fromkeys(("ack_latency_ms", "event_latency_ms", "market_latency_ms", "jitter_ms"), 0.0)
         self.venue = SimulatedBinance(
             self.engine,
             accounts or {KEY: Credentials.hmac(KEY, SECRET)},

@@ -25,7 +25,7 @@ def test_an_oco_locks_once_and_tells_its_legs_and_itself():
     answer = desk.bracket(quantity="5", listClientOrderId="pair", aboveClientOrderId="tp")
     assert (answer["contingencyType"], answer["listStatusType"]) == ("OCO", "EXEC_STARTED")
     assert answer["listClientOrderId"] == "pair"
-    assert [o["clientOrderId"] for o in answer["orders"]][0] == "tp"
+    assert next(o["clientOrderId"] for o in answer["orders"]) == "tp"
     assert [r["type"] for r in answer["orderReports"]] == ["LIMIT_MAKER", "STOP_LOSS"]
     assert desk.balance("TEN") == (45, 5)
     assert desk.story() == [

@@ -1,4 +1,4 @@
-"""Spot over REST: paths, limits, signatures, time units, error objects (`binance.md` 3, 4; `binance-spot.md` 1)."""
+"""Spot over REST: paths, limits, signatures, time units, error objects (`binance.md` sections 3 and 4)."""
 
 import hashlib
 import hmac

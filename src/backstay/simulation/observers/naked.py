@@ -1,7 +1,7 @@
 """Naked time is bounded, and always alarmed.
 
 A position without a stop for its full size: for at most five seconds where nothing was wrong, and for at most
-`BOUND_MS` after the last fault. When a process knows of a position with no stop at all for that long, the ledger must hold an alarm.
+`BOUND_MS` after the last fault. No cancel of ours takes the only stop away. When a process knows of a position with no stop at all for that long, the ledger must hold an alarm.
 """
 
 from typing import Any
@@ -11,8 +11,9 @@ import msgspec
 from backstay.app.guard import LEDGER
 from backstay.core.records import Noted
 from backstay.ledger.reader import chunks
-from backstay.simulation.observers.base import Observer, leg_name
+from backstay.simulation.observers.base import Observer, Sent, leg_name
 from backstay.simulation.scene import LegKey
+from backstay.strategies.position_manager.policy import StopKind
 
 CALM_MS = 5_000
 BOUND_MS = 130_000
@@ -42,6 +43,23 @@ class Naked(Observer):
 
     def _wanted(self, key: LegKey) -> bool:
         return self.watch.managed(key) and self.watch.setup.policy.stop_loss.enabled
+
+    def arrived(self, sent: Sent) -> None:
+        """The only stop of a position is not cancelled by us, unless the policy gives up the bridge."""
+        watch, stop = self.watch, self.watch.setup.policy.stop_loss
+        if sent.action != "cancel" or sent.surface != "algo" or not self._wanted(sent.key):
+            return
+        kind = stop.trail_as if stop.kind is StopKind.TRAILING_LOCAL else stop.kind
+        unbridged = not stop.bridge or kind is not StopKind.CLOSE_POSITION
+        target = next((o for o in watch.told.algos.values() if o.client_id == sent.client_id), None)
+        if target is None or not target.is_stop or (unbridged and target.close_position):
+            return
+        for scene in (watch.told, watch.truth):
+            amount = scene.amount(sent.key)
+            others = [o for o in scene.resting(sent.key) if o.client_id != sent.client_id]
+            if not target.covers(amount) or any(o.covers(amount, scene.tolerance) for o in others):
+                return
+        self.say(f"{leg_name(sent.key)}: {sent.client_id} is cancelled, and no other stop covers the position")
 
     def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
         now, truth = self.watch.now_ms(), self.watch.truth

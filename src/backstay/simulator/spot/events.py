@@ -80,7 +80,12 @@ def execution_report(
     }
     if order.working_at and kind != "CANCELED":
         report["W"] = Stamp(order.working_at)
-    report["V"] = order.stp
+    return report | {"V": order.stp} | _conditional(order, stopped)
+
+
+def _conditional(order: SpotOrder, stopped: Stopped | None) -> Json:
+    """The members that only some reports carry."""
+    report: Json = {}
     if order.trailing:
         report["d"] = order.trailing
         if order.trailing_at:

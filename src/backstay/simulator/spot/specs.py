@@ -193,6 +193,20 @@ def symbol_filters(s: SpotSpec) -> list[dict[str, Any]]:
             avgPriceMins=s.avg_minutes,
         ),
     ]
+    return [
+        *rows,
+        *_rare_filters(s),
+        _row("MAX_NUM_ORDERS", maxNumOrders=s.max_orders),
+        _row("MAX_NUM_ORDER_LISTS", maxNumOrderLists=s.max_lists),
+        _row("MAX_NUM_ALGO_ORDERS", maxNumAlgoOrders=s.max_algo_orders),
+        _row("MAX_NUM_ICEBERG_ORDERS", maxNumIcebergOrders=s.max_iceberg_orders),
+        _row("MAX_NUM_ORDER_AMENDS", maxNumOrderAmends=s.max_amends),
+    ]
+
+
+def _rare_filters(s: SpotSpec) -> list[dict[str, Any]]:
+    """Those that few symbols carry, or none."""
+    rows: list[dict[str, Any]] = []
     if s.percent_price is not None:
         up, down = s.percent_price
         rows.append(
@@ -214,14 +228,7 @@ def symbol_filters(s: SpotSpec) -> list[dict[str, Any]]:
         )
     if s.max_position is not None:
         rows.append(_row("MAX_POSITION", maxPosition=money(s.max_position)))
-    return [
-        *rows,
-        _row("MAX_NUM_ORDERS", maxNumOrders=s.max_orders),
-        _row("MAX_NUM_ORDER_LISTS", maxNumOrderLists=s.max_lists),
-        _row("MAX_NUM_ALGO_ORDERS", maxNumAlgoOrders=s.max_algo_orders),
-        _row("MAX_NUM_ICEBERG_ORDERS", maxNumIcebergOrders=s.max_iceberg_orders),
-        _row("MAX_NUM_ORDER_AMENDS", maxNumOrderAmends=s.max_amends),
-    ]
+    return rows
 
 
 def _row(kind: str, **fields: Any) -> dict[str, Any]:

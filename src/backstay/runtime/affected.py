@@ -1,0 +1,37 @@
+"""Which scopes an event touched: read off the event where it names them, compared where it does not."""
+
+from backstay.core.account import scope_of
+from backstay.core.events import (
+    AccountReport,
+    AlgoReport,
+    AnswerReceived,
+    AnyEvent,
+    FillNotice,
+    Ignored,
+    OrderReport,
+)
+from backstay.core.state import AccountState
+from backstay.core.types import PositionMode, PositionSide, Scope
+
+
+def affected(event: AnyEvent, before: AccountState, after: AccountState) -> list[Scope]:
+    """The scopes that may have to be planned after `event` turned `before` into `after`.
+
+    The frequent events of the private stream name theirs; looking through all scopes would make the way
+    from a fill to its stop longer with every further symbol.
+    """
+    if isinstance(event, (OrderReport, AlgoReport)):
+        return [scope_of(event.product, event.symbol, event.position_side)]
+    if isinstance(event, AccountReport) and len(event.positions) == 1:
+        row = event.positions[0]
+        return [scope_of(event.product, row.symbol, row.position_side)]
+    if isinstance(event, AnswerReceived) and after.gates is before.gates:
+        return [event.scope]
+    if isinstance(event, FillNotice) and after.position_mode is PositionMode.ONE_WAY:
+        return [scope_of(event.product, event.symbol, PositionSide.BOTH)]
+    if isinstance(event, Ignored):
+        return []
+    if after.gates is not before.gates or after.instruments is not before.instruments:
+        return list(after.scopes)
+    old = before.scopes
+    return [key for key, s in after.scopes.items() if old.get(key) is not s]

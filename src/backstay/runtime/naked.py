@@ -1,0 +1,55 @@
+"""How long positions stand without their stop: measured always, alarmed when it lasts (I-37)."""
+
+from collections.abc import Callable
+
+from backstay.core.records import Noted
+from backstay.core.state import ScopeState
+from backstay.core.types import MS, SECOND, Scope, TimeNs
+from backstay.runtime.stats import Stats
+
+MAX_UNPROTECTED = 5 * SECOND
+"""A position naked for longer raises an alarm."""
+ALARM_EVERY = 60 * SECOND
+
+
+class NakedWatch:
+    """Notes every closed window and every alarm; asks nothing of anybody."""
+
+    def __init__(self, stats: Stats, note: Callable[[Noted], None]) -> None:
+        self._stats = stats
+        self._note = note
+        self._unwanted: set[Scope] = set()
+        """Scopes that hold a position for which no stop is wanted."""
+        self._alarms: dict[Scope, tuple[TimeNs, TimeNs]] = {}
+        """Per scope: (the naked window that was alarmed, when the next alarm is due)."""
+
+    def ended(self, key: Scope, s: ScopeState, since: TimeNs, now: TimeNs) -> None:
+        """The window that began at `since` is over; it counts when a stop ended it."""
+        if s.naked_since or not since or not s.position.quantity:
+            return
+        took_ns = now - since
+        self._stats.naked_ms.append(took_ns / MS)
+        self._note(Noted("protected", {"naked_us": took_ns // 1000}, key))
+
+    def due(self, key: Scope, s: ScopeState, *, wanted: bool) -> TimeNs | None:
+        """When this window is (again) to be told of: after 5 s, 10 s, 20 s ..., then every minute."""
+        if not s.naked_since:
+            return None
+        if not wanted:
+            self._unwanted.add(key)
+            return None
+        self._unwanted.discard(key)
+        return self._at(key, s)
+
+    def alarm(self, key: Scope, s: ScopeState, now: TimeNs, why: object) -> None:
+        """Tell of a window that has lasted too long, if it has and a stop is wanted."""
+        if not s.naked_since or key in self._unwanted or now < self._at(key, s):
+            return
+        lasted = now - s.naked_since
+        self._stats.unprotected_alarms += 1
+        self._alarms[key] = (s.naked_since, now + min(lasted, ALARM_EVERY))
+        self._note(Noted("unprotected", {"naked_ms": lasted // MS, "reason": repr(why)}, key))
+
+    def _at(self, key: Scope, s: ScopeState) -> TimeNs:
+        since, at = self._alarms.get(key, (0, 0))
+        return at if since == s.naked_since else s.naked_since + MAX_UNPROTECTED

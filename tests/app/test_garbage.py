@@ -1,0 +1,52 @@
+"""The collector works at rest, and after long unrest all the same."""
+
+import asyncio
+import gc
+
+import pytest
+
+from backstay.app import garbage
+from backstay.app.garbage import PATIENCE, CollectorAtRest
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    monkeypatch.setattr(garbage, "EVERY_S", 0.001)
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+def collections() -> int:
+    return sum(g["collections"] for g in gc.get_stats())
+
+
+def run(is_calm, rounds):
+    async def scene():
+        collector = CollectorAtRest(is_calm)
+        collector.start()
+        before, off = collections(), not gc.isenabled()
+        for _ in range(rounds):
+            await asyncio.sleep(0.002)
+        after = collections()
+        collector.close()
+        return off, after - before
+
+    return asyncio.run(scene())
+
+
+def test_while_it_runs_python_does_not_collect_by_itself_and_afterwards_it_does():
+    off, _ = run(lambda: True, 1)
+    assert off
+    assert gc.isenabled()
+
+
+def test_calm_moments_are_used():
+    assert run(lambda: True, 10)[1] > 0
+
+
+def test_a_bad_moment_is_let_pass_but_not_for_ever():
+    asked = []
+    _, collected = run(lambda: bool(asked.append(1)), PATIENCE * 2)
+    assert len(asked) >= PATIENCE
+    assert 0 < collected < len(asked)

@@ -1,0 +1,269 @@
+"""Deliberately broken variants of the product, each with the observers that have to notice.
+
+A mutant is applied with monkeypatch to the function that keeps the promise, and to nothing else.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from backstay.app.entropy import SeededEntropy
+from backstay.binance.net.venue import BinanceVenue
+from backstay.core import engine, planner, recovery
+from backstay.core.decisions import Wait
+from backstay.core.types import Role, Surface, Trust
+from backstay.ledger.journal import Journal
+from backstay.runtime.executor import Executor
+from backstay.runtime.owner import Owner
+from backstay.strategies.position_manager import stops, take_profit, wanted
+
+replace = msgspec.structs.replace
+
+
+class Mutant(NamedTuple):
+    name: str
+    apply: Callable
+    noticed_by: frozenset
+    scenario: str = "mixed"
+    rate: float = 0.0
+    seeds: range = range(40)
+
+
+MUTANTS: list[Mutant] = []
+
+
+def mutant(*noticed_by, **options):
+    def register(apply):
+        name = apply.__name__
+        MUTANTS.append(Mutant(name, apply, frozenset(noticed_by), **options))
+        return apply
+
+    return register
+
+
+@mutant("durable")
+def skips_the_sync_of_a_context(patch):
+    async def durable(self):
+        self._log.write_out(sync=False)
+
+    patch.setattr(Journal, "durable", durable)
+    patch.setattr(Journal, "durable_now", lambda self: self._log.write_out(sync=False))
+
+
+@mutant("exposure", scenario="ladder")
+def takes_the_answer_for_the_confirmation(patch):
+    original = planner._expose
+    patch.setattr(planner, "protected", lambda field, v: True)
+
+    def expose(field, v, now):
+        return original(replace(field, state=replace(field.state, pendings={})), v, now)
+
+    patch.setattr(planner, "_expose", expose)
+
+
+@mutant("duplicates")
+def sends_an_id_again(patch):
+    counts = {}
+
+    def order_id(self, prefix):
+        n = counts[self] = counts.get(self, 0) + 1
+        return f"{prefix}{n % 5:a>26}"
+
+    patch.setattr(SeededEntropy, "order_id", order_id)
+
+
+@mutant("duplicates", "loops", "alive", "reduce_only")
+def drops_the_duplicate_guard(patch):
+    patch.setattr(planner, "_locked", lambda s, v, key: False)
+
+
+@mutant("naked", scenario="stops")
+def cancels_before_it_replaces(patch):
+    original = planner.change
+
+    def change(s, slot, held, generation):
+        if held and slot.key.role is Role.SL and slot.surface is Surface.ALGO:
+            return planner.cancel(s, held[-1], "replaced")
+        return original(s, slot, held, generation)
+
+    patch.setattr(planner, "change", change)
+
+
+@mutant("untrusted", "replays", "reduce_only", "single", "converges", rate=1.0, seeds=range(120))
+def ignores_the_premise(patch):
+    patch.setattr(Executor, "_stale", lambda self, item, request: "")
+
+
+@mutant("untrusted", "replays", scenario="network", rate=2.0)
+def plans_while_untrusted(patch):
+    original = engine.plan
+
+    def plan(field, now):
+        s = field.state
+        if s.position.at and s.trust in {Trust.RECOVERY_REQUIRED, Trust.RECOVERING}:
+            field = replace(field, state=replace(s, trust=Trust.TRUSTED, reasons=()))
+        return original(field, now)
+
+    stale = Executor._stale
+
+    def lenient(self, item, request):
+        why = stale(self, item, request)
+        return "" if why == "trust lost" else why
+
+    patch.setattr(engine, "plan", plan)
+    patch.setattr(Executor, "_stale", lenient)
+
+
+@mutant("converges", "duplicates", scenario="crash", rate=1.0)
+def forgets_its_contexts_at_a_restart(patch):
+    original = recovery.restarted
+    patch.setattr(recovery, "restarted", lambda s, now: replace(original(s, now), contexts={}, pendings={}))
+
+
+@mutant("foreign")
+def touches_what_is_not_ours(patch):
+    original = BinanceVenue.cancel
+
+    def cancel(self, ctx, *, protective):
+        return original(self, replace(ctx, ctx_id=f"web_{ctx.ctx_id[-20:]}"), protective=protective)
+
+    patch.setattr(BinanceVenue, "cancel", cancel)
+
+
+@mutant("reduce_only")
+def asks_for_twice_the_position(patch):
+    original = take_profit._slot
+
+    def slot(view, rule, f, kind, step, quantity):
+        return original(view, rule, f, kind, step, quantity * 2)
+
+    patch.setattr(take_profit, "_slot", slot)
+    patch.setattr(planner, "within_position", lambda s, working, intents: intents)
+
+
+@mutant("caps", scenario="ladder", seeds=range(120))
+def opens_the_gate_of_the_limits(patch):
+    from backstay.core import risk
+
+    patch.setattr(risk, "_exposure", lambda *given: ("", ""))
+
+
+@mutant("single", scenario="two_processes", rate=1.0)
+def acts_without_the_lease(patch):
+    from backstay.simulation.world import Lease
+
+    patch.setattr(Lease, "held", lambda self: True)
+
+
+@mutant("converges", "duplicates")
+def never_cleans_up(patch):
+    patch.setattr(planner, "_cleanup", lambda s, v, now: None)
+
+
+@mutant("duplicates", "converges", scenario="network", rate=3.0, seeds=range(120))
+def takes_not_found_for_absent(patch):
+    original = recovery.queried
+
+    def queried(s, q, now):
+        ctx = s.contexts.get(q.ctx_id)
+        if q.order is None and q.algo is None and ctx is not None and not ctx.is_terminal:
+            return recovery._absent(s, ctx, now)
+        return original(s, q, now)
+
+    from backstay.core import account_reads
+
+    patch.setattr(recovery, "queried", queried)
+    patch.setattr(account_reads.recovery, "queried", queried)
+    patch.setattr(recovery, "in_doubt", lambda s: ())
+
+
+@mutant("flat", scenario="kill_switch")
+def lets_the_kill_switch_pass(patch):
+    patch.setattr(planner, "flatten", lambda s, mode, now, **more: Wait("later"))
+
+
+@mutant("replays")
+def keeps_some_events_out_of_the_ledger(patch):
+    original = Owner._record
+
+    def record(self, body, now, cause):
+        if type(body).__name__ == "AlgoReport":
+            return self._journal.seq
+        return original(self, body, now, cause)
+
+    patch.setattr(Owner, "_record", record)
+
+
+@mutant("converges")
+def wants_the_stop_at_a_looser_price(patch):
+    original = stops.wanted_trigger
+
+    def wanted_trigger(view, policy, f):
+        trigger, watches = original(view, policy, f)
+        loose = Decimal("0.99") if f.long else Decimal("1.01")
+        return (trigger * loose // view.instrument.tick) * view.instrument.tick, watches
+
+    patch.setattr(stops, "wanted_trigger", wanted_trigger)
+
+
+@mutant("converges", "naked")
+def takes_any_order_for_the_wanted_one(patch):
+    patch.setattr(planner, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
+
+
+@mutant("naked", rate=2.0, scenario="venue", seeds=range(120))
+def never_alarms(patch):
+    patch.setattr(Owner, "_alarm", lambda self, key, s, now: None)
+
+
+@mutant("naked", "converges", "quiet", rate=1.0)
+def loses_what_came_during_the_reads(patch):
+    patch.setattr(Owner, "replay_buffer", lambda self: setattr(self, "_buffer", None))
+
+
+@mutant("loops", "alive", rate=1.0, scenario="venue", seeds=range(120))
+def asks_again_at_once_after_a_refusal(patch):
+    patch.setattr(planner, "blocked", lambda s, slot, now: False)
+    patch.setattr(planner, "holds", lambda block, s, now: False)
+
+
+@mutant("converges", "naked", rate=1.0, scenario="network")
+def never_recovers(patch):
+    from backstay.runtime.recoverer import Recoverer
+
+    patch.setattr(Recoverer, "request", lambda self, key, decision: None)
+    patch.setattr(Recoverer, "stream_changed", lambda self, event: None)
+
+
+@mutant("converges", "naked")
+def places_no_stop(patch):
+    original = wanted.wanted
+
+    def without(view, policy, now):
+        answer = original(view, policy, now)
+        return replace(answer, slots=tuple(x for x in answer.slots if x.key.role is not Role.SL))
+
+    patch.setattr(wanted, "wanted", without)
+
+
+@mutant("converges")
+def does_not_know_a_reducing_order_by_its_flag(patch):
+    original = take_profit._slot
+
+    def slot(*given):
+        return replace(original(*given), reduce_only=False)
+
+    patch.setattr(take_profit, "_slot", slot)
+
+
+@mutant("quiet", "loops", "alive")
+def never_comes_to_rest(patch):
+    original = planner.equal
+    patch.setattr(planner, "equal", lambda slot, ctx, row: original(slot, ctx, row) and row.side == "BUY")
+
+
+@mutant("alive")
+def gives_up_when_a_timer_is_set(patch):
+    patch.setattr(Owner, "_arm_timer", lambda self, key, at: self.fail(RuntimeError("no timers")))

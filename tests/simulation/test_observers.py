@@ -1,0 +1,31 @@
+"""The observers see: every deliberately broken variant of the product is noticed, and by the right one."""
+
+import pytest
+
+from backstay.simulation.observers import ALL
+from backstay.simulation.world import draw_case, play
+from tests.simulation.mutants import MUTANTS
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
+def test_a_broken_variant_is_noticed(mutant, monkeypatch):
+    mutant.apply(monkeypatch)
+    others = set()
+    for seed in mutant.seeds:
+        outcome = play(draw_case(seed, mutant.scenario, mutant.rate))
+        seen = {v.observer for v in outcome.violations}
+        if seen & mutant.noticed_by:
+            return
+        others |= seen
+    pytest.fail(f"{mutant.name} was not noticed by {set(mutant.noticed_by)} (but by {others or 'nobody'})")
+
+
+def test_every_observer_has_caught_a_mutant_of_its_own():
+    named = set().union(*(m.noticed_by for m in MUTANTS))
+    assert {o.name for o in ALL} == named
+
+
+def test_names_are_distinct_and_said_in_words():
+    assert len({o.name for o in ALL}) == len(ALL)
+    assert all(o.words for o in ALL)
