@@ -204,6 +204,7 @@ def test_a_cancelled_wait_disturbs_nobody():
         gone.cancel()
         fill(journal, 1)
         await journal.durable()
+        assert journal.durable_seq == journal.seq == 2
         journal.close()
 
     asyncio.run(story())

@@ -85,6 +85,7 @@ def test_429_is_waited_out_and_protection_keeps_its_reserve(surface):
         world.faults({"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}})
         world.price("59399")
         await world.until(lambda: world.resting() == NEXT, "caught up", within_s=120)
+        assert [r["status"] for r in world.requests()].count(429) in range(1, 4)
         await world.trusted(within_s=120)
         await world.quiet()
 

@@ -233,6 +233,7 @@ def test_the_stop_that_closed_the_position_while_the_process_was_away_leaves_not
         await world.settle(5)
         await world.start()
         await world.until(lambda: world.resting() == [], "cleaned up", within_s=30)
+        assert world.truth()["positions"] == []
         await world.trusted()
         await world.quiet()
 

@@ -23,7 +23,7 @@ def listen_keys(world):
     return found | {k.key.encode() for k in getattr(keys, "_keys", {}).values() if hasattr(k, "key")}
 
 
-def clean(world, *texts):
+def check_clean(world, *texts):
     pieces = [world.disk.read(LEDGER), "\n".join(world.gateway_log).encode(), *(t.encode() for t in texts)]
     secrets = {API_KEY.encode(), API_SECRET.encode(), *listen_keys(world)}
     signed = set()
@@ -59,7 +59,7 @@ def test_i36_secrets_stay_out_of_everything_that_is_kept(rule):
         await world.settle(20)
         world.heal()
         await world.settle(20)
-        clean(world, str(world.running.venue.status()), world.describe(), str(world.owner.account))
+        check_clean(world, str(world.running.venue.status()), world.describe(), str(world.owner.account))
 
     play(script, policy=LADDER)
 

@@ -50,14 +50,9 @@ def serve(
     json: JsonOption = False,
 ) -> int:
     """Serve REST, WebSocket API and streams until Ctrl-C, and a control side for prices, hands and faults."""
-    from backstay.app.exchange import PRODUCTS, ExchangeOptions
-    from backstay.app.nearest import suggestion
+    from backstay.app.exchange import ExchangeOptions
     from backstay.app.units import decimal
 
-    chosen = tuple(dict.fromkeys(name.strip() for name in products.split(",")))
-    for product in chosen:
-        if product not in PRODUCTS:
-            raise ConfigError(f"--products: {product!r} is not a product; {suggestion(product, PRODUCTS)}")
     if bool(api_key) != bool(api_secret):
         raise ConfigError("--api-key and --api-secret belong together: give both or none")
     if not 0 < speed < float("inf"):
@@ -66,13 +61,12 @@ def serve(
         amount = decimal(balance)
     except ValueError as error:
         raise ConfigError(f"--balance: {error}") from None
-    given = {"api_key": api_key, "api_secret": api_secret} if api_key else {}
     options = ExchangeOptions(
         host=host,
         port=port,
         spot_port=spot_port,
         control_port=control_port,
-        products=chosen,
+        products=_products(products),
         feed=feed,
         seed=seed,
         speed=speed,
@@ -80,10 +74,21 @@ def serve(
         balance=amount,
         hedge=hedge,
         faults=faults,
-        **given,
+        **({"api_key": api_key, "api_secret": api_secret} if api_key else {}),
     )
     loop(_serve(options, json=json))
     return Exit.DONE
+
+
+def _products(text: str) -> tuple[str, ...]:
+    from backstay.app.exchange import PRODUCTS
+    from backstay.app.nearest import suggestion
+
+    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for product in chosen:
+        if product not in PRODUCTS:
+            raise ConfigError(f"--products: {product!r} is not a product; {suggestion(product, PRODUCTS)}")
+    return chosen
 
 
 async def _serve(options: "ExchangeOptions", *, json: bool) -> None:

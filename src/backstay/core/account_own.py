@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from backstay.core import confirmations, recovery, requests, scope
 from backstay.core.account_scopes import each, gate, of_symbol, scope_state, with_scope
+from backstay.core.contexts import Request
 from backstay.core.events import (
     AnswerReceived,
     Effect,
@@ -30,15 +31,22 @@ _HALTING = frozenset({Effect.BANNED, Effect.KEYS})
 
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
-    keys = dict.fromkeys(r.scope for r in e.requests)
+    keys = dict.fromkeys([r.scope for r in e.requests])
+    if len(keys) == 1:
+        (key,) = keys
+        return with_scope(account, _register(scope_state(account, key), e, e.requests, now))
 
     def register(s: ScopeState) -> ScopeState:
-        mine = tuple(r for r in e.requests if r.scope == s.scope)
-        if all(r.ctx_id in (s.contexts if r.context is not None else s.pendings) for r in mine):
-            return s
-        return requests.register(s, mine, e.pre_armed, now)
+        return _register(s, e, tuple(r for r in e.requests if r.scope == s.scope), now)
 
     return each(account, keys, register)
+
+
+def _register(s: ScopeState, e: RequestsRegistered, mine: tuple[Request, ...], now: TimeNs) -> ScopeState:
+    for request in mine:
+        if request.ctx_id not in (s.contexts if request.context is not None else s.pendings):
+            return requests.register(s, mine, e.pre_armed, now)
+    return s
 
 
 def sent(account: A, e: RequestSent, now: TimeNs) -> A:

@@ -5,7 +5,6 @@ starts the confirmation deadline. It unlocks nothing (exchange-state 1, 6.2).
 """
 
 from decimal import Decimal
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -117,37 +116,32 @@ def tighter(floor: Decimal | None, ctx: OrderContext) -> Decimal | None:
 
 def sent(s: ScopeState, e: RequestSent, now: TimeNs) -> ScopeState:
     """Bytes are on their way. A pre-armed context becomes the actual request here."""
-    contexts, pendings = s.contexts, s.pendings
-    generation, floor = s.generation, s.stop_floor
-    if e.request is not None and e.request.context is not None and e.ctx_id not in pendings:
-        armed = contexts.get(e.ctx_id)
-        if armed is not None and armed.phase is not Phase.PRE_ARMED:
+    known, pending = s.contexts.get(e.ctx_id), s.pendings.get(e.ctx_id)
+    ctx, generation, floor = known, s.generation, s.stop_floor
+    if pending is None and e.request is not None and e.request.context is not None:
+        if known is not None and known.phase is not Phase.PRE_ARMED:
             return s
         ctx = e.request.context
-        contexts = {**contexts, e.ctx_id: ctx}
-        pendings = {**pendings, e.ctx_id: _pending(e.request, ctx, now)}
+        pending = _pending(e.request, ctx, now)
         generation = max(generation, ctx.generation)
         floor = tighter(floor, ctx)
-    known = contexts.get(e.ctx_id)
-    pending = pendings.get(e.ctx_id)
-    if known is None:
+    if ctx is None:
         return s
-    changes: dict[str, Any] = {"generation": generation, "stop_floor": floor}
     if e.action is Action.PLACE:
-        if known.sent_at:
+        if ctx.sent_at:
             return s
-        after = replace(
-            known,
-            phase=moved(known, Evidence.SENT),
-            sent_at=e.venue_time,
-            recv_window_ms=e.recv_window_ms,
-            updated_at=now,
-        )
-        contexts = {**contexts, e.ctx_id: after}
+        phase = moved(ctx, Evidence.SENT)
+        ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=e.recv_window_ms, updated_at=now)
     if pending is not None and not pending.deadline:
         limit = now + e.recv_window_ms * MS + ANSWER_SLACK
-        pendings = {**pendings, e.ctx_id: replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)}
-    return replace(s, contexts=contexts, pendings=pendings, **changes)
+        pending = replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)
+    return replace(
+        s,
+        contexts=s.contexts if ctx is known else {**s.contexts, e.ctx_id: ctx},
+        pendings=s.pendings if pending is None else {**s.pendings, e.ctx_id: pending},
+        generation=generation,
+        stop_floor=floor,
+    )
 
 
 def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:

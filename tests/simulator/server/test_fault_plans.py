@@ -63,4 +63,5 @@ def test_every_effect_can_be_written_in_a_plan():
         "clock_skew": {"ms": -5},
     }
     for kind in EFFECTS:
-        FaultPlan.of([{"effect": {kind: arguments.get(kind, {})}}])
+        plan = FaultPlan.of([{"effect": {kind: arguments.get(kind, {})}}])
+        assert [rule.effect.kind for rule in plan.rules] == [kind]
