@@ -83,7 +83,8 @@ def make(options: argparse.Namespace) -> Guard:
     base = f"127.0.0.1:{options.port}"
     symbols = frozenset(f"B{i:02d}USDT" for i in range(options.symbols))
     policy = PositionPolicy(
-        symbols=tuple(sorted(symbols)), stop_loss=StopPolicy(kind=StopKind(options.stop), distance=Decimal("0.01"))
+        symbols=tuple(sorted(symbols)),
+        stop_loss=StopPolicy(kind=StopKind(options.stop), distance=Decimal("0.01")),
     )
     strategy = Entering() if options.entries else PositionManager()
     config = GuardConfig(

@@ -19,15 +19,13 @@ import time
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 
-from story import T0, Life, beginning, foreign, history, scope
-
 from backstay.core.account import fold
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import AnyEvent
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.state import AccountState, pack, unpack
 from backstay.core.types import MS, OrderStatus, Scope
-from backstay.ledger.codec import GENESIS, GENESIS_HASH, Head, encode_line, hash_line
+from backstay.ledger.codec import GENESIS_HASH, Head, encode_line, hash_line
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
 from backstay.ledger.opening import open_ledger
@@ -38,6 +36,7 @@ from backstay.ledger.verify import verify
 from backstay.ledger.writers import ThreadedWriter
 from backstay.strategies.position_manager.policy import PositionPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
+from story import T0, Life, beginning, foreign, history, scope
 
 HERE = Path(__file__).resolve().parent
 ENGINE = Engine(managers=(Manager(strategy=PositionManager(), policy=PositionPolicy()),))
@@ -150,7 +149,9 @@ def build(folder: Path, records: int, tail: int) -> Head:
             if seq == records:
                 break
     end = Head(seq, prev, offset, len(line) + 1)
-    Journal(FileDisk(folder), PATH, start=end, writer=ThreadedWriter()).close()  # makes the side journal, once
+    Journal(
+        FileDisk(folder), PATH, start=end, writer=ThreadedWriter()
+    ).close()  # makes the side journal, once
     return end
 
 
@@ -249,9 +250,13 @@ def idle_run(folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of everything: to see that it works")
-    parser.add_argument("--dir", default=tempfile.gettempdir(), help="a folder on the disk that is to be judged")
+    parser.add_argument(
+        "--dir", default=tempfile.gettempdir(), help="a folder on the disk that is to be judged"
+    )
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--tail", type=int, default=10_000)
     options = parser.parse_args()

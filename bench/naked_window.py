@@ -108,11 +108,16 @@ def burst(options: argparse.Namespace) -> dict[str, object]:
     known = int(result["client"]["orders_known"])
     # The fill's own order and the take-profit that follows it are known as well.
     lost = max(0, BURST + 2 - known)
-    return {"burst_lost": lost if result["n"] == 1 else BURST, "burst_ms": round(float(result["p50_us"]) / 1000, 1)}
+    return {
+        "burst_lost": lost if result["n"] == 1 else BURST,
+        "burst_ms": round(float(result["p50_us"]) / 1000, 1),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="one run of 400 fills: to see that it works")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--fills", type=int, default=2_000)
@@ -120,7 +125,9 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=50)
     parser.add_argument("--gap-us", type=int, default=2_000, help="from a stop to the next fill")
     parser.add_argument("--group", default="lite", help="order of a fill's frames, see venue.py")
-    parser.add_argument("--dir", default=tempfile.gettempdir(), help="a folder on the disk that carries the ledger")
+    parser.add_argument(
+        "--dir", default=tempfile.gettempdir(), help="a folder on the disk that carries the ledger"
+    )
     parser.add_argument("--only", default="", help="some clients only, comma separated; then no ratios")
     options = parser.parse_args()
     if options.quick:

@@ -60,7 +60,11 @@ SIZE, PRICE = Decimal("0.015"), Decimal("64250.1")
 ZERO = Decimal(0)
 ENTRY = Slot(key=SlotKey(Role.ENTRY), side=Side.BUY, kind=OrderType.LIMIT, price=PRICE, quantity=SIZE)
 STOP = Slot(
-    key=SlotKey(Role.SL), side=Side.SELL, kind=OrderType.STOP_MARKET, trigger=Decimal("63607.6"), close_position=True
+    key=SlotKey(Role.SL),
+    side=Side.SELL,
+    kind=OrderType.STOP_MARKET,
+    trigger=Decimal("63607.6"),
+    close_position=True,
 )
 PROFIT = Slot(
     key=SlotKey(Role.TP),
@@ -111,7 +115,10 @@ class Life:
 
     def __init__(self, key: Scope, number: int, epoch: int, at: TimeNs) -> None:
         self.key, self.number, self.epoch, self.at = key, number, epoch, at
-        self.names = {slot.key.role: f"bs-{role}{number:025d}" for role, slot in zip("esp", (ENTRY, STOP, PROFIT), strict=True)}
+        self.names = {
+            slot.key.role: f"bs-{role}{number:025d}"
+            for role, slot in zip("esp", (ENTRY, STOP, PROFIT), strict=True)
+        }
 
     def records(self) -> Iterator[Body]:
         yield from self.enter()
@@ -121,7 +128,8 @@ class Life:
     def enter(self) -> Iterator[Body]:
         yield self.decided(Family.EXPOSURE, ENTRY)
         yield RequestsRegistered(
-            requests=(self.request(STOP, Phase.PRE_ARMED), self.request(PROFIT, Phase.PRE_ARMED)), pre_armed=True
+            requests=(self.request(STOP, Phase.PRE_ARMED), self.request(PROFIT, Phase.PRE_ARMED)),
+            pre_armed=True,
         )
         yield RequestsRegistered(requests=(self.request(ENTRY),))
         yield self.sent(ENTRY)
@@ -172,7 +180,9 @@ class Life:
 
     def decided(self, family: Family, *slots: Slot) -> Decided:
         intents = tuple(
-            Intent(action=Action.PLACE, key=s.key, premise=Premise(self.epoch, ZERO), slot=s, surface=s.surface)
+            Intent(
+                action=Action.PLACE, key=s.key, premise=Premise(self.epoch, ZERO), slot=s, surface=s.surface
+            )
             for s in slots
         )
         return Decided(self.key, Act(family, intents, "bench"))
@@ -255,7 +265,11 @@ class Life:
 
     def account(self, quantity: Decimal, entry: Decimal) -> AccountReport:
         row = PositionRow(
-            symbol=self.key.symbol, position_side=PositionSide.BOTH, quantity=quantity, entry_price=entry, break_even=entry
+            symbol=self.key.symbol,
+            position_side=PositionSide.BOTH,
+            quantity=quantity,
+            entry_price=entry,
+            break_even=entry,
         )
         wallet = Decimal(100_000) - self.number * Decimal("0.01")
         return AccountReport(

@@ -24,6 +24,7 @@ import os
 import re
 
 import uvloop
+
 from venue_wire import (
     ACCOUNT_UPDATE,
     ALGO_ACK,
@@ -54,7 +55,11 @@ def member(name: str) -> re.Pattern[bytes]:
 
 SYMBOL, PRICE_OF, TRIGGER, QUANTITY = (member(n) for n in ("symbol", "price", "triggerPrice", "quantity"))
 SIDE, CLOSES, WORKING, REDUCES = (member(n) for n in ("side", "closePosition", "workingType", "reduceOnly"))
-ALGO_ID, ORDER_ID, REQUEST_ID = member("clientAlgoId"), member("newClientOrderId"), re.compile(rb'"id":\s*("[^"]*"|\d+)')
+ALGO_ID, ORDER_ID, REQUEST_ID = (
+    member("clientAlgoId"),
+    member("newClientOrderId"),
+    re.compile(rb'"id":\s*("[^"]*"|\d+)'),
+)
 
 
 def found(pattern: re.Pattern[bytes], text: bytes, default: bytes = b"") -> bytes:
@@ -112,7 +117,9 @@ class Venue:
                 b'"returnRateLimits":true,"serverTime":%d}%b' % (request_id, now_ms(), WS_LIMITS)
             )
         elif b"rder.cancel" in text or b"rder.modify" in text:
-            connection.send(b'{"id":%b,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}' % request_id)
+            connection.send(
+                b'{"id":%b,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}' % request_id
+            )
         elif b"SUBSCRIBE" in text:
             connection.send(b'{"result":null,"id":%b}' % request_id)
 
@@ -244,7 +251,14 @@ class Venue:
     def _filled(self, symbol: bytes, order: dict[bytes, object]) -> bytes:
         ms = now_ms()
         self.number += 1
-        values = order | {b"E": ms, b"T": ms, b"t": self.number, b"pa": SIZE, b"ep": order[b"p"], b"w": b"4999.92800800"}
+        values = order | {
+            b"E": ms,
+            b"T": ms,
+            b"t": self.number,
+            b"pa": SIZE,
+            b"ep": order[b"p"],
+            b"w": b"4999.92800800",
+        }
         texts = (
             TRADE_LITE % values,
             ACCOUNT_UPDATE % values,
@@ -267,7 +281,14 @@ class Venue:
         ms = now_ms()
         self.number += 1
         order = book.profit or self._foreign(symbol)
-        values = order | {b"E": ms, b"T": ms, b"t": self.number, b"pa": b"0", b"ep": b"0", b"w": b"4999.92800800"}
+        values = order | {
+            b"E": ms,
+            b"T": ms,
+            b"t": self.number,
+            b"pa": b"0",
+            b"ep": b"0",
+            b"w": b"4999.92800800",
+        }
         group = [
             TRADE_LITE % values,
             ACCOUNT_UPDATE % values,
@@ -283,7 +304,9 @@ class Venue:
         while True:
             self.confirmed.clear()
             await asyncio.sleep(SETTLE_S)
-            waiting = [b for b in self.books.values() if self.options.mode == "entry" and not b.held and not b.entry]
+            waiting = [
+                b for b in self.books.values() if self.options.mode == "entry" and not b.held and not b.entry
+            ]
             if not self.confirmed.is_set() and not waiting:
                 return
 
@@ -333,13 +356,19 @@ async def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mode", choices=["entry", "hand", "bare", "burst"], default="bare")
     parser.add_argument("--fills", type=int, default=2000)
     parser.add_argument("--warmup", type=int, default=200)
     parser.add_argument("--symbols", type=int, default=50)
-    parser.add_argument("--gap-us", type=float, default=2000, help="from a stop to the next fill (steps of 1 ms)")
-    parser.add_argument("--group", choices=["lite", "order", "none"], default="lite", help="order of a fill's frames")
+    parser.add_argument(
+        "--gap-us", type=float, default=2000, help="from a stop to the next fill (steps of 1 ms)"
+    )
+    parser.add_argument(
+        "--group", choices=["lite", "order", "none"], default="lite", help="order of a fill's frames"
+    )
     parser.add_argument("--start-delay", type=float, default=1.0)
     parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--port", type=int, default=0)

@@ -175,7 +175,9 @@ def exchange_info(symbols: list[str]) -> bytes:
         }
         for symbol in symbols
     ]
-    return json.dumps({"timezone": "UTC", "serverTime": now_ms(), "rateLimits": limits, "symbols": rows}).encode()
+    return json.dumps(
+        {"timezone": "UTC", "serverTime": now_ms(), "rateLimits": limits, "symbols": rows}
+    ).encode()
 
 
 def rest_answer(path: bytes, symbols: list[str]) -> bytes:
@@ -189,13 +191,17 @@ def rest_answer(path: bytes, symbols: list[str]) -> bytes:
     if path.endswith(b"/accountConfig"):
         return b'{"canTrade":true,"dualSidePosition":false,"multiAssetsMargin":false,"feeTier":0}'
     if path.endswith(b"/symbolConfig"):
-        rows = [{"symbol": s, "marginType": "CROSSED", "isAutoAddMargin": False, "leverage": 20} for s in symbols]
+        rows = [
+            {"symbol": s, "marginType": "CROSSED", "isAutoAddMargin": False, "leverage": 20} for s in symbols
+        ]
         return json.dumps(rows).encode()
     if path.endswith(b"/commissionRate"):
         return b'{"symbol":"X","makerCommissionRate":"0.0002","takerCommissionRate":"0.0005"}'
     if path.endswith(b"/balance"):
         return b'[{"asset":"USDT","balance":"100000.0","crossWalletBalance":"100000.0","availableBalance":"99000.0"}]'
-    if path.endswith((b"/positionRisk", b"/openOrders", b"/openAlgoOrders", b"/allAlgoOrders", b"/userTrades")):
+    if path.endswith(
+        (b"/positionRisk", b"/openOrders", b"/openAlgoOrders", b"/allAlgoOrders", b"/userTrades")
+    ):
         return b"[]"
     return b"{}"
 

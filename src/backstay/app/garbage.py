@@ -1,8 +1,8 @@
 """Garbage is collected when there is nothing better to do, and never between a fill and its stop.
 
-What the program keeps are values without cycles; reference counts free them at once. Cycles come from libraries
-(tasks, exceptions, connections) and are few. So the collector's own pace, which follows allocations and therefore
-the busiest moments, is switched off, and a timer collects while every position is covered.
+What the program keeps are values without cycles; reference counts free them at once. Cycles come from
+libraries (tasks, exceptions, connections) and are few. So the collector's own pace, which follows allocations
+and therefore the busiest moments, is switched off, and a timer collects while every position is covered.
 """
 
 import asyncio

@@ -34,7 +34,7 @@ def test_a_stop_waits_off_the_book_and_becomes_a_market_order(side, kind, stop, 
     row = desk.order(number)
     assert (row["status"], row["isWorking"]) == ("FILLED", True)
     assert row["workingTime"] > 0
-    assert desk.story() == [f"{kind} NEW NEW", f"{kind} TRADE FILLED", "BALANCES"][:3] or desk.story() == []
+    assert desk.story() == [f"{kind} NEW NEW", f"{kind} TRADE FILLED", "BALANCES"]
     assert desk.balance(asset)[1] == 0
 
 
