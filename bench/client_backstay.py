@@ -1,8 +1,8 @@
-"""The whole product as a client of `venue.py`: sockets, ledger on the disk, pre-armed contexts, gates, planner.
+"""The whole product as a client of `venue.py`: sockets, ledger on the disk, pre-armed contexts, gates.
 
-Started by `naked_window.py`; runs until it gets SIGTERM, then prints one JSON line. `--entries` adds the one thing
-that the position manager does not do by itself: it wants an ENTRY where it is flat, so that the venue has something
-to fill whose protection was registered beforehand.
+Started by `naked_window.py`; runs until it gets SIGTERM, then prints one JSON line. `--entries` adds the one
+thing that the position manager does not do by itself: it wants an ENTRY where it is flat, so that the venue
+has something to fill whose protection was registered beforehand.
 """
 
 import argparse
@@ -72,6 +72,10 @@ class Held:
         return True
 
 
+def silent(_text: str) -> None:
+    """Nobody reads a benchmark's log."""
+
+
 def signer(kind: str) -> Signer:
     if kind == "hmac":
         return HmacSigner("k" * 64, "s" * 64)
@@ -111,7 +115,7 @@ def make(options: argparse.Namespace) -> Guard:
         disk=FileDisk(options.dir),
         writer=ThreadedWriter(),
         lease=Held(),
-        log=lambda text: None,
+        log=silent,
     )
     return open_guard(config, world)
 

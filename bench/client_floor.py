@@ -1,4 +1,4 @@
-"""The floor: uvloop, two bare protocols, no parsing beyond the symbol; a request of the product's size goes back.
+"""The floor: uvloop, two bare protocols, no parsing but for the symbol; a request of the product's size.
 
 Nothing that understands a fill can be faster on this machine with this loop.
 """
@@ -11,8 +11,8 @@ import struct
 
 FILL = re.compile(rb'"e":"ORDER_TRADE_UPDATE".{1,60}?"s":"(\w+)"')
 UPGRADE = (
-    b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 REQUEST = b'{"id":"1","method":"algoOrder.place","params":{"symbol":"%b","pad":"%b"}}'
 

@@ -1,4 +1,4 @@
-"""python-binance as a client of `venue.py`: a fill of the user stream leads to a stop, over REST or its WS API.
+"""python-binance as a client of `venue.py`: a fill leads to a stop, over REST or over its WS API.
 
 The decision is the least that a careful user would write: a typed price on the tick, and the request.
 """
@@ -19,7 +19,7 @@ async def main(options: argparse.Namespace) -> None:
     AsyncClient.FUTURES_URL = f"http://{base}/fapi"
     BinanceSocketManager.FSTREAM_URL = f"ws://{base}/"
     client = await AsyncClient.create("k" * 64, "s" * 64)
-    client.ws_future._url = f"ws://{base}/ws-fapi/v1"
+    client.ws_future._url = f"ws://{base}/ws-fapi/v1"  # noqa: SLF001 (it has no public switch)
     # The default queue of 100 loses a burst; this one is given every chance.
     manager = BinanceSocketManager(client, max_queue_size=1_000_000)
     async with manager.futures_user_socket() as stream:
@@ -43,7 +43,7 @@ async def main(options: argparse.Namespace) -> None:
             if options.via == "rest":
                 await client.futures_create_algo_order(**request)
             else:
-                await client._ws_futures_api_request("algoOrder.place", signed=True, params=request)
+                await client._ws_futures_api_request("algoOrder.place", signed=True, params=request)  # noqa: SLF001 (no public method for it)
 
 
 if __name__ == "__main__":

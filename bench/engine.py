@@ -1,8 +1,8 @@
 """What thinking costs: fold and decide per event, its growth with the account, replay, restart, memory.
 
 Run:  .venv/bin/python bench/engine.py [--quick] [--dir FOLDER] [--records 1000000]
-Prints one JSON document, last on stdout. Times are in us or ms as named. What is measured, and what it has to be,
-stands in docs/benchmarks.md. The evidence comes from story.py.
+Prints one JSON document, last on stdout. Times are in us or ms as named. What is measured, and what it has to
+be, stands in docs/benchmarks.md. The evidence comes from story.py.
 """
 
 import argparse
@@ -74,8 +74,7 @@ def evidence(scopes: int, rounds: int, number: int) -> list[tuple[int, Scope, An
             new = Life(key, (turn + 1) * scopes + i + 1, 2 + turn, at + 10_000 * MS)
             steps: list[tuple[int, Body]] = [(old.at, body) for body in old.end()]
             for part in (new.enter, new.fill):
-                for body in part():
-                    steps.append((new.at, body))
+                steps.extend((new.at, body) for body in part())
             for _ in range(4):
                 number += 1
                 steps.extend((at + 30_000 * MS, foreign(key, number, s, at + 1)) for s in (OrderStatus.NEW,))

@@ -1,8 +1,8 @@
-"""Fill leaves the venue -> stop request arrives at the venue: the whole product beside python-binance and a bare echo.
+"""Fill leaves the venue -> stop request arrives there: the whole product, python-binance and a bare echo.
 
 Run:  .venv/bin/python bench/naked_window.py [--quick] [--dir FOLDER] [--runs 5] [--fills 2000]
-Prints progress on stderr and one JSON document, last on stdout. The clients take turns, one run each, so that the
-machine's moods hit all alike; every figure is a median over runs, every ratio one of two such medians.
+Prints progress on stderr and one JSON document, last on stdout. The clients take turns, one run each, so that
+the machine's moods hit all alike; every figure is a median over runs, every ratio one of two such medians.
 
 `p50_us` holds the medians in microseconds:
   backstay          pre-armed protection, HMAC, the ledger on FOLDER's disk
@@ -63,9 +63,10 @@ def once(mode: str, command: list[str], options: argparse.Namespace, fills: int)
     """One run of one client against a fresh venue."""
     venue_core, client_core = cores()
     venue = python(
-        "venue.py", "--mode", mode, "--fills", fills, "--warmup", options.warmup, "--symbols", options.symbols,
-        "--gap-us", options.gap_us, "--group", options.group, "--core", venue_core,
-    )  # fmt: skip
+        "venue.py",
+        *("--mode", mode, "--fills", fills, "--warmup", options.warmup, "--symbols", options.symbols),
+        *("--gap-us", options.gap_us, "--group", options.group, "--core", venue_core),
+    )
     folder = tempfile.mkdtemp(prefix="bench-naked-", dir=options.dir)
     try:
         port = json.loads(venue.stdout.readline())["port"]

@@ -1,7 +1,7 @@
 """A realistic account history as evidence: lives of positions, round robin over many symbols.
 
-One life is what the product records about one entry that fills, is protected and ends by its take-profit: 26 records
-of twelve kinds, in the venue's usual order. Ids and times grow, so nothing is a duplicate of anything before.
+One life is what the product records about one entry that fills, is protected and ends by its take-profit: 24
+records of nine kinds, in the venue's usual order. Ids and times grow, so nothing is a duplicate of anything.
 """
 
 from collections.abc import Iterator

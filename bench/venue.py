@@ -1,16 +1,16 @@
 """A minimal USD-M venue that fills, and measures how long a client takes to send the protective stop.
 
-Run by `naked_window.py`, one process for each client and run; prints one JSON line and exits. It serves REST, the
-private stream and the WebSocket API on one port, the same frames with the same number of bytes to every client.
+Run by `naked_window.py`, one process for each client and run; prints one JSON line and exits. It serves REST,
+the private stream and the WebSocket API on one port, the same frames with the same number of bytes to all.
 
 What is measured, in this process and by its monotonic clock only:
   from  the fill's group of frames (TRADE_LITE, ACCOUNT_UPDATE, ORDER_TRADE_UPDATE) being handed to the socket
   to    the read callback that completes the request of a conditional order in the fill's symbol
 
-The fills go round a number of symbols, one at a time, the next one a gap after the last one's stop: the client is
-idle when a fill comes. Modes:
-  entry  the client rests an ENTRY order in every symbol; those are filled. When all are, every position is closed
-         (take-profit filled, stop expired), and the client enters anew
+The fills go round a number of symbols, one at a time, the next one a gap after the last one's stop: the
+client is idle when a fill comes. Modes:
+  entry  the client rests an ENTRY order in every symbol; those are filled. When all are, every position is
+         closed (take-profit filled, stop expired), and the client enters anew
   hand   orders are filled that the client does not know, then the positions are closed
   bare   as `hand`, without closing anything: for clients that only place stops
   burst  `--fills` new orders of somebody else back to back, then one `hand` fill
@@ -177,7 +177,7 @@ class Venue:
         if algo:
             self.private.send(ALGO_UPDATE % (order | {b"X": b"NEW"}))
         else:
-            self.private.send(report(order, x=b"NEW", X=b"NEW"))
+            self.private.send(report(order, x=b"NEW", status=b"NEW"))
         self.confirmed.set()
 
     # --- the script ---------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Venue:
         frames = []
         for i in range(count):
             order = self._foreign(names[i % len(names)])
-            frames.append(frame(report(order, x=b"NEW", X=b"NEW")))
+            frames.append(frame(report(order, x=b"NEW", status=b"NEW")))
         whole = b"".join(frames) + self._filled(names[0], self._foreign(names[0]))
         self.books[names[0]].filled_at = now_ns()
         self.private.wire.write(whole)
@@ -262,7 +262,7 @@ class Venue:
         texts = (
             TRADE_LITE % values,
             ACCOUNT_UPDATE % values,
-            report(order, x=b"TRADE", X=b"FILLED", T=ms, E=ms, t=self.number, done=True),
+            report(order, x=b"TRADE", status=b"FILLED", T=ms, E=ms, t=self.number, done=True),
         )
         order_of = {"lite": (0, 1, 2), "order": (0, 2, 1), "none": (1, 2)}[self.options.group]
         return b"".join(frame(texts[i]) for i in order_of)
@@ -292,7 +292,7 @@ class Venue:
         group = [
             TRADE_LITE % values,
             ACCOUNT_UPDATE % values,
-            report(order, x=b"TRADE", X=b"FILLED", T=ms, E=ms, t=self.number, done=True),
+            report(order, x=b"TRADE", status=b"FILLED", T=ms, E=ms, t=self.number, done=True),
         ]
         if book.stop:
             group.append(ALGO_UPDATE % (book.stop | {b"X": b"EXPIRED", b"T": ms, b"E": ms}))
@@ -332,11 +332,13 @@ class Venue:
         return result
 
 
-def report(order: dict[bytes, object], *, x: bytes, X: bytes, done: bool = False, **changes: int) -> bytes:
+def report(
+    order: dict[bytes, object], *, x: bytes, status: bytes, done: bool = False, **changes: int
+) -> bytes:
     """ORDER_TRADE_UPDATE of an order; `done`: wholly filled at its own price."""
     part = order[b"q"] if done else b"0"
     price = order[b"p"] if done else b"0"
-    values = order | {b"x": x, b"X": X, b"l": part, b"z": part, b"L": price, b"ap": price, b"t": 0}
+    values = order | {b"x": x, b"X": status, b"l": part, b"z": part, b"L": price, b"ap": price, b"t": 0}
     return ORDER_TRADE_UPDATE % (values | {k.encode(): v for k, v in changes.items()})
 
 

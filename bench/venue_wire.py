@@ -198,7 +198,10 @@ def rest_answer(path: bytes, symbols: list[str]) -> bytes:
     if path.endswith(b"/commissionRate"):
         return b'{"symbol":"X","makerCommissionRate":"0.0002","takerCommissionRate":"0.0005"}'
     if path.endswith(b"/balance"):
-        return b'[{"asset":"USDT","balance":"100000.0","crossWalletBalance":"100000.0","availableBalance":"99000.0"}]'
+        return (
+            b'[{"asset":"USDT","balance":"100000.0","crossWalletBalance":"100000.0",'
+            b'"availableBalance":"99000.0"}]'
+        )
     if path.endswith(
         (b"/positionRisk", b"/openOrders", b"/openAlgoOrders", b"/allAlgoOrders", b"/userTrades")
     ):

@@ -62,7 +62,7 @@ CASES = (
         "stop accepted, its answer never comes",
         "hummingbot#493, nautilus#4215",
         before=[rule("timeout_after_accept", endpoint=STOP, nth=1)],
-        watch_s=18,
+        watch_s=28,
     ),
     Case(
         "stop-request-lost",
@@ -70,7 +70,7 @@ CASES = (
         "hummingbot#493",
         before=[rule("timeout_before", endpoint=STOP, nth=1)],
         at_once=True,
-        watch_s=18,
+        watch_s=28,
     ),
     Case(
         "stop-503-done",

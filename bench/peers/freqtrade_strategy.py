@@ -10,11 +10,11 @@ class Guarded(IStrategy):
     INTERFACE_VERSION = 3
     timeframe = "1m"
     stoploss = -0.02
-    minimal_roi = {}  # noqa: RUF012 - freqtrade's own form
+    minimal_roi = {}  # noqa: RUF012 - the form that freqtrade documents
     use_exit_signal = False
     process_only_new_candles = False
     startup_candle_count = 0
-    order_types = {  # noqa: RUF012 - freqtrade's own form
+    order_types = {  # noqa: RUF012 - the form that freqtrade documents
         "entry": "market",
         "exit": "market",
         "emergency_exit": "market",

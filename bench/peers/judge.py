@@ -26,7 +26,9 @@ class Verdict:
     naked: a position had no stop, or stops for less than its size, summed over the run and the longest.
     duplicates: orders of the client beyond those that its position needed, which lived for more than
     `TWIN_MS`, and entries that filled twice. orphans: its orders left resting at the end where no position
-    is. foreign: orders of the owner's hand that the client cancelled or changed.
+    is; one that hangs in TRIGGERING is none, for nobody could take it back. foreign: orders of the owner's
+    hand that the client cancelled or changed. recovered: the account is right at the end: guarded or flat,
+    nothing left over, nothing foreign touched, the process alive.
     """
 
     naked_ms: int
@@ -70,6 +72,8 @@ class _Watch:
         self._now = 0
         self.naked: list[int] = []
         self.twins = 0
+        self.left = 0
+        """Of the twins, those that are there at the end."""
 
     def frame(self, frame: Mapping[str, Any]) -> None:
         self._go_to(int(frame.get("T", frame["E"])))
@@ -88,7 +92,9 @@ class _Watch:
         self._look()
         for leg in self._legs.values():
             self._clothed(leg)
+            before = self.twins
             leg.surplus = {name: self._outlived(since, 0) for name, since in leg.surplus.items()}
+            self.left += self.twins - before
 
     def _go_to(self, now: int) -> None:
         """Time passes; a stop that is stuck stops counting at its own moment."""
@@ -200,7 +206,7 @@ def judge(record: Mapping[str, Any]) -> Verdict:
     double = _double_entries(truth, intended) if record.get("enters", True) else 0
     duplicates = watch.twins + double
     dead = [f"process ended by itself (exit {e['code']})" for e in record.get("exits", ())]
-    recovered = state in {"guarded", "flat"} and not duplicates and not orphans and not foreign
+    right = state in {"guarded", "flat"} and not watch.left and not orphans and not foreign
     return Verdict(
         naked_ms=sum(watch.naked),
         longest_ms=max(watch.naked, default=0),
@@ -208,7 +214,7 @@ def judge(record: Mapping[str, Any]) -> Verdict:
         orphans=orphans,
         foreign=foreign,
         position=state,
-        recovered=recovered and not dead,
+        recovered=right and not dead,
         notes=tuple(dead),
     )
 
@@ -239,7 +245,7 @@ def _state(
 
 def _orphans(positions: Mapping[str, Decimal], truth: Mapping[str, Any]) -> int:
     regular = [o for o in truth["orders"] if o["status"] in LIVE]
-    algo = [o for o in truth["algo_orders"] if o["algoStatus"] in {"NEW", "TRIGGERING"}]
+    algo = [o for o in truth["algo_orders"] if o["algoStatus"] == "NEW"]
     return sum(1 for o in [*regular, *algo] if o["origin"] != "human" and o["positionSide"] not in positions)
 
 

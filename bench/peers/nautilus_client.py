@@ -6,6 +6,8 @@ Runs in NautilusTrader's own environment; see drivers.py for the arguments. What
 - on another size of the position: new ones, then cancels the old ones;
 - on a stop or take-profit that was rejected, cancelled or has expired: a new one, a second later, at most 8
   times;
+- on a stop that is refused because the price is beyond it (-2021): cancels the take-profit, then closes at
+  market;
 - on a closed position: cancels what it has resting;
 - after a restart: takes the orders and positions that reconciliation brought back as its own.
 """
@@ -48,6 +50,7 @@ class GuardedConfig(StrategyConfig, frozen=True):
 class Guarded(Strategy):
     def on_start(self):
         self.mine, self.tries, self.entered = {}, 0, not self.config.enter
+        self.leaving = set()
         self.subscribe_quote_ticks(self.config.instrument)
         for order in self.cache.orders_open(instrument_id=self.config.instrument, strategy_id=self.id):
             if order.client_order_id.value.startswith("O-"):
@@ -72,6 +75,8 @@ class Guarded(Strategy):
         return PositionSide.LONG if order.side == OrderSide.SELL else PositionSide.SHORT
 
     def protect(self, position):
+        if position.side in self.leaving:
+            return
         instrument = self.cache.instrument(self.config.instrument)
         away = 1 if position.side == PositionSide.LONG else -1
         exit_side = OrderSide.SELL if away == 1 else OrderSide.BUY
@@ -111,7 +116,9 @@ class Guarded(Strategy):
         self.protect(self.cache.position(event.position_id))
 
     def on_position_closed(self, event):
-        self.clear(PositionSide.LONG if event.entry == OrderSide.BUY else PositionSide.SHORT)
+        side = PositionSide.LONG if event.entry == OrderSide.BUY else PositionSide.SHORT
+        self.leaving.discard(side)
+        self.clear(side)
 
     def again(self, event):
         kept = any(o.client_order_id == event.client_order_id for o in self.mine.values())
@@ -125,7 +132,60 @@ class Guarded(Strategy):
         for position in self.cache.positions_open(instrument_id=self.config.instrument):
             self.protect(position)
 
-    on_order_rejected = on_order_canceled = on_order_expired = on_order_denied = again
+    on_order_canceled = on_order_expired = on_order_denied = again
+
+    def on_order_rejected(self, event):
+        if "-2021" not in event.reason:
+            self.again(event)
+            return
+        # The resting take-profit holds the reduce-only quantity: it goes first, then the position.
+        leg = self.leg_of(self.cache.order(event.client_order_id))
+        self.leaving.add(leg)
+        self.clear(leg)
+        self.leave_soon()
+
+    def leave_soon(self):
+        if self.tries < TRIES:
+            self.tries += 1
+            after = self.clock.utc_now() + timedelta(seconds=0.5)
+            self.clock.set_time_alert(f"leave-{self.tries}", after, self.leave)
+
+    def leave(self, _event):
+        for position in self.cache.positions_open(instrument_id=self.config.instrument):
+            if position.side in self.leaving:
+                self.close_position(position, reduce_only=not self.config.hedge)
+                self.leave_soon()
+
+
+def node_config(given, instrument):
+    common = {
+        "api_key": given.key,
+        "api_secret": given.secret,
+        "account_type": BinanceAccountType.USDT_FUTURES,
+        "base_url_http": given.http,
+        "instrument_provider": InstrumentProviderConfig(load_ids=frozenset({str(instrument)})),
+    }
+    execution = BinanceExecClientConfig(
+        **common,
+        base_url_ws=given.ws + "/ws-fapi/v1",
+        base_url_ws_stream=given.ws + "/private",
+        use_reduce_only=not given.hedge,
+        max_retries=3,
+    )
+    return TradingNodeConfig(
+        trader_id=TraderId("PEER-001"),
+        logging=LoggingConfig(log_level="INFO", use_pyo3=False),
+        # The continuous checks are off by default; a careful user turns them on.
+        exec_engine=LiveExecEngineConfig(
+            reconciliation=True,
+            reconciliation_lookback_mins=1440,
+            reconciliation_startup_delay_secs=1.0,
+            open_check_interval_secs=5.0,
+            position_check_interval_secs=5.0,
+        ),
+        data_clients={BINANCE: BinanceDataClientConfig(**common, base_url_ws=given.ws)},
+        exec_clients={BINANCE: execution},
+    )
 
 
 def main():
@@ -138,50 +198,17 @@ def main():
     parser.add_argument("--hedge", action="store_true")
     given = parser.parse_args()
     instrument = InstrumentId.from_str("BTCUSDT-PERP.BINANCE")
-    common = {
-        "api_key": given.key,
-        "api_secret": given.secret,
-        "account_type": BinanceAccountType.USDT_FUTURES,
-        "base_url_http": given.http,
-        "instrument_provider": InstrumentProviderConfig(load_ids=frozenset({str(instrument)})),
-    }
-    node = TradingNode(
-        config=TradingNodeConfig(
-            trader_id=TraderId("PEER-001"),
-            logging=LoggingConfig(log_level="INFO", use_pyo3=False),
-            # The continuous checks are off by default; a careful user turns them on.
-            exec_engine=LiveExecEngineConfig(
-                reconciliation=True,
-                reconciliation_lookback_mins=1440,
-                reconciliation_startup_delay_secs=1.0,
-                open_check_interval_secs=5.0,
-                position_check_interval_secs=5.0,
-            ),
-            data_clients={BINANCE: BinanceDataClientConfig(**common, base_url_ws=given.ws)},
-            exec_clients={
-                BINANCE: BinanceExecClientConfig(
-                    **common,
-                    base_url_ws=given.ws + "/ws-fapi/v1",
-                    base_url_ws_stream=given.ws + "/private",
-                    use_reduce_only=not given.hedge,
-                    max_retries=3,
-                )
-            },
-        )
+    node = TradingNode(config=node_config(given, instrument))
+    strategy = GuardedConfig(
+        strategy_id="GUARDED-1",
+        order_id_tag="001",
+        oms_type="HEDGING" if given.hedge else "NETTING",
+        external_order_claims=[instrument],
+        instrument=instrument,
+        enter=given.enter,
+        hedge=given.hedge,
     )
-    node.trader.add_strategy(
-        Guarded(
-            GuardedConfig(
-                strategy_id="GUARDED-1",
-                order_id_tag="001",
-                oms_type="HEDGING" if given.hedge else "NETTING",
-                external_order_claims=[instrument],
-                instrument=instrument,
-                enter=given.enter,
-                hedge=given.hedge,
-            )
-        )
-    )
+    node.trader.add_strategy(Guarded(strategy))
     node.add_data_client_factory(BINANCE, BinanceLiveDataClientFactory)
     node.add_exec_client_factory(BINANCE, BinanceLiveExecClientFactory)
     node.build()

@@ -1,7 +1,7 @@
 """The same faults for several position keepers: one venue, real sockets, one table.
 
 Run:  .venv/bin/python bench/peers/run.py --quick                  (five cases, NautilusTrader and Backstay)
-      .venv/bin/python bench/peers/run.py                          (everything; about 40 minutes)
+      .venv/bin/python bench/peers/run.py                          (everything; about 30 minutes)
       .venv/bin/python bench/peers/run.py --clients nautilus --cases deaf,restart --keep-logs FOLDER
 Prints a table per case and one of sums; `--json FILE` writes what they were made of. The first run installs
 the peers below bench/peers/.cache. What it does, and does not, show: docs/peers.md.
@@ -135,8 +135,7 @@ class Trial:
             case ("wait", seconds):
                 await asyncio.sleep(seconds)
             case ("asked", endpoint):
-                asked = lambda: any(r["endpoint"] == endpoint for r in on.requests())  # noqa: E731 - short
-                if not await on.until(asked, 30):
+                if not await on.until(lambda: any(r["endpoint"] == endpoint for r in on.requests()), 30):
                     raise NotArmedError(f"never sent {endpoint}")
             case ("flat",):
                 await on.until(lambda: not on.truth()["positions"], 10)

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+from tls_front import tls_front
+
 from backstay.simulator.engine import Engine
 from backstay.simulator.feeds.base import Mark, Quote, Tick, Trade
 from backstay.simulator.server.auth import Credentials
@@ -61,8 +63,10 @@ class CalmFeed:
 class Stage:
     """One running venue: its addresses, its control side, and all it has told so far."""
 
-    def __init__(self, served: Served, engine: Engine) -> None:
+    def __init__(self, served: Served, engine: Engine, tls_port: int) -> None:
         self.served = served
+        self.tls_port = tls_port
+        """The same venue by https, with a certificate of its own making."""
         self.engine = engine
         self.frames: list[dict[str, Any]] = []
         self._tap(engine)
@@ -75,7 +79,7 @@ class Stage:
             self.frames.extend(frame for _, frame in events)
             return events
 
-        engine.take_user_events = tapped  # type: ignore[method-assign] # the seam that the host reads
+        engine.take_user_events = tapped  # type: ignore[method-assign]  # the seam that the host reads
 
     @property
     def rest(self) -> str:
@@ -159,7 +163,8 @@ async def stage(*, hedge: bool = False, fill_before_triggered: bool = False) -> 
     loop.set_exception_handler(lambda _, context: broken.append(repr(context.get("exception", context))))
     served = await serve(venue)
     try:
-        yield Stage(served, engine)
+        async with tls_front(served.ports[0]) as tls_port:
+            yield Stage(served, engine, tls_port)
         if served.pump.failure is not None or broken:
             raise VenueFailedError(repr(served.pump.failure) if not broken else broken[0])
     finally:

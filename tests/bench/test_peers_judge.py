@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-PEERS = Path(__file__).resolve().parents[2] / "bench" / "peers"
-sys.path.insert(0, str(PEERS))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "peers"))
 
-from judge import judge  # noqa: E402 - found through the line above
-from table import cells, render, seconds, sums  # noqa: E402 - found through the line above
+from judge import judge
+from table import cells, render, seconds, sums
 
 
 class Book:
@@ -201,7 +200,7 @@ def test_a_duplicate_that_was_cleaned_up_late_is_still_told():
     book.stop(2000, 2)
     book.stop(6000, 1, "CANCELED")
     verdict = book.verdict(9000)
-    assert (verdict.duplicates, verdict.position) == (1, "guarded")
+    assert (verdict.duplicates, verdict.position, verdict.recovered) == (1, "guarded", True)
 
 
 def test_take_profits_for_more_than_the_position_are_duplicates():
@@ -232,6 +231,15 @@ def test_orders_that_are_left_where_no_position_is_are_orphans():
     book.position(2000, "0")
     verdict = book.verdict(9000)
     assert (verdict.orphans, verdict.position, verdict.recovered) == (2, "flat", False)
+
+
+def test_a_stop_that_hangs_in_triggering_is_no_orphan_for_nobody_could_cancel_it():
+    book = guarded()
+    book.stop(2000, 1, "TRIGGERING")
+    book.position(2500, "0")
+    book.limit(2500, 7, "EXPIRED")
+    verdict = book.verdict(9000)
+    assert (verdict.orphans, verdict.recovered) == (0, True)
 
 
 def test_the_owners_own_orders_are_neither_orphans_nor_protection():

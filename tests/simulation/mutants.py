@@ -17,6 +17,9 @@ from backstay.core.types import Role, Surface, Trust
 from backstay.ledger.journal import Journal
 from backstay.runtime.executor import Executor
 from backstay.runtime.owner import Owner
+from backstay.simulation.plans import Fault
+from backstay.simulation.setup import draw_setup
+from backstay.simulation.world import draw_case
 from backstay.strategies.position_manager import stops, take_profit, wanted
 
 replace = msgspec.structs.replace
@@ -29,9 +32,46 @@ class Mutant(NamedTuple):
     scenario: str = "mixed"
     rate: float = 0.0
     seeds: range = range(40)
+    plan: Callable | None = None
+    """(setup) -> faults instead of drawn ones."""
 
 
 MUTANTS: list[Mutant] = []
+ALGO = "POST /fapi/v1/algoOrder"
+LONG_MS = 150_000
+
+
+def fault(kind, at_ms=0, for_ms=LONG_MS, **args):
+    return Fault(kind=kind, at_ms=at_ms, for_ms=for_ms, args=args)
+
+
+def late_stop_reports(setup):
+    return (fault("events_late", event="ALGO_UPDATE", ms=1200),)
+
+
+def crashes_among_lagging_reads(setup):
+    crash = {"boundary": "frame out ws_api", "when": "after", "nth": 1, "power": False, "away_ms": 100}
+    crashes = (fault("crash", at, **crash) for at in range(3_000, setup.duration_ms, 9_000))
+    return (fault("visibility_lag", lagging="all", ms=2500), *crashes)
+
+
+def cuts_among_slow_reads(setup):
+    cuts = (fault("cut", at, surface="private") for at in range(4_000, setup.duration_ms, 5_000))
+    return (fault("answer_late", endpoint="GET /fapi/v1/openAlgoOrders", ms=2500), *cuts)
+
+
+def refused_keys(setup):
+    return (fault("keys_revoked", setup.duration_ms // 4, 1_000),)
+
+
+def halted(setup):
+    return tuple(fault("halt", 5_000, 60_000, symbol=s, status="TRADING_HALT") for s in setup.symbols)
+
+
+
+def case_of(m, seed):
+    case = draw_case(seed, m.scenario, m.rate)
+    return replace(case, faults=m.plan(draw_setup(seed, m.scenario))) if m.plan is not None else case
 
 
 def mutant(*noticed_by, **options):
@@ -52,7 +92,7 @@ def skips_the_sync_of_a_context(patch):
     patch.setattr(Journal, "durable_now", lambda self: self._log.write_out(sync=False))
 
 
-@mutant("exposure", scenario="ladder")
+@mutant("exposure", scenario="ladder", plan=late_stop_reports)
 def takes_the_answer_for_the_confirmation(patch):
     original = planner._expose
     patch.setattr(planner, "protected", lambda field, v: True)
@@ -162,7 +202,7 @@ def never_cleans_up(patch):
     patch.setattr(planner, "_cleanup", lambda s, v, now: None)
 
 
-@mutant("duplicates", "converges", scenario="network", rate=3.0, seeds=range(120))
+@mutant("duplicates", "converges", plan=crashes_among_lagging_reads)
 def takes_not_found_for_absent(patch):
     original = recovery.queried
 
@@ -213,17 +253,17 @@ def takes_any_order_for_the_wanted_one(patch):
     patch.setattr(planner, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
 
 
-@mutant("naked", rate=2.0, scenario="venue", seeds=range(120))
+@mutant("naked", scenario="stops", plan=refused_keys)
 def never_alarms(patch):
     patch.setattr(Owner, "_alarm", lambda self, key, s, now: None)
 
 
-@mutant("naked", "converges", "quiet", rate=1.0)
+@mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads)
 def loses_what_came_during_the_reads(patch):
     patch.setattr(Owner, "replay_buffer", lambda self: setattr(self, "_buffer", None))
 
 
-@mutant("loops", "alive", rate=1.0, scenario="venue", seeds=range(120))
+@mutant("loops", "alive", scenario="stops", plan=halted)
 def asks_again_at_once_after_a_refusal(patch):
     patch.setattr(planner, "blocked", lambda s, slot, now: False)
     patch.setattr(planner, "holds", lambda block, s, now: False)
@@ -248,7 +288,7 @@ def places_no_stop(patch):
     patch.setattr(wanted, "wanted", without)
 
 
-@mutant("converges")
+@mutant("converges", "loops")
 def does_not_know_a_reducing_order_by_its_flag(patch):
     original = take_profit._slot
 

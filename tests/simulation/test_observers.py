@@ -3,8 +3,8 @@
 import pytest
 
 from backstay.simulation.observers import ALL
-from backstay.simulation.world import draw_case, play
-from tests.simulation.mutants import MUTANTS
+from backstay.simulation.world import play
+from tests.simulation.mutants import MUTANTS, case_of
 
 
 @pytest.mark.timeout(300)
@@ -13,7 +13,7 @@ def test_a_broken_variant_is_noticed(mutant, monkeypatch):
     mutant.apply(monkeypatch)
     others = set()
     for seed in mutant.seeds:
-        outcome = play(draw_case(seed, mutant.scenario, mutant.rate))
+        outcome = play(case_of(mutant, seed))
         seen = {v.observer for v in outcome.violations}
         if seen & mutant.noticed_by:
             return

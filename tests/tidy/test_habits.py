@@ -154,7 +154,9 @@ def test_every_package_says_what_lives_in_it_and_re_exports_little():
 
 
 def test_every_test_can_fail():
-    asserting = re.compile(r"(^|[._])(raises|warns|fail|skip|expect|assert|check|verify|must|exactly|refused)")
+    asserting = re.compile(
+        r"(^|[._])(raises|warns|fail|skip|expect|assert|check|verify|must|exactly|refused)"
+    )
     found = []
     for path in source.python_files("tests/"):
         for qualified, node in source.functions(source.tree(path)):

@@ -189,10 +189,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
 
 def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
     """The resting orders that no slot wants, slot by slot."""
-    found: list[OrderContext] = []
-    for key, held in v.working.items():
-        found.extend(_surplus(field, v, key, held))
-    return found
+    return [ctx for key, held in v.working.items() for ctx in _surplus(field, v, key, held)]
 
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
@@ -350,10 +347,8 @@ def _in_order(slots: Iterable[Slot]) -> list[Slot]:
     """The protection among `slots`: stops first, the bridge before them, then the nearest profit."""
     stops = [x for x in slots if x.key.role is Role.SL]
     profits = [x for x in slots if x.key.role is Role.TP]
-    if len(stops) > 1:
-        stops.sort(key=lambda x: -x.key.step)
-    if len(profits) > 1:
-        profits.sort(key=lambda x: x.key.step)
+    stops.sort(key=lambda x: -x.key.step)
+    profits.sort(key=lambda x: x.key.step)
     return stops + profits
 
 
