@@ -62,7 +62,7 @@ def test_the_market_stands_still_until_it_is_moved():
     async def play():
         async with stage() as on:
             before = on.truth()["prices"][SYMBOL]["last"]
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.3)
             return before, on.truth()["prices"][SYMBOL]["last"]
 
     assert {float(price) for price in asyncio.run(play())} <= {80000.0, 80000.1}

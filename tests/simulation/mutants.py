@@ -68,7 +68,6 @@ def halted(setup):
     return tuple(fault("halt", 5_000, 60_000, symbol=s, status="TRADING_HALT") for s in setup.symbols)
 
 
-
 def case_of(m, seed):
     case = draw_case(seed, m.scenario, m.rate)
     return replace(case, faults=m.plan(draw_setup(seed, m.scenario))) if m.plan is not None else case

@@ -1,12 +1,18 @@
 """The observers see: every deliberately broken variant of the product is noticed, and by the right one."""
 
+import os
+
 import pytest
 
 from backstay.simulation.observers import ALL
 from backstay.simulation.world import play
+
 from tests.simulation.mutants import MUTANTS, case_of
 
 
+@pytest.mark.skipif(
+    "BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1 to run it"
+)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
 def test_a_broken_variant_is_noticed(mutant, monkeypatch):

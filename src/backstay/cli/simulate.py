@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 def simulate(
     *,
     seeds: Annotated[str, Parameter(help="A:B (B not included), or one seed.")] = "0:100",
-    scenario: Annotated[str, Parameter(help="What may happen; an unknown name lists the known ones.")] = "mixed",
+    scenario: Annotated[
+        str, Parameter(help="What may happen; an unknown name lists the known ones.")
+    ] = "mixed",
     fault_rate: Annotated[float, Parameter(help="0: no faults; 1: about five a minute of venue time.")] = 1.0,
     corpus: Annotated[Path | None, Parameter(help="Run the seeds of this file instead.")] = None,
     plan: Annotated[Path | None, Parameter(help="Run the seeds with the faults of this file.")] = None,
     story: Annotated[
         bool, Parameter(negative=(), help="Tell the run of the first seed, whether or not it fails.")
     ] = False,
-    shrink: Annotated[bool, Parameter(help="Reduce the first failing run to what matters, and tell it.")] = True,
+    shrink: Annotated[
+        bool, Parameter(help="Reduce the first failing run to what matters, and tell it.")
+    ] = True,
     jobs: Annotated[int, Parameter(help="Processes; 0: one for each core.")] = 0,
     json: JsonOption = False,
 ) -> int:
@@ -42,8 +46,8 @@ def simulate(
         return Exit.DONE
     first = next(job for job in todo if job.seed == report.failing_seeds[0])
     complain(
-        f"{len(report.failing_seeds)} of {report.runs} seeds failed, the first is {first.seed}; again: backstay "
-        f"simulate --seeds {first.seed} --scenario {first.scenario} --fault-rate {first.rate:g}"
+        f"{len(report.failing_seeds)} of {report.runs} seeds failed, the first is {first.seed}; again: "
+        f"backstay simulate --seeds {first.seed} --scenario {first.scenario} --fault-rate {first.rate:g}"
     )
     if shrink and not json:
         _shrunk(first.make())
@@ -98,7 +102,8 @@ def _table(report: "Report") -> None:
     out.print(f"killed {report.crash_points} times at {len(report.crashes)} kinds of boundary", markup=False)
     naked = report.naked_ms
     out.print(
-        f"without a stop: p50 {naked['p50']:g} ms, p99 {naked['p99']:g} ms, max {naked['max']:g} ms, faults included"
+        f"without a stop: p50 {naked['p50']:g} ms, p99 {naked['p99']:g} ms, max {naked['max']:g} ms, "
+        "faults included"
     )
     out.print(f"{report.wall_s:g} s, {report.seconds_per_run:g} s a run")
 

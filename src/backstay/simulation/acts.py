@@ -117,7 +117,9 @@ def body_of(act: Act, scene: Scene, price: Decimal, *, hedge: bool) -> dict[str,
         case "rest" | "impostor":
             buys = long if hedge else act.amount > 400
             away = price * (D("0.94") if buys else D("1.06"))
-            mine = {"newClientOrderId": f"bs-{'impostor' + str(act.at_ms):a>26}"} if act.do == "impostor" else {}
+            mine = (
+                {"newClientOrderId": f"bs-{'impostor' + str(act.at_ms):a>26}"} if act.do == "impostor" else {}
+            )
             return {**_market(base, buys, act.amount, price), **_limit(symbol, away), **mine}
         case "manual_take":
             if not held:
@@ -140,7 +142,13 @@ def body_of(act: Act, scene: Scene, price: Decimal, *, hedge: bool) -> dict[str,
 def _market(base: dict[str, Any], buys: bool, worth: Decimal, price: Decimal) -> dict[str, Any]:
     step = STEPS[base["symbol"]]
     quantity = max((worth / price / step).to_integral_value(ROUND_DOWN), D(1)) * step
-    return {"do": "order", **base, "side": "BUY" if buys else "SELL", "type": "MARKET", "quantity": f"{quantity:f}"}
+    return {
+        "do": "order",
+        **base,
+        "side": "BUY" if buys else "SELL",
+        "type": "MARKET",
+        "quantity": f"{quantity:f}",
+    }
 
 
 def _limit(symbol: str, price: Decimal) -> dict[str, Any]:
@@ -164,7 +172,7 @@ def _manual_stop(base: dict[str, Any], amount: Decimal, price: Decimal) -> dict[
 
 def _cancel(do: str, scene: Scene, key: tuple[str, str]) -> dict[str, Any] | None:
     for order in scene.resting(key, ours=do != "cancel_manual"):
-        if order.status == "TRIGGERING" or order.is_stop != (do == "cancel_stop") and do != "cancel_manual":
+        if order.status == "TRIGGERING" or (order.is_stop != (do == "cancel_stop") and do != "cancel_manual"):
             continue
         if order.surface == "algo":
             return {"do": "cancel_algo", "symbol": key[0], "algoId": order.venue_id}

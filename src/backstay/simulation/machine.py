@@ -21,6 +21,14 @@ class Killed(BaseException):
     """The process ended here."""
 
 
+class Livelock(SystemExit):
+    """The run goes round and round: at one instant, or through the same boundaries again and again."""
+
+
+BOUNDARIES_MAX = 30_000
+"""About thirty times what a run of this kind has."""
+
+
 class Machine:
     """One process's life: it runs until a boundary, or the world, kills it."""
 
@@ -48,6 +56,8 @@ class Machine:
         if self.dead:
             raise Killed
         self.boundaries += 1
+        if self.boundaries > BOUNDARIES_MAX:
+            raise Livelock
         if self._armed is None:
             return
         armed_when, prefix, nth, power = self._armed
@@ -89,7 +99,7 @@ class CrashDisk(MemoryDisk):
     def of(cls, other: MemoryDisk, machine: Machine) -> "CrashDisk":
         """The disk as another process finds it."""
         made = cls(machine)
-        made._files = other.copy()._files
+        made._files = other.copy()._files  # noqa: SLF001 - the same kind of disk, seen by another process
         return made
 
     def open_append(self, path: str) -> Any:

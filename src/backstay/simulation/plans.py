@@ -63,8 +63,8 @@ def _on_requests(effect: Callable[[Fault], Any]) -> Callable[[Fault], Sequence[M
 
 def _on_events(effect: Callable[[Fault], Any]) -> Callable[[Fault], Sequence[Mapping[str, Any]]]:
     def rules(f: Fault) -> Sequence[Mapping[str, Any]]:
-        match = {k: f.args[k] for k in ("event", "times", "probability") if k in f.args}
-        match |= {"surface": "private", "until_ms": f.for_ms}
+        match: dict[str, Any] = {"surface": "private", "until_ms": f.for_ms}
+        match.update({k: f.args[k] for k in ("event", "times", "probability") if k in f.args})
         return [{"name": f.kind, "match": match, "effect": effect(f)}]
 
     return rules
@@ -100,7 +100,9 @@ def _surface(*known: str) -> Callable[[Random, Setup], dict[str, Any]]:
     return lambda dice, _setup: {"surface": dice.choice(known)}
 
 
-def _with(more: Callable[[Random], dict[str, Any]], first: Any = None) -> Callable[[Random, Setup], dict[str, Any]]:
+def _with(
+    more: Callable[[Random], dict[str, Any]], first: Any = None
+) -> Callable[[Random, Setup], dict[str, Any]]:
     """What `first` draws, and more."""
     return lambda dice, setup: {**(first(dice, setup) if first is not None else {}), **more(dice)}
 
@@ -138,16 +140,23 @@ def _crash(dice: Random, _setup: Setup) -> dict[str, Any]:
 
 KINDS: dict[str, Kind] = {
     "answer_lost": Kind(
-        _any_request, _on_requests(lambda f: "timeout_after_accept"), "the venue carries out a request and its answer is lost", weight=4
+        _any_request,
+        _on_requests(lambda f: "timeout_after_accept"),
+        "the venue carries out a request and its answer is lost",
+        weight=4,
     ),
-    "request_lost": Kind(_any_request, _on_requests(lambda f: "timeout_before"), "a request never arrives", weight=3),
+    "request_lost": Kind(
+        _any_request, _on_requests(lambda f: "timeout_before"), "a request never arrives", weight=3
+    ),
     "answer_late": Kind(
         _with(lambda d: {"ms": d.choice((80, 600, 2500, 7000))}, _any_request),
         _on_requests(lambda f: {"delay": {"ms": f.args["ms"]}}),
         "an answer is late",
     ),
     "answer_twice": Kind(
-        _with(lambda d: {"surface": "ws_api"}, _mutation), _on_requests(lambda f: "duplicate"), "an answer comes twice"
+        _with(lambda d: {"surface": "ws_api"}, _mutation),
+        _on_requests(lambda f: "duplicate"),
+        "an answer comes twice",
     ),
     "cut_at_request": Kind(
         _with(lambda d: {"when": d.choice(("before", "after"))}, _mutation),
@@ -172,7 +181,11 @@ KINDS: dict[str, Kind] = {
     ),
     "bad_timestamp": Kind(
         _mutation,
-        _on_requests(lambda f: {"error": {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}}),
+        _on_requests(
+            lambda f: {
+                "error": {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
+            }
+        ),
         "-1021",
     ),
     "throttled": Kind(
@@ -181,7 +194,10 @@ KINDS: dict[str, Kind] = {
         "429 with Retry-After",
     ),
     "banned": Kind(
-        _with(lambda d: {"seconds": d.choice((5, 20, 45))}), _once(lambda f: {"ban_418": {"seconds": f.args["seconds"]}}), "418", weight=1
+        _with(lambda d: {"seconds": d.choice((5, 20, 45))}),
+        _once(lambda f: {"ban_418": {"seconds": f.args["seconds"]}}),
+        "418",
+        weight=1,
     ),
     "events_lost": Kind(
         _with(lambda d: {"event": d.choice(EVENTS), "times": d.randrange(1, 4)}),
@@ -190,19 +206,31 @@ KINDS: dict[str, Kind] = {
         blind=True,
     ),
     "events_late": Kind(
-        _with(lambda d: {"ms": d.choice((40, 300, 1200, 4000))}), _on_events(lambda f: {"delay": {"ms": f.args["ms"]}}), "events are late", weight=3
+        _with(lambda d: {"ms": d.choice((40, 300, 1200, 4000))}),
+        _on_events(lambda f: {"delay": {"ms": f.args["ms"]}}),
+        "events are late",
+        weight=3,
     ),
     "events_twice": Kind(
-        _with(lambda d: {"copies": d.randrange(1, 3)}), _on_events(lambda f: {"duplicate": {"copies": f.args["copies"]}}), "events come twice"
+        _with(lambda d: {"copies": d.randrange(1, 3)}),
+        _on_events(lambda f: {"duplicate": {"copies": f.args["copies"]}}),
+        "events come twice",
     ),
     "events_reordered": Kind(
         _with(lambda d: {"event": d.choice(EVENTS), "ms": d.choice((5, 60, 400))}),
         _on_events(lambda f: {"reorder": {"hold_ms": f.args["ms"]}}),
         "events of one type come behind others",
     ),
-    "cut": Kind(_surface("private", "ws_api", "market"), _once(lambda f: {"cut": {"surface": f.args["surface"]}}), "a stream is cut", weight=3),
+    "cut": Kind(
+        _surface("private", "ws_api", "market"),
+        _once(lambda f: {"cut": {"surface": f.args["surface"]}}),
+        "a stream is cut",
+        weight=3,
+    ),
     "half_open": Kind(
-        _surface("private", "ws_api", "market"), _once(lambda f: {"half_open": {"surface": f.args["surface"]}}), "a connection is half open"
+        _surface("private", "ws_api", "market"),
+        _once(lambda f: {"half_open": {"surface": f.args["surface"]}}),
+        "a connection is half open",
     ),
     "silent": Kind(
         _with(lambda d: {"ms": d.choice((1500, 6000, 15000))}, _surface("private", "ws_api")),
@@ -213,7 +241,10 @@ KINDS: dict[str, Kind] = {
     "refused_connections": Kind(
         _with(lambda d: {"status": d.choice((503, 502))}, _surface("private", "ws_api")),
         lambda f: (
-            {"match": {"surface": f.args["surface"], "until_ms": f.for_ms}, "effect": {"refuse_connection": {"status": f.args["status"]}}},
+            {
+                "match": {"surface": f.args["surface"], "until_ms": f.for_ms},
+                "effect": {"refuse_connection": {"status": f.args["status"]}},
+            },
             {"match": {"at_ms": 0}, "effect": {"cut": {"surface": f.args["surface"]}}},
         ),
         "a stream is cut and cannot be opened again for a while",
@@ -226,15 +257,31 @@ KINDS: dict[str, Kind] = {
         blind=True,
     ),
     "visibility_lag": Kind(
-        _with(_lag), _state(lambda f: {"visibility_lag": {"ms": f.args["ms"], "lagging": f.args["lagging"]}}), "queries show the past", weight=3
+        _with(_lag),
+        _state(lambda f: {"visibility_lag": {"ms": f.args["ms"], "lagging": f.args["lagging"]}}),
+        "queries show the past",
+        weight=3,
     ),
-    "query_miss": Kind(_with(lambda d: {"probability": 0.7}), _state(lambda f: "algo_query_miss"), "algo queries do not find what is there"),
-    "stuck_triggering": Kind(_symbol, _state(lambda f: "stuck_triggering"), "conditional orders hang in TRIGGERING", weight=1),
-    "child_rejected": Kind(_symbol, _state(lambda f: "reject_child"), "a triggered stop's order is refused", span=(2_000, 12_000)),
+    "query_miss": Kind(
+        _with(lambda d: {"probability": 0.7}),
+        _state(lambda f: "algo_query_miss"),
+        "algo queries do not find what is there",
+    ),
+    "stuck_triggering": Kind(
+        _symbol, _state(lambda f: "stuck_triggering"), "conditional orders hang in TRIGGERING", weight=1
+    ),
+    "child_rejected": Kind(
+        _symbol, _state(lambda f: "reject_child"), "a triggered stop's order is refused", span=(2_000, 12_000)
+    ),
     "partial_fills": Kind(
-        _with(lambda d: {"probability": d.choice((0.4, 0.9))}), _state(lambda f: {"partial_fills": {}}), "orders fill in parts", span=(10_000, 60_000)
+        _with(lambda d: {"probability": d.choice((0.4, 0.9))}),
+        _state(lambda f: {"partial_fills": {}}),
+        "orders fill in parts",
+        span=(10_000, 60_000),
     ),
-    "slippage": Kind(_with(lambda d: {}), _state(lambda f: {"slippage": {"rate": 0.0008}}), "market orders slip"),
+    "slippage": Kind(
+        _with(lambda d: {}), _state(lambda f: {"slippage": {"rate": 0.0008}}), "market orders slip"
+    ),
     "halt": Kind(
         _with(lambda d: {"status": d.choice(("TRADING_HALT", "TRADING_CANCEL_ONLY"))}, _symbol),
         _state(lambda f: {"halt": {"status": f.args["status"]}}),
@@ -242,17 +289,47 @@ KINDS: dict[str, Kind] = {
         span=(2_000, 20_000),
         weight=1,
     ),
-    "keys_revoked": Kind(_with(lambda d: {}), _state(lambda f: "keys_revoked"), "the keys are revoked for a while", span=(1_000, 12_000), weight=1),
-    "local_clock": Kind(_with(lambda d: {"ms": d.choice((-1, 1)) * d.choice((200, 1200, 5000))}), _nothing, "this machine's clock jumps"),
-    "adl": Kind(_symbol, _once(lambda f: {"adl": {"symbol": f.args["symbol"]}}), "auto-deleveraging", weight=1),
-    "liquidation": Kind(_symbol, _once(lambda f: {"liquidation": {"symbol": f.args["symbol"]}}), "liquidation", weight=1),
+    "keys_revoked": Kind(
+        _with(lambda d: {}),
+        _state(lambda f: "keys_revoked"),
+        "the keys are revoked for a while",
+        span=(1_000, 12_000),
+        weight=1,
+    ),
+    "local_clock": Kind(
+        _with(lambda d: {"ms": d.choice((-1, 1)) * d.choice((200, 1200, 5000))}),
+        _nothing,
+        "this machine's clock jumps",
+    ),
+    "adl": Kind(
+        _symbol, _once(lambda f: {"adl": {"symbol": f.args["symbol"]}}), "auto-deleveraging", weight=1
+    ),
+    "liquidation": Kind(
+        _symbol, _once(lambda f: {"liquidation": {"symbol": f.args["symbol"]}}), "liquidation", weight=1
+    ),
     "filters_changed": Kind(_symbol, _nothing, "the symbol's filters change", weight=1),
     "unplugged": Kind(_with(lambda d: {}), _nothing, "the network is gone", span=(500, 20_000)),
     "crash": Kind(_crash, _nothing, "the process dies at a boundary", weight=5),
-    "disk_full": Kind(_with(lambda d: {"room": d.choice((0, 100, 1500))}), _nothing, "the disk is full", span=(1_000, 8_000), weight=1),
-    "disk_error": Kind(_with(lambda d: {"verb": d.choice(("write", "sync"))}), _nothing, "the disk fails", span=(1_000, 8_000), weight=1),
+    "disk_full": Kind(
+        _with(lambda d: {"room": d.choice((0, 100, 1500))}),
+        _nothing,
+        "the disk is full",
+        span=(1_000, 8_000),
+        weight=1,
+    ),
+    "disk_error": Kind(
+        _with(lambda d: {"verb": d.choice(("write", "sync"))}),
+        _nothing,
+        "the disk fails",
+        span=(1_000, 8_000),
+        weight=1,
+    ),
     "two_processes": Kind(
-        _with(lambda d: {"takes_over": d.randrange(2) == 0}), _nothing, "a second process for the same account", span=(3_000, 15_000), weight=1
+        _with(lambda d: {"takes_over": d.randrange(2) == 0}),
+        _nothing,
+        "a second process for the same account",
+        span=(3_000, 15_000),
+        weight=1,
     ),
 }
 

@@ -16,6 +16,9 @@ type LegKey = tuple[str, str]
 """(symbol, position side of the venue)."""
 
 
+ZERO = D(0)
+
+
 class Leg(msgspec.Struct):
     """A position row."""
 
@@ -64,7 +67,7 @@ class Resting(msgspec.Struct, frozen=True):
         regular = self.surface == "regular"
         return regular and self.closes(amount) and (self.reduce_only or self.leg_side != "BOTH")
 
-    def covers(self, amount: Decimal, tolerance: Decimal = D(0)) -> bool:
+    def covers(self, amount: Decimal, tolerance: Decimal = ZERO) -> bool:
         """Protects a position of `amount` to its full size, but for a `tolerance` that the policy allows."""
         whole = self.close_position or self.total >= abs(amount) * (1 - tolerance)
         return self.is_stop and self.status == "NEW" and self.closes(amount) and whole
@@ -73,7 +76,7 @@ class Resting(msgspec.Struct, frozen=True):
 class Scene:
     """Folds private frames. `owns` tells from a custom id whether a process of ours sent the order."""
 
-    def __init__(self, owns: Callable[[str], bool], tolerance: Decimal = D(0)) -> None:
+    def __init__(self, owns: Callable[[str], bool], tolerance: Decimal = ZERO) -> None:
         self.owns = owns
         self.tolerance = tolerance
         self.legs: dict[LegKey, Leg] = {}

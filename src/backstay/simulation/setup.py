@@ -92,7 +92,9 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         least=2,
     ),
-    "crash": Scenario(words="the process dies at boundaries", kinds=("crash", "disk_full", "disk_error"), least=2),
+    "crash": Scenario(
+        words="the process dies at boundaries", kinds=("crash", "disk_full", "disk_error"), least=2
+    ),
     "two_processes": Scenario(words="two processes for one account", kinds=("two_processes",), least=1),
     "kill_switch": Scenario(words="the operator throws the kill switch among faults", kill_switch=100),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.simulation.world import Case, Outcome, play
 
@@ -38,13 +39,21 @@ def shrink(case: Case, *, runs_max: int = RUNS_MAX, run: Callable[[Case], Outcom
 
     for _ in range(2):
         before = case
-        faults = _fewer(case.faults, lambda kept: fails(msgspec.structs.replace(case, faults=tuple(kept))))
-        case = msgspec.structs.replace(case, faults=tuple(faults))
-        acts = _fewer(case.acts, lambda kept: fails(msgspec.structs.replace(case, acts=tuple(kept))))
-        case = msgspec.structs.replace(case, acts=tuple(acts))
+        case = _fewer_faults(case, fails)
+        case = _fewer_acts(case, fails)
         if case == before:
             break
     return Shrunk(case, outcome, spent)
+
+
+def _fewer_faults(case: Case, fails: Callable[[Case], bool]) -> Case:
+    kept = _fewer(case.faults, lambda some: fails(replace(case, faults=tuple(some))))
+    return replace(case, faults=tuple(kept))
+
+
+def _fewer_acts(case: Case, fails: Callable[[Case], bool]) -> Case:
+    kept = _fewer(case.acts, lambda some: fails(replace(case, acts=tuple(some))))
+    return replace(case, acts=tuple(kept))
 
 
 def _fewer[T](items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:

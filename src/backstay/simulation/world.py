@@ -26,7 +26,8 @@ from backstay.ledger.errors import LedgerError
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulation.acts import OPERATOR, Act, body_of, draw_acts
-from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
+from backstay.simulation.machine import CrashDisk, Killed, Livelock, Machine, Wire
+from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
 from backstay.simulation.observers import ALL
 from backstay.simulation.observers.base import (
@@ -39,7 +40,6 @@ from backstay.simulation.observers.base import (
     Violation,
     Watch,
 )
-from backstay.simulation.market import ShortFeed
 from backstay.simulation.plans import KINDS, Fault, draw_faults
 from backstay.simulation.setup import Setup, draw_setup
 from backstay.simulator.server.request_log import Entry, RequestLog
@@ -205,7 +205,11 @@ class World:
             name = "origClientOrderId"
         client_id = params.get(name, "")
         placed = self.watch.sent.get(client_id) if action != "place" else None
-        leg = placed.key if placed is not None else (params.get("symbol", ""), params.get("positionSide", "BOTH"))
+        leg = (
+            placed.key
+            if placed is not None
+            else (params.get("symbol", ""), params.get("positionSide", "BOTH"))
+        )
         sent = Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
         self._digest.update(f"{entry.at} {endpoint} {sent.client_id}\n".encode())
         for observer in self.observers:
@@ -515,7 +519,7 @@ class World:
             await asyncio.sleep(1)
             if second % 10 == 9:
                 self.acknowledge()
-            complaints = [c for o in resting for c in o.complaints()]  # type: ignore[attr-defined]  # asked above
+            complaints = [c for o in resting for c in o.complaints()]
             traffic, before = self.exchange.venue.desk.log.count, traffic
             good = not complaints and traffic == before and self.is_up()
             calm = calm + 1 if good else 0
@@ -599,10 +603,6 @@ def _frame_words(frame: dict[str, Any]) -> str:
     return f"{kind} {o.get('x', '')}/{o.get('X', '')} {name} {rest} {o.get('rm', '')}".rstrip()
 
 
-class Livelock(SystemExit):
-    """Time stands still and the loop goes round."""
-
-
 STILL_MAX = 20_000
 """Callbacks at one and the same instant of virtual time before that is a livelock."""
 
@@ -621,7 +621,7 @@ def _watch_for_livelock(loop: asyncio.AbstractEventLoop) -> None:
             raise Livelock
         return original(*args, **named)
 
-    loop.call_soon = counted  # type: ignore[method-assign]  # a loop of our own, for one run
+    loop.call_soon = counted  # type: ignore[method-assign, assignment]  # a loop of our own, for one run
 
 
 def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False) -> Outcome:
@@ -640,7 +640,7 @@ def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool 
     try:
         run_virtual(go, start_ns=start_ns)
     except Livelock:
-        worlds[0].watch.report("alive", "the loop goes round and time stands still")
+        worlds[0].watch.report("alive", "the process goes round and round and never comes to rest")
     return worlds[0].outcome()
 
 

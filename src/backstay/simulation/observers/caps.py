@@ -19,7 +19,9 @@ class Caps(Observer):
             return
         total = min(self._worst(self.watch.truth), self._worst(self.watch.told)) + sent.quantity * sent.price
         if total > limits.max_notional * D("1.0001"):
-            self.say(f"{sent.client_id} would bring the worst case to {total:.0f}, above {limits.max_notional}")
+            self.say(
+                f"{sent.client_id} would bring the worst case to {total:.0f}, above {limits.max_notional}"
+            )
 
     @staticmethod
     def _worst(scene: Scene) -> Decimal:

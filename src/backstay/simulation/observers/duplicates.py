@@ -102,4 +102,6 @@ class Duplicates(Observer):
             calm = not self.watch.in_trouble(since - MOMENT_MS, at)
             if at - since > MOMENT_MS and calm and slot not in self._told:
                 self._told.add(slot)
-                self.say(f"{slot[0]}: {len(standing[slot])} orders rest in {slot[1]} for {at - since} ms", since)
+                self.say(
+                    f"{slot[0]}: {len(standing[slot])} orders rest in {slot[1]} for {at - since} ms", since
+                )

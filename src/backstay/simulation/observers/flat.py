@@ -16,9 +16,11 @@ class Flat(Observer):
         for key, leg in truth.legs.items():
             if leg.amount and self.watch.managed(key):
                 found.append(f"{leg_name(key)} still holds {leg.amount} after the kill switch")
-        for order in (*truth.orders.values(), *truth.algos.values()):
-            if truth.owns(order.client_id) and order.status != "TRIGGERING":
-                found.append(f"{leg_name(order.key)}: {order.kind} {order.client_id} rests after the kill switch")
+        found.extend(
+            f"{leg_name(order.key)}: {order.kind} {order.client_id} rests after the kill switch"
+            for order in (*truth.orders.values(), *truth.algos.values())
+            if truth.owns(order.client_id) and order.status != "TRIGGERING"
+        )
         return found
 
     def over(self, world: object) -> None:

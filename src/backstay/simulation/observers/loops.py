@@ -1,4 +1,4 @@
-"""No request loop: mutations are bounded by evidence, and the same refusal is not provoked again and again."""
+"""No request loop: mutations are bounded by evidence, and no refusal is provoked again and again."""
 
 from collections import deque
 from typing import Any
@@ -78,4 +78,7 @@ class Loops(Observer):
             what = (sent.machine.number, sent.endpoint, content, code, position)
             seen[what] = seen.get(what, 0) + 1
             if seen[what] == REPEATS_MAX + 1:
-                self.say(f"{sent.endpoint} {content} was refused with {code} more than {REPEATS_MAX} times", sent.at_ms)
+                self.say(
+                    f"{sent.endpoint} {content} was refused with {code} more than {REPEATS_MAX} times",
+                    sent.at_ms,
+                )

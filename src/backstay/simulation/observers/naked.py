@@ -1,7 +1,8 @@
 """Naked time is bounded, and always alarmed.
 
 A position without a stop for its full size: for at most five seconds where nothing was wrong, and for at most
-`BOUND_MS` after the last fault. No cancel of ours takes the only stop away. When a process knows of a position with no stop at all for that long, the ledger must hold an alarm.
+`BOUND_MS` after the last fault. No cancel of ours takes the only stop away. When a process knows of a
+position with no stop at all for that long, the ledger must hold an alarm.
 """
 
 from typing import Any
@@ -59,7 +60,9 @@ class Naked(Observer):
             others = [o for o in scene.resting(sent.key) if o.client_id != sent.client_id]
             if not target.covers(amount) or any(o.covers(amount, scene.tolerance) for o in others):
                 return
-        self.say(f"{leg_name(sent.key)}: {sent.client_id} is cancelled, and no other stop covers the position")
+        self.say(
+            f"{leg_name(sent.key)}: {sent.client_id} is cancelled, and no other stop covers the position"
+        )
 
     def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
         now, truth = self.watch.now_ms(), self.watch.truth
@@ -102,9 +105,13 @@ class Naked(Observer):
         watch = self.watch
         healed = watch.faults_over_ms
         if length > CALM_MS and not self._excused(window.from_ms, window.until_ms):
-            self.say(f"{leg_name(window.key)} stood without a stop for {length} ms in calm times", window.from_ms)
+            self.say(
+                f"{leg_name(window.key)} stood without a stop for {length} ms in calm times", window.from_ms
+            )
         elif healed and window.until_ms - max(window.from_ms, healed) > BOUND_MS:
-            self.say(f"{leg_name(window.key)} stood without a stop for {length} ms, long after the last fault")
+            self.say(
+                f"{leg_name(window.key)} stood without a stop for {length} ms, long after the last fault"
+            )
 
     def _excused(self, from_ms: int, until_ms: int) -> bool:
         """A fault, or the aftermath of one, lies within or shortly before the window."""
@@ -128,4 +135,6 @@ class Naked(Observer):
                 continue
             due = since + ALARM_MS + ALARM_SLACK_MS
             if not any(since <= at <= max(due, until) for at in alarms.get(f"usdm:{key[0]}:{key[1]}", ())):
-                self.say(f"{leg_name(key)} was known to be without a stop for {until - since} ms: no alarm", since)
+                self.say(
+                    f"{leg_name(key)} was known to be without a stop for {until - since} ms: no alarm", since
+                )

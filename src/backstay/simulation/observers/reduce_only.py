@@ -21,4 +21,6 @@ class ReduceOnly(Observer):
             return
         total = min(truth.take_profits(sent.key), told.take_profits(sent.key)) + sent.quantity
         if total > held:
-            self.say(f"{leg_name(sent.key)}: take-profits of {total} were asked for against a position of {held}")
+            self.say(
+                f"{leg_name(sent.key)}: take-profits of {total} were asked for against a position of {held}"
+            )

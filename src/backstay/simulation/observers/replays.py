@@ -70,5 +70,3 @@ class Replays(Observer):
                 f"({', '.join(s.reasons or s.handling)})",
                 at // 1_000_000,
             )
-
-

@@ -34,14 +34,19 @@ class Untrusted(Observer):
     def arrived(self, sent: Sent) -> None:
         number = sent.machine.number
         first = number not in self._missing and not sent.machine.dead
-        if first and self.watch.machine is sent.machine and not self.watch.told.legs and not self.watch.ready_ms:
+        if (
+            first
+            and self.watch.machine is sent.machine
+            and not self.watch.told.legs
+            and not self.watch.ready_ms
+        ):
             return  # the start's own hydration is judged by `replays`
         if self._missing.get(number) and not self._flattens(sent):
             gone = ", ".join(sorted(self._missing[number]))
             since = self.watch.now_ms() - self._lost_ms[number]
             self.say(
-                f"{leg_name(sent.key)}: {sent.endpoint} {sent.client_id} left {since} ms after the stream was "
-                f"lost, and {gone} had not been read"
+                f"{leg_name(sent.key)}: {sent.endpoint} {sent.client_id} left {since} ms after the stream "
+                f"was lost, and {gone} had not been read"
             )
 
     def _flattens(self, sent: Sent) -> bool:
