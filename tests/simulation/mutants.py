@@ -65,7 +65,7 @@ def refused_keys(setup):
 
 
 def halted(setup):
-    return tuple(fault("halt", 5_000, 60_000, symbol=s, status="TRADING_HALT") for s in setup.symbols)
+    return tuple(fault("halt", 5_000, 12_000, symbol=s, status="TRADING_HALT") for s in setup.symbols)
 
 
 def case_of(m, seed):
@@ -254,7 +254,9 @@ def takes_any_order_for_the_wanted_one(patch):
 
 @mutant("naked", scenario="stops", plan=refused_keys)
 def never_alarms(patch):
-    patch.setattr(Owner, "_alarm", lambda self, key, s, now: None)
+    from backstay.runtime import naked
+
+    patch.setattr(naked.NakedWindows, "alarm", lambda self, key, s, now, why: None)
 
 
 @mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from backstay.simulation.observers import ALL
+from backstay.simulation.observers.every import ALL
 from backstay.simulation.world import play
 
 from tests.simulation.mutants import MUTANTS, case_of

@@ -86,7 +86,7 @@ def _document(report: "Report") -> dict[str, object]:
 def _table(report: "Report") -> None:
     from rich.table import Table
 
-    from backstay.simulation.observers import ALL
+    from backstay.simulation.observers.every import ALL
 
     table = Table(box=None, pad_edge=False)
     table.add_column("promise")

@@ -25,8 +25,8 @@ class Livelock(SystemExit):
     """The run goes round and round: at one instant, or through the same boundaries again and again."""
 
 
-BOUNDARIES_MAX = 30_000
-"""About thirty times what a run of this kind has."""
+BOUNDARIES_MAX = 15_000
+"""Some ten times what a run of this kind has."""
 
 
 class Machine:

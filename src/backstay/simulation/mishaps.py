@@ -78,7 +78,7 @@ class Mishaps:
 
     def _later(self, delay_s: float, call: object, *args: object) -> None:
         loop = asyncio.get_running_loop()
-        self._handles.append(loop.call_later(delay_s, call, *args))  # type: ignore[arg-type]  # any callable
+        self._handles.append(loop.call_later(delay_s, call, *args))  # type: ignore[arg-type]  # any callable will do
 
     def _notice_half_open(self) -> None:
         """Pings find out about connections that are half open."""

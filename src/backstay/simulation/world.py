@@ -29,7 +29,6 @@ from backstay.simulation.acts import OPERATOR, Act, body_of, draw_acts
 from backstay.simulation.machine import CrashDisk, Killed, Livelock, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
-from backstay.simulation.observers import ALL
 from backstay.simulation.observers.base import (
     AMENDS,
     CANCELS,
@@ -40,6 +39,7 @@ from backstay.simulation.observers.base import (
     Violation,
     Watch,
 )
+from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS, Fault, draw_faults
 from backstay.simulation.setup import Setup, draw_setup
 from backstay.simulator.server.request_log import Entry, RequestLog
