@@ -139,7 +139,7 @@ async def main(options: argparse.Namespace) -> None:
         await enter_everywhere(guard, options.symbols)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    garbage = CollectorAtRest(guard.is_calm)
+    garbage = CollectorAtRest(guard.is_calm, guard.at_rest)
     garbage.start()
     waiting = asyncio.ensure_future(stop.wait())
     await asyncio.wait({waiting, guard.owner.failed}, return_when=asyncio.FIRST_COMPLETED)

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 
+from backstay.app.guard import SNAPSHOT_EVERY
 from backstay.core.account import fold
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import AnyEvent
@@ -29,6 +30,7 @@ from backstay.ledger.codec import GENESIS_HASH, Head, encode_line, hash_line
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
 from backstay.ledger.opening import open_ledger
+from backstay.ledger.pause import no_collections
 from backstay.ledger.reader import chunks
 from backstay.ledger.replay import replay_account
 from backstay.ledger.snapshots import SnapshotStore
@@ -162,10 +164,11 @@ def restart(folder: Path) -> float:
     started = perf_counter()
     opened = open_ledger(disk, PATH, store)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
-    for records in opened.tail():
-        for record in records:
-            if not isinstance(record.body, (Decided, Noted)):
-                account = fold(account, record.body, record.at)
+    with no_collections():
+        for records in opened.tail():
+            for record in records:
+                if not isinstance(record.body, (Decided, Noted)):
+                    account = fold(account, record.body, record.at)
     taken = perf_counter() - started
     if opened.snapshot is None or not account.scopes:
         raise RuntimeError("the snapshot was not used")
@@ -257,7 +260,7 @@ def main() -> None:
         "--dir", default=tempfile.gettempdir(), help="a folder on the disk that is to be judged"
     )
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--tail", type=int, default=10_000)
+    parser.add_argument("--tail", type=int, default=SNAPSHOT_EVERY, help="records after the snapshot")
     options = parser.parse_args()
     if options.quick:
         options.records = min(options.records, 100_000)

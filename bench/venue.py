@@ -42,7 +42,7 @@ from venue_wire import (
 )
 
 PRICE, SIZE = b"64250.1", b"0.015"
-SETTLE_S = 0.12
+SETTLE_S = 0.08
 """After the last order of a round was confirmed: longer than anybody waits for related events."""
 STUCK_S = 2.0
 """A fill without a stop for so long counts as missed, and the run goes on."""
@@ -371,7 +371,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--group", choices=["lite", "order", "none"], default="lite", help="order of a fill's frames"
     )
-    parser.add_argument("--start-delay", type=float, default=1.0)
+    parser.add_argument("--start-delay", type=float, default=0.6)
     parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--core", type=int, default=-1)

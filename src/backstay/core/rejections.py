@@ -62,7 +62,8 @@ TREATMENTS: dict[Effect, Treatment] = {
     Effect.TRIGGERING: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
     Effect.CLOCK: Treatment(passes=True, backoff=(100 * MS, 500 * MS, 2 * SECOND)),
     Effect.THROTTLED: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
-    Effect.RATE_LIMITED: Treatment(passes=True, backoff=(SECOND, 5 * SECOND, 15 * SECOND)),
+    # The gateway paces us by what the venue asked for; a growing wait on top would outlast the venue's pause.
+    Effect.RATE_LIMITED: Treatment(passes=True, backoff=(SECOND,)),
     Effect.BANNED: Treatment(gate="venue_halt"),
     Effect.KEYS: Treatment(gate="venue_halt"),
     Effect.NOT_SENT: Treatment(passes=True, backoff=(200 * MS, SECOND, 4 * SECOND)),
