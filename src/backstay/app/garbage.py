@@ -17,10 +17,14 @@ PATIENCE = 30
 
 
 class CollectorAtRest:
-    """Takes the collector over from `start` to `close`. `is_calm` says whether this is a good moment."""
+    """Takes the collector over from `start` to `close`.
 
-    def __init__(self, is_calm: Callable[[], bool]) -> None:
+    `is_calm` says whether this is a good moment; `besides` is other work for such moments.
+    """
+
+    def __init__(self, is_calm: Callable[[], bool], besides: Callable[[], None] | None = None) -> None:
         self._is_calm = is_calm
+        self._besides = besides
         self._timer: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._skipped = 0
@@ -49,3 +53,5 @@ class CollectorAtRest:
         self._skipped = 0
         self._rounds += 1
         gc.collect(2 if self._rounds % FULL_EVERY == 0 else 1)
+        if self._besides is not None:
+            self._besides()

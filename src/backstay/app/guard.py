@@ -29,12 +29,13 @@ from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
+from backstay.ledger.pause import no_collections
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.runtime.owner import Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 
 LEDGER = "ledger/events.jsonl"
-SNAPSHOT_EVERY = 20_000
+SNAPSHOT_EVERY = 5_000
 """Records between two snapshots: bounds what a restart has to fold."""
 
 
@@ -161,6 +162,19 @@ class Guard:
         """No position waits for its stop: a good moment for what takes a while."""
         return not any(s.naked_since for s in self.owner.account.scopes.values())
 
+    def at_rest(self) -> None:
+        """To be called now and then in a calm moment: keeps the state when enough has been recorded since."""
+        if self.journal.seq < self._snapshot_due or self.owner.failed.done():
+            return
+        try:
+            self.snapshot()
+        except JournalError as error:
+            self.owner.fail(error)
+        except OSError as error:
+            # A snapshot only saves time; that the disk cannot be written is the ledger's to say.
+            self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
+            self.world.log(f"no snapshot was taken: {error}")
+
     def snapshot(self) -> None:
         """Keep the present state, so that a restart folds only what comes after."""
         head = self.journal.durable_now()
@@ -185,10 +199,11 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
     snapshots = SnapshotStore(world.disk, LEDGER, pack=pack, unpack=unpack)
     opened = open_ledger(world.disk, LEDGER, snapshots)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
-    for records in opened.tail():
-        for record in records:
-            if not isinstance(record.body, (Decided, Noted)):
-                account = fold(account, record.body, record.at)
+    with no_collections():
+        for records in opened.tail():
+            for record in records:
+                if not isinstance(record.body, (Decided, Noted)):
+                    account = fold(account, record.body, record.at)
     journal = Journal(world.disk, LEDGER, start=opened.head, writer=world.writer)
     return Guard(config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports)
 

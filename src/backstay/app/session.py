@@ -76,7 +76,7 @@ class Session:
         self._transport = transport
         self._exchange = exchange
         self._control: ControlServer | None = None
-        self._garbage = CollectorAtRest(guard.is_calm)
+        self._garbage = CollectorAtRest(guard.is_calm, guard.at_rest)
 
     async def check(self) -> Preflight | None:
         """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols)."""

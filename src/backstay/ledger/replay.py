@@ -15,6 +15,7 @@ from backstay.core.records import Decided, Noted, Record
 from backstay.core.state import AccountState
 from backstay.core.types import Scope, TimeNs
 from backstay.ledger.codec import encode_body
+from backstay.ledger.pause import no_collections
 
 type Fold[S] = Callable[[S, AnyEvent, TimeNs], S]
 """(state, event, at) -> state; `at` is the record's local time."""
@@ -62,23 +63,24 @@ def replay[S](
     count = last_seq = decisions = 0
     said = sha256(usedforsecurity=False)
     mismatch: Mismatch | None = None
-    for chunk in chunks:
-        for record in chunk:
-            body = record.body
-            if isinstance(body, Decided):
-                decisions += 1
-                recorded = recomputed = encode_body(body)
-                if decide is not None:
-                    recomputed = encode_body(decide(state, body.scope, record.at))
-                    if mismatch is None and recomputed != recorded:
-                        mismatch = Mismatch(record.seq, recorded.decode(), recomputed.decode())
-                said.update(recomputed)
-                said.update(b"\n")
-            elif not isinstance(body, Noted):
-                state = fold(state, body, record.at)
-        if chunk:
-            count += len(chunk)
-            last_seq = chunk[-1].seq
+    with no_collections():
+        for chunk in chunks:
+            for record in chunk:
+                body = record.body
+                if isinstance(body, Decided):
+                    decisions += 1
+                    recorded = recomputed = encode_body(body)
+                    if decide is not None:
+                        recomputed = encode_body(decide(state, body.scope, record.at))
+                        if mismatch is None and recomputed != recorded:
+                            mismatch = Mismatch(record.seq, recorded.decode(), recomputed.decode())
+                    said.update(recomputed)
+                    said.update(b"\n")
+                elif not isinstance(body, Noted):
+                    state = fold(state, body, record.at)
+            if chunk:
+                count += len(chunk)
+                last_seq = chunk[-1].seq
     elapsed = perf_counter() - started
     return state, Replayed(
         records=count,
