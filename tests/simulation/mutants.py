@@ -261,7 +261,7 @@ def never_alarms(patch):
 
 @mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads)
 def loses_what_came_during_the_reads(patch):
-    patch.setattr(Owner, "replay_buffer", lambda self: setattr(self, "_buffer", None))
+    patch.setattr(Owner, "replay_buffer", lambda self: self._buffer.close())
 
 
 @mutant("loops", "alive", scenario="stops", plan=halted)

@@ -22,6 +22,7 @@ from backstay.core.records import Record
 from backstay.core.risk import NO_LIMITS, RiskLimits
 from backstay.core.state import ScopeState
 from backstay.core.types import SECOND, Mode, PositionMode, PositionSide, Product, Scope
+from backstay.core.wanted import AnyStrategy
 from backstay.ledger.reader import chunks
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
@@ -72,7 +73,9 @@ class World(VenueSide, Judge):
         engine_settings: EngineSettings | None = None,
         sync_delay_s: float = 0.0005,
         feed: Any = None,
+        strategy: AnyStrategy | None = None,
     ) -> None:
+        self.strategy = strategy if strategy is not None else PositionManager()
         self.clock = clock
         self.policy = policy
         self.mode = mode
@@ -118,7 +121,7 @@ class World(VenueSide, Judge):
 
     def engine(self) -> Engine:
         policy = msgspec.structs.replace(self.policy, symbols=self.managed)
-        manager = Manager(PositionManager(), policy, frozenset(self.managed), frozenset(policy.sides))
+        manager = Manager(self.strategy, policy, frozenset(self.managed), frozenset(policy.sides))
         return Engine((manager,), self.limits)
 
     def build(self, *, kill_at: int | None = None, environment: str = "paper") -> Guard:

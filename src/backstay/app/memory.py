@@ -6,6 +6,7 @@ arrives inside a `send`.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -62,6 +63,7 @@ class MemoryNetwork:
         self.pump = Pump(venue, time_ns=time_ns, loop=self._loop, deliver=self._deliver)
         self._sockets: dict[int, MemorySocket] = {}
         self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._under_way: deque[Output] = deque()
         self._next = 0
         self._unplugged = False
 
@@ -123,7 +125,19 @@ class MemoryNetwork:
         return socket
 
     def _deliver(self, output: Output) -> None:
-        self._loop.call_soon(self._hand_over, output)
+        if not self._under_way:
+            self._loop.call_soon(self._arrive)
+        self._under_way.append(output)
+
+    def _arrive(self) -> None:
+        """What the venue wrote in one go arrives in one read, as on a socket."""
+        arrived, self._under_way = self._under_way, deque()
+        try:
+            while arrived:
+                self._hand_over(arrived.popleft())
+        finally:
+            for output in arrived:  # whoever broke on one frame still gets the next
+                self._deliver(output)
 
     def _hand_over(self, output: Output) -> None:
         if isinstance(output, Answer):

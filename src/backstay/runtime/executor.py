@@ -2,8 +2,9 @@
 
 The order is fixed (T-1): context and pending action into the state and the ledger, made durable, premise
 checked once more against the newest state, sent. A request whose context was pre-armed with the order that
-made it necessary skips the wait, because that write has been durable for long. A position without its stop
-and without a pre-armed context pays for one sync right here; everything else waits for a group commit.
+made it necessary skips the wait: that write has mostly been durable for long, and is made so if it is not.
+A position without its stop and without a pre-armed context pays for one sync right here; everything else
+waits for a group commit.
 
 This is the second of two doors (the gate is the first): nothing is sent unless the mode may send, is armed,
 and the lease is held.
@@ -13,11 +14,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext, Phase, Premise, Request
-from backstay.core.convergence import row_of
 from backstay.core.decisions import Approved, Intent
 from backstay.core.events import (
     AnswerClass,
@@ -25,18 +24,20 @@ from backstay.core.events import (
     AnyEvent,
     Certainty,
     Effect,
-    OrderReport,
     RequestDropped,
     RequestSent,
     RequestsRegistered,
 )
+from backstay.core.foresight import Forecast
 from backstay.core.modes import FACTS, may_send
-from backstay.core.outcomes import NotSent
+from backstay.core.outcomes import NotSent, Sent
 from backstay.core.records import Noted
-from backstay.core.slots import Slot, SlotKey
+from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Direction, Family, Role, Scope
+from backstay.runtime.dry_run import DryRun
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
+from backstay.runtime.premise import stale
 
 
 class Host(Protocol):
@@ -67,7 +68,11 @@ class Executor:
         self._venue = venue
         self._lease = lease
         self._tasks: set[asyncio.Task[None]] = set()
-        self._candidates: dict[tuple[Scope, SlotKey], bytes] = {}
+        self._arming: set[str] = set()
+        """Pre-armed contexts whose write may not be durable yet: a fill that comes first waits for it."""
+        self._ahead: tuple[Request, Sent] | None = None
+        """A stop that left before the fill that it belongs to was folded."""
+        self._dry_run = DryRun(venue)
         self.sent = 0
         self.stale = 0
         """Registered requests that were dropped because their premise had changed."""
@@ -80,15 +85,17 @@ class Executor:
         if not FACTS[run.mode].sends:
             self._show(approved, cause)
             return False
-        if not may_send(run.mode, run.armed) or not self._lease.held():
+        if not self._may_send():
             return False
         waiting: list[tuple[Approved, Request]] = []
         arming: list[Request] = []
         for item in approved:
-            request = self._request(item)
+            request = self._request(item, self._host.account.scopes[item.scope])
             if request is None:
                 continue
             if request.context is not None and self._pre_armed(request) is not None:
+                if request.ctx_id in self._arming and not self._durable_now():
+                    return False
                 self._send(item, request, cause)
             else:
                 waiting.append((item, request))
@@ -96,6 +103,48 @@ class Executor:
         if waiting:
             self._register(waiting, arming, cause)
         return True
+
+    def _may_send(self) -> bool:
+        """The second of two doors: the mode may send and is armed, and the account is ours (R-24)."""
+        run = self._host.account.run
+        return run is not None and may_send(run.mode, run.armed) and self._lease.held()
+
+    def place_ahead(self, forecast: Forecast) -> None:
+        """Hand the pre-armed stop of a foreseen fill to the socket; its record follows with the fill.
+
+        `settle_ahead` has to be called once the fill is folded. Sends nothing where `execute` would not.
+        """
+        if not self._may_send():
+            return
+        request = self._request(forecast.stop, forecast.after)
+        if request is None or request.context is None or self._pre_armed(request) is None:
+            return
+        if request.ctx_id in self._arming:
+            return
+        try:
+            self._ahead = request, self._venue.place(request.context, protective=True)
+        except NotSent:
+            return  # the pass that follows the fill meets the same refusal, and records it
+
+    def _sent_ahead(self, request: Request, cause: int) -> None:
+        """`request` is what left already; an id leaves once, so if it asks for another order that waits."""
+        if self._ahead is None:
+            return
+        ahead, sent = self._ahead
+        if ahead.context is None or request.context is None or ahead.context.slot != request.context.slot:
+            self.settle_ahead(cause)
+            return
+        self._ahead = None
+        self._left(request, sent, cause)
+
+    def settle_ahead(self, cause: int = 0) -> None:
+        """A stop that left ahead and was not asked for by the pass of its fill is on its way all the same."""
+        if self._ahead is None:
+            return
+        (request, sent), self._ahead = self._ahead, None
+        self._host.note(Noted("foreseen_in_vain", {"ctx_id": request.ctx_id}, request.scope), cause)
+        self._left(request, sent, cause)
+        self._host.touch(request.scope)
 
     async def drain(self) -> None:
         """Wait for registered requests that are on their way to the wire."""
@@ -107,11 +156,18 @@ class Executor:
         for task in self._tasks:
             task.cancel()
 
+    def _show(self, approved: Sequence[Approved], cause: int) -> None:
+        for item in approved:
+            s = self._host.account.scopes[item.scope]
+            request = self._request(item, s) if self._dry_run.is_news(item) else None
+            if request is not None:
+                ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
+                self._host.note(self._dry_run.candidate(request, ctx), cause)
+
     # --- requests -------------------------------------------------------------------------------
 
-    def _request(self, item: Approved) -> Request | None:
+    def _request(self, item: Approved, s: ScopeState) -> Request | None:
         intent, scope = item.intent, item.scope
-        s = self._host.account.scopes[scope]
         if intent.action is Action.PLACE:
             if intent.slot is None:
                 return None
@@ -196,6 +252,7 @@ class Executor:
         requests = tuple(request for _, request in waiting)
         if arming:
             self._host.apply(RequestsRegistered(requests=tuple(arming), pre_armed=True), cause)
+            self._arming.update(request.ctx_id for request in arming)
             for request in arming:
                 if request.context is not None:
                     self._venue.prepare(request.context)
@@ -205,10 +262,7 @@ class Executor:
         )
         if urgent and self._host.account.scopes[waiting[0][0].scope].naked_since:
             # A position stands without its stop: one sync here is shorter than a trip to the writer.
-            try:
-                self._journal.durable_now()
-            except Exception as error:  # noqa: BLE001 - the ledger is gone: nothing may be sent any more
-                self._host.fail(error)
+            if not self._durable_now():
                 return
             for item, request in waiting:
                 self._send_checked(item, request, seq)
@@ -217,49 +271,44 @@ class Executor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _durable_now(self) -> bool:
+        """Sync in this thread. False: the ledger is gone, nothing may be sent any more."""
+        try:
+            self._journal.durable_now()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is kept any more
+            self._host.fail(error)
+            return False
+        self._arming.clear()
+        return True
+
     async def _send_when_durable(self, waiting: list[tuple[Approved, Request]], cause: int) -> None:
+        arming = tuple(self._arming)
         try:
             await self._journal.durable()
         except Exception as error:  # noqa: BLE001 - the ledger is gone: nothing may be sent any more
             self._host.fail(error)
             return
+        self._arming.difference_update(arming)
         for item, request in waiting:
             self._send_checked(item, request, cause)
         self._host.touch(waiting[0][0].scope)
 
     def _send_checked(self, item: Approved, request: Request, cause: int) -> None:
-        stale = self._stale(item, request)
-        if stale:
+        why = stale(self._host.account, item, request) if self._may_send() else "not armed"
+        if why:
             self.stale += 1
             self._host.apply(
-                RequestDropped(scope=item.scope, ctx_id=request.ctx_id, action=request.action, reason=stale),
+                RequestDropped(scope=item.scope, ctx_id=request.ctx_id, action=request.action, reason=why),
                 cause,
             )
             self._host.touch(item.scope)
             return
         self._send(item, request, cause)
 
-    def _stale(self, item: Approved, request: Request) -> str:
-        """Why the intent's premise no longer holds; empty: it holds (6.3)."""
-        account = self._host.account
-        s = account.scopes[item.scope]
-        run = account.run
-        if run is None or not may_send(run.mode, run.armed) or not self._lease.held():
-            return "not armed"
-        if "venue_halt" in account.gates:
-            return "venue halted"
-        if item.family is not Family.FLATTEN and not s.trusted and not item.intent.blind:
-            return "trust lost"
-        if request.action is not Action.PLACE:
-            return _target_stale(s, item.intent)
-        premise = item.intent.premise
-        if s.position.quantity != premise.position or s.epoch != premise.epoch:
-            return "position changed"
-        if request.key.role in EXPOSING and (s.flatten_since or "kill_switch" in account.gates):
-            return "flattening"
-        return ""
-
     def _send(self, item: Approved, request: Request, cause: int) -> None:
+        if self._ahead is not None and self._ahead[0].ctx_id == request.ctx_id:
+            self._sent_ahead(request, cause)
+            return
         protective = request.key.role not in EXPOSING or request.action is Action.CANCEL
         s = self._host.account.scopes[item.scope]
         ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
@@ -275,16 +324,19 @@ class Executor:
         except NotSent as error:
             self._not_sent(item, request, str(error), cause)
             return
+        self._left(request, sent, cause)
+
+    def _left(self, request: Request, sent: Sent, cause: int) -> None:
+        """The bytes are with the transport: say so. A pre-armed context gets its actual request with it."""
         self.sent += 1
-        pre_armed = request if self._pre_armed(request) is not None else None
         self._host.apply(
             RequestSent(
-                scope=item.scope,
+                scope=request.scope,
                 ctx_id=request.ctx_id,
                 action=request.action,
                 recv_window_ms=sent.recv_window_ms,
                 venue_time=sent.venue_time,
-                request=pre_armed,
+                request=request if self._pre_armed(request) is not None else None,
             ),
             cause,
         )
@@ -321,26 +373,6 @@ class Executor:
             cause,
         )
 
-    # --- dry run -----------------------------------------------------------------------------------
-
-    def _show(self, approved: Sequence[Approved], cause: int) -> None:
-        """DRY_RUN_PRIVATE: the complete candidate goes to the ledger and the log, never to the network."""
-        for item in approved:
-            intent = item.intent
-            shown = msgspec.json.encode((intent.action, intent.slot, intent.target, intent.premise))
-            if self._candidates.get((item.scope, intent.key)) == shown:
-                continue
-            request = self._request(item)
-            if request is None:
-                continue
-            self._candidates[item.scope, intent.key] = shown
-            s = self._host.account.scopes[item.scope]
-            ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
-            detail: dict[str, str | int] = dict(self._venue.candidate(request, ctx))
-            self._host.note(
-                Noted("order_request", {"action": request.action.value, **detail}, item.scope), cause
-            )
-
 
 def _direction(s: ScopeState, slot: Slot) -> Direction:
     """What the order belongs to: the position held, or the one that an entry would open."""
@@ -349,16 +381,3 @@ def _direction(s: ScopeState, slot: Slot) -> Direction:
         return held
     opening_long = slot.side is Direction.LONG.opening
     return Direction.LONG if opening_long else Direction.SHORT
-
-
-def _target_stale(s: ScopeState, intent: Intent) -> str:
-    ctx = s.contexts.get(intent.target)
-    if ctx is None or ctx.is_terminal:
-        return "target ended"
-    row = row_of(s, ctx)
-    if intent.action is Action.AMEND and isinstance(row, OrderReport):
-        if row.quantity != intent.premise.target_quantity or row.price != intent.premise.target_price:
-            return "target changed"
-        if intent.new_total is not None and intent.new_total <= row.filled:
-            return "target filled"
-    return ""

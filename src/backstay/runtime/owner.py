@@ -25,7 +25,6 @@ from backstay.core.events import (
     RunStarted,
     RunStopped,
     StreamChanged,
-    StreamState,
     TimePassed,
     TrustLost,
 )
@@ -35,7 +34,9 @@ from backstay.core.scope import burst_end
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product, Scope, TimeNs
 from backstay.runtime.affected import affected
+from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
+from backstay.runtime.foresight import Foresight
 from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
@@ -45,7 +46,6 @@ from backstay.runtime.timers import Timers
 
 PASSES_MAX = 40
 """A scope that is still acting after so many passes without rest has a defect: it is stopped (I-23)."""
-STRIKES_MAX = 2
 FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 
 
@@ -81,10 +81,11 @@ class Owner:
         self._venue: Venue | None = None
         self._executor: Executor | None = None
         self._recoverer: Recoverer | None = None
-        self._buffer: list[AnyEvent] | None = None
+        self._buffer = Buffer()
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
         self._naked = NakedWatch(self.stats, self.note)
+        self._foresight = Foresight(self, engine)
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
         self._settling = False
@@ -111,7 +112,7 @@ class Owner:
         self.stats.started_at = self.clock.now_ns()
         try:
             self.apply(run)
-            self._buffer = []
+            self._buffer.open()
             await venue.open()
             await self._recoverer.first()
             if not self.account.hydrated:
@@ -156,6 +157,11 @@ class Owner:
             raise RuntimeError("the owner was not started")
         return self._executor
 
+    @property
+    def live(self) -> bool:
+        """Events are folded as they come."""
+        return not (self._buffer.is_open or self._stopped)
+
     # --- evidence -----------------------------------------------------------------------------------
 
     def on_event(self, event: AnyEvent) -> None:
@@ -165,10 +171,15 @@ class Owner:
         stats = self.stats
         stats.events += 1
         stats.last_event_at = self.clock.now_ns()
+        if not self._foresight.takes(event):
+            self.take_in(event)
+
+    def take_in(self, event: AnyEvent) -> None:
+        """Fold and plan, or keep for the replay while the account is read."""
+        if self._stopped:
+            return
         try:
-            if self._buffer is not None:
-                self._hold(event)
-            else:
+            if not (self._buffer.is_open and self._buffer.keeps(event)):
                 self._ingest(event)
         except _LedgerGone:
             return
@@ -184,32 +195,20 @@ class Owner:
             return
         self.plan_all()
 
-    def _hold(self, event: AnyEvent) -> None:
-        """Hydrating: keep the event for the replay. A new gap makes what was buffered worthless (R-11)."""
-        if self._buffer is None:
-            return
-        if isinstance(event, AnswerReceived):
-            self._ingest(event)
-        elif isinstance(event, StreamChanged) and event.state is not StreamState.OVERLAP:
-            if event.state is not StreamState.CONNECTED:
-                self._buffer.clear()
-            self._ingest(event)
-        else:
-            self._buffer.append(event)
-
-    def recovering(self) -> None:
-        """A recovery begins (counted for people)."""
-        self.stats.recoveries += 1
-
     def begin_buffering(self) -> None:
-        if self._buffer is None:
-            self._buffer = []
+        self._buffer.open()
 
     def replay_buffer(self) -> None:
         """Fold what arrived during the reads, in arrival order, and go live."""
-        held, self._buffer = self._buffer or [], None
-        for event in held:
+        for event in self._buffer.close():
             self.apply(event)
+
+    def settle_ahead(self) -> None:
+        """A stop that left ahead of its fill is in the books when the fill is."""
+        try:
+            self.executor.settle_ahead()
+        except _LedgerGone:
+            return
 
     def _ingest(self, event: AnyEvent) -> None:
         before = self.account
@@ -298,7 +297,7 @@ class Owner:
     def run_passes(self, key: Scope, cause: int = 0) -> None:
         """Plan one scope until it rests."""
         executor = self._executor
-        if self._stopped or executor is None or self._buffer is not None or key in self._planning:
+        if self._stopped or executor is None or self._buffer.is_open or key in self._planning:
             return
         self._planning.add(key)
         try:
@@ -356,6 +355,8 @@ class Owner:
             due.append(alarm_at)
         if due:
             self._arm_timer(key, min(due))
+        if not s.position.quantity:
+            self._foresight.wish(key)
         held = s.position.quantity and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)
 
@@ -394,7 +395,7 @@ class Owner:
     def on_mark(self, symbol: str, price: Decimal, at: TimeNs) -> None:
         """A mark price. It becomes evidence only where a strategy asked for it."""
         self._marks.latest[symbol] = price
-        if self._stopped or self._buffer is not None:
+        if not self.live:
             return
         crossed = self._marks.crossed(symbol, price)
         if not crossed:
@@ -427,7 +428,3 @@ class Owner:
         for key in sorted(scopes, key=lambda k: (not scopes[k].position.quantity, k)):
             self.run_passes(key)
         self._kick()
-
-    @property
-    def deaf(self) -> bool:
-        return self.account.deaf_strikes >= STRIKES_MAX

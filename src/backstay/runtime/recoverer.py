@@ -26,18 +26,17 @@ from backstay.runtime.hydration import (
     read_symbol,
 )
 from backstay.runtime.ports import Clock, Entropy, Venue
+from backstay.runtime.stats import Stats
 
 
 class Host(Protocol):
     """What recovery needs of the owner."""
 
     clock: Clock
+    stats: Stats
 
     @property
     def account(self) -> AccountState: ...
-
-    @property
-    def deaf(self) -> bool: ...
 
     def apply(self, event: AnyEvent, cause: int = 0) -> int: ...
 
@@ -51,12 +50,12 @@ class Host(Protocol):
 
     def plan_all(self) -> None: ...
 
-    def recovering(self) -> None: ...
-
     def fail(self, error: Exception) -> None: ...
 
 
 FILTERS_EVERY = 60 * SECOND
+STRIKES_MAX = 2
+"""So many confirmations in a row that only a read brought: the private stream is deaf."""
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
 
@@ -158,7 +157,7 @@ class Recoverer:
         """Read everything: at startup, after a gap, when the account itself is in doubt."""
         owner = self._owner
         owner.begin_buffering()
-        owner.recovering()
+        owner.stats.recoveries += 1
         owner.apply(RecoveryStarted())
         failure = await self._read(None, filters=first or not owner.account.instruments)
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
@@ -172,7 +171,7 @@ class Recoverer:
         s = owner.account.scopes[key]
         if s.trust is not Trust.RECOVERY_REQUIRED:
             return
-        owner.recovering()
+        owner.stats.recoveries += 1
         if in_doubt(s) and not s.attempts:
             await asyncio.sleep(UNKNOWN_GRACE_S)
         owner.apply(RecoveryStarted(scopes=(key,)))
@@ -206,7 +205,7 @@ class Recoverer:
 
     def _deaf(self) -> None:
         """Two mutations in a row whose effect only a read could show: the stream is deaf (4.1.2)."""
-        if not self._owner.deaf:
+        if self._owner.account.deaf_strikes < STRIKES_MAX:
             return
         self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
         self._running[None] = asyncio.get_running_loop().create_task(self._reopen())

@@ -1,0 +1,127 @@
+"""Foreseen fills: the stop leaves first, the bookkeeping of its fill follows in the same call.
+
+A fill comes as several frames of one read. Folding them and deciding costs more than sending, and for a
+resting entry all of that was done while the market was quiet (`core.foresight`). So the frames of a fill that
+was foreseen are held until position and trade are both there (B-1), the prepared stop is handed to the
+socket, and then every frame is folded, recorded and planned as ever. The plan must ask for what has left
+already; the executor sees to it that nothing leaves twice.
+
+A frame is held until its read is over at the latest, and nothing is held while no forecast fits.
+"""
+
+import asyncio
+from typing import Protocol
+
+from backstay.core.account_scopes import scope_of
+from backstay.core.engine import Engine
+from backstay.core.events import AccountReport, AnyEvent, FillNotice, OrderReport
+from backstay.core.foresight import Forecast, foresee
+from backstay.core.state import AccountState
+from backstay.core.types import Scope
+from backstay.runtime.executor import Executor
+from backstay.runtime.ports import Clock
+
+
+class Host(Protocol):
+    """What foresight needs of the owner."""
+
+    @property
+    def account(self) -> AccountState: ...
+
+    @property
+    def executor(self) -> Executor: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def live(self) -> bool:
+        """Events are folded as they come: no read of the account is under way."""
+        ...
+
+    def take_in(self, event: AnyEvent) -> None: ...
+
+    def settle_ahead(self) -> None: ...
+
+
+class Foresight:
+    """The forecasts of one account, and the frames of the fill that is arriving."""
+
+    def __init__(self, host: Host, engine: Engine) -> None:
+        self._host = host
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._by_scope: dict[Scope, Forecast] = {}
+        self._by_order: dict[str, Forecast] = {}
+        self._wished: set[Scope] = set()
+        self._held: list[AnyEvent] = []
+        self._arriving: Forecast | None = None
+        """The forecast that the held events are about."""
+        self._filled = self._positioned = False
+
+    def wish(self, key: Scope) -> None:
+        """A flat scope came to rest: look ahead when whatever is under way is over."""
+        if not self._wished:
+            self._loop.call_soon(self._look_ahead)
+        self._wished.add(key)
+
+    def takes(self, event: AnyEvent) -> bool:
+        """Whether `event` belongs to a foreseen fill and is dealt with; anything else ends the holding."""
+        if not self._by_order:
+            return False
+        forecast = self._forecast(event)
+        if (
+            forecast is None
+            or (self._arriving is not None and self._arriving is not forecast)
+            or not self._host.live
+            or not forecast.holds(self._host.account)
+        ):
+            if self._held:
+                self._release()
+            return False
+        self._arriving = forecast
+        if type(event) is AccountReport:
+            self._positioned = True
+        else:
+            self._filled = True
+        self._held.append(event)
+        if self._filled and self._positioned:
+            self._host.executor.place_ahead(forecast)
+            self._release()
+        elif len(self._held) == 1:
+            self._loop.call_soon(self._release)
+        return True
+
+    def _forecast(self, event: AnyEvent) -> Forecast | None:
+        """The forecast that `event` is one half of."""
+        if isinstance(event, FillNotice | OrderReport):
+            forecast = self._by_order.get(event.client_id)
+            return forecast if forecast is not None and forecast.is_filled_by(event) else None
+        if isinstance(event, AccountReport):
+            for row in event.positions:
+                forecast = self._by_scope.get(scope_of(event.product, row.symbol, row.position_side))
+                if forecast is not None and forecast.is_position_of(event):
+                    return forecast
+        return None
+
+    def _release(self) -> None:
+        """Take in what was put aside, in order of arrival."""
+        if not self._held:
+            return
+        held, self._held = self._held, []
+        self._arriving = None
+        self._filled = self._positioned = False
+        for event in held:
+            self._host.take_in(event)
+        self._host.settle_ahead()
+
+    def _look_ahead(self) -> None:
+        wished, self._wished = self._wished, set()
+        now = self._host.clock.now_ns()
+        for key in wished:
+            stale = self._by_scope.pop(key, None)
+            if stale is not None:
+                self._by_order.pop(stale.order, None)
+            forecast = foresee(self._host.account, key, self._engine, now) if self._host.live else None
+            if forecast is not None:
+                self._by_scope[key] = self._by_order[forecast.order] = forecast

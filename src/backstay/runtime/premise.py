@@ -1,0 +1,38 @@
+"""Whether an intent may still leave: its premise against the newest state, right before the bytes (6.3)."""
+
+from backstay.core.contexts import Request
+from backstay.core.convergence import row_of
+from backstay.core.decisions import Approved, Intent
+from backstay.core.events import OrderReport
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import EXPOSING, Action, Family
+
+
+def stale(account: AccountState, item: Approved, request: Request) -> str:
+    """Why the premise of `item` no longer holds; empty: it holds."""
+    s = account.scopes[item.scope]
+    if "venue_halt" in account.gates:
+        return "venue halted"
+    if item.family is not Family.FLATTEN and not s.trusted and not item.intent.blind:
+        return "trust lost"
+    if request.action is not Action.PLACE:
+        return _target_stale(s, item.intent)
+    premise = item.intent.premise
+    if s.position.quantity != premise.position or s.epoch != premise.epoch:
+        return "position changed"
+    if request.key.role in EXPOSING and (s.flatten_since or "kill_switch" in account.gates):
+        return "flattening"
+    return ""
+
+
+def _target_stale(s: ScopeState, intent: Intent) -> str:
+    ctx = s.contexts.get(intent.target)
+    if ctx is None or ctx.is_terminal:
+        return "target ended"
+    row = row_of(s, ctx)
+    if intent.action is Action.AMEND and isinstance(row, OrderReport):
+        if row.quantity != intent.premise.target_quantity or row.price != intent.premise.target_price:
+            return "target changed"
+        if intent.new_total is not None and intent.new_total <= row.filled:
+            return "target filled"
+    return ""
