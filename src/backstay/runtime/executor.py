@@ -109,17 +109,17 @@ class Executor:
         run = self._host.account.run
         return run is not None and may_send(run.mode, run.armed) and self._lease.held()
 
-    def place_ahead(self, forecast: Forecast) -> None:
-        """Hand the pre-armed stop of a foreseen fill to the socket; its record follows with the fill.
+    def stop_of(self, forecast: Forecast) -> Request | None:
+        """The request that a foreseen fill will need; None: its context was not pre-armed."""
+        request = self._request(forecast.stop, forecast.after)
+        return request if request is not None and self._pre_armed(request) is not None else None
+
+    def place_ahead(self, request: Request) -> None:
+        """Hand the stop of a foreseen fill to the socket; its record follows with the fill.
 
         `settle_ahead` has to be called once the fill is folded. Sends nothing where `execute` would not.
         """
-        if not self._may_send():
-            return
-        request = self._request(forecast.stop, forecast.after)
-        if request is None or request.context is None or self._pre_armed(request) is None:
-            return
-        if request.ctx_id in self._arming:
+        if request.context is None or request.ctx_id in self._arming or not self._may_send():
             return
         try:
             self._ahead = request, self._venue.place(request.context, protective=True)
@@ -142,6 +142,8 @@ class Executor:
         if self._ahead is None:
             return
         (request, sent), self._ahead = self._ahead, None
+        if request.context is not None:
+            request = replace(request, context=replace(request.context, created_at=self._clock.now_ns()))
         self._host.note(Noted("foreseen_in_vain", {"ctx_id": request.ctx_id}, request.scope), cause)
         self._left(request, sent, cause)
         self._host.touch(request.scope)

@@ -13,6 +13,7 @@ import asyncio
 from typing import Protocol
 
 from backstay.core.account_scopes import scope_of
+from backstay.core.contexts import Request
 from backstay.core.engine import Engine
 from backstay.core.events import AccountReport, AnyEvent, FillNotice, OrderReport
 from backstay.core.foresight import Forecast, foresee
@@ -20,6 +21,8 @@ from backstay.core.state import AccountState
 from backstay.core.types import Scope
 from backstay.runtime.executor import Executor
 from backstay.runtime.ports import Clock
+
+_TRADES = (FillNotice, OrderReport)
 
 
 class Host(Protocol):
@@ -53,6 +56,8 @@ class Foresight:
         self._loop = asyncio.get_running_loop()
         self._by_scope: dict[Scope, Forecast] = {}
         self._by_order: dict[str, Forecast] = {}
+        self._requests: dict[str, Request] = {}
+        """By the custom id of the order that is expected to fill: the stop that will leave."""
         self._wished: set[Scope] = set()
         self._held: list[AnyEvent] = []
         self._arriving: Forecast | None = None
@@ -70,14 +75,12 @@ class Foresight:
         if not self._by_order:
             return False
         forecast = self._forecast(event)
-        if (
-            forecast is None
-            or (self._arriving is not None and self._arriving is not forecast)
-            or not self._host.live
-            or not forecast.holds(self._host.account)
-        ):
-            if self._held:
-                self._release()
+        if forecast is None or (self._arriving is not None and self._arriving is not forecast):
+            self._release()
+            return False
+        host = self._host
+        if not host.live or not forecast.holds(host.account):
+            self._release()
             return False
         self._arriving = forecast
         if type(event) is AccountReport:
@@ -86,7 +89,7 @@ class Foresight:
             self._filled = True
         self._held.append(event)
         if self._filled and self._positioned:
-            self._host.executor.place_ahead(forecast)
+            host.executor.place_ahead(self._requests[forecast.order])
             self._release()
         elif len(self._held) == 1:
             self._loop.call_soon(self._release)
@@ -94,7 +97,7 @@ class Foresight:
 
     def _forecast(self, event: AnyEvent) -> Forecast | None:
         """The forecast that `event` is one half of."""
-        if isinstance(event, FillNotice | OrderReport):
+        if isinstance(event, _TRADES):
             forecast = self._by_order.get(event.client_id)
             return forecast if forecast is not None and forecast.is_filled_by(event) else None
         if isinstance(event, AccountReport):
@@ -122,6 +125,9 @@ class Foresight:
             stale = self._by_scope.pop(key, None)
             if stale is not None:
                 self._by_order.pop(stale.order, None)
+                self._requests.pop(stale.order, None)
             forecast = foresee(self._host.account, key, self._engine, now) if self._host.live else None
-            if forecast is not None:
+            request = self._host.executor.stop_of(forecast) if forecast is not None else None
+            if forecast is not None and request is not None:
                 self._by_scope[key] = self._by_order[forecast.order] = forecast
+                self._requests[forecast.order] = request
