@@ -19,6 +19,15 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "thorough", parent=hypothesis.settings.get_profile("ci"), max_examples=2_000
 )
+# For tools/mutate.py: the same examples each time, and no search for the smallest one that fails.
+hypothesis.settings.register_profile(
+    "mutation",
+    parent=hypothesis.settings.get_profile("ci"),
+    derandomize=True,
+    database=None,
+    max_examples=40,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )
