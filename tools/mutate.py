@@ -3,11 +3,11 @@
     PYTHONPATH=src python tools/mutate.py planner account recovery confirmations
     PYTHONPATH=src python tools/mutate.py planner --only 120-180 --show
 
-Tests are collected and run once; which lines each one executes is remembered. Then every mutant gets a fork of
-that process: the changed code is put into the loaded modules, the tests that reach the changed line run, fastest
-first, until one fails (killed), all pass (survived) or time is up (killed: it hangs). No file is changed.
+Tests are collected and run once; which lines each one executes is remembered. Then every mutant gets a fork
+of that process: the changed code is put into the loaded modules, the tests that reach the changed line run,
+fastest first, until one fails (killed), all pass (survived) or time is up (it hangs: killed). Files stay.
 
-The score is killed / all. What survives is printed with its line; `docs/mutation.md` explains those that stay.
+The score is killed / all. What survives is printed; `docs/mutation.md` explains those that stay.
 """
 
 import argparse
@@ -82,6 +82,8 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            continue
         if isinstance(tree, (ast.FunctionDef, ast.AnnAssign)) and node in (
             getattr(tree, "returns", None),
             getattr(tree, "annotation", None),
@@ -119,7 +121,7 @@ def _changes(node: ast.AST) -> list[tuple[str, Any]]:
         case ast.If() | ast.IfExp():
             say("condition negated", lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test)))
         case ast.comprehension() if node.ifs:
-            say("filter dropped", lambda: node.ifs.clear())
+            say("filter dropped", node.ifs.clear)
         case ast.Constant(value=bool()):
             say(f"{node.value} -> {not node.value}", lambda: setattr(node, "value", not node.value))
         case ast.Constant(value=int()):

@@ -1,4 +1,4 @@
-"""The first way: fold and decide alone. No owner, executor, gateway or ledger; what they do is done here by hand."""
+"""The first way: fold and decide alone. What owner, executor and gateway do besides is done here by hand."""
 
 import asyncio
 
@@ -35,7 +35,8 @@ from backstay.core.types import EXPOSING, MS, Action, Direction, Mode, PositionM
 from backstay.runtime.hydration import ONE_SYMBOL, UNKNOWN_GRACE_S, WHOLE_ACCOUNT
 from backstay.runtime.virtual_time import LoopClock
 
-from tests.conformance.desk import SYMBOL, Desk
+from tests.conformance.desk import Desk
+from tests.conformance.rows import SYMBOL
 
 ANSWER_MARGIN_MS = 1000
 PASSES_MAX = 40
@@ -98,6 +99,9 @@ class ByCore:
         else:
             self._connected()
         self._work()
+
+    def lease(self, state: str) -> None:
+        raise AssertionError(f"the lease is {state}: that belongs to the process, the core knows none")
 
     def operator(self, action: OperatorAction) -> None:
         self._take(OperatorCommand(action=action, who="operator"))
@@ -166,7 +170,7 @@ class ByCore:
             return
         grace = 0 if self.account.scopes[scope].attempts else round(UNKNOWN_GRACE_S * 1000) * MS
         doubts = bool(in_doubt(self.account.scopes[scope]))
-        at = max(decision.until or 0, self._now() + (grace if doubts else 0))
+        at = max((decision.until or 0) + MS, self._now() + (grace if doubts else 0))
         self._recover_at.setdefault(None if wide else scope, at)
 
     # --- requests -------------------------------------------------------------------------------
@@ -327,7 +331,9 @@ def _exposes(request: Request) -> bool:
     return request.key.role in EXPOSING and request.action is not Action.CANCEL
 
 
-def _told(request: Request, verdict: Verdict, *, code: int = 0, message: str = "", order_id: int = 0) -> AnswerReceived:
+def _told(
+    request: Request, verdict: Verdict, *, code: int = 0, message: str = "", order_id: int = 0
+) -> AnswerReceived:
     return AnswerReceived(
         scope=request.scope,
         ctx_id=request.ctx_id,

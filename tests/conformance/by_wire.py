@@ -1,5 +1,5 @@
-"""The second way: the whole program over bytes. Owner, executor, recoverer, ledger, gateway and codec are the real
-ones; what is scripted is the venue at the other end of the transport.
+"""The second way: the whole program over bytes. Owner, executor, recoverer, ledger, gateway and codec are the
+real ones; what is scripted is the venue at the other end of the transport.
 """
 
 import asyncio
@@ -23,9 +23,17 @@ from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock
 
 from tests.conformance.by_core import slot_name
-from tests.conformance.desk import Desk, sample
+from tests.conformance.desk import Desk
+from tests.conformance.rows import sample
 
-VERBS = {"place": "place", "modify": "amend", "cancel": "cancel", "POST": "place", "PUT": "amend", "DELETE": "cancel"}
+VERBS = {
+    "place": "place",
+    "modify": "amend",
+    "cancel": "cancel",
+    "POST": "place",
+    "PUT": "amend",
+    "DELETE": "cancel",
+}
 AUTHENTICATION = {"apiKey", "signature", "timestamp", "recvWindow"}
 ENDPOINTS = UsdmEndpoints(
     rest="http://venue",
@@ -37,14 +45,18 @@ ENDPOINTS = UsdmEndpoints(
 
 
 class Held:
-    """The lease: there is no second process in a fixture."""
+    """The lease, which a fixture may take away."""
+
+    mine = True
 
     def held(self) -> bool:
-        return True
+        return self.mine
 
 
 class Socket:
-    def __init__(self, on_message: OnMessage, on_closed: OnClosed, on_sent: Callable[["Socket", bytes], None]) -> None:
+    def __init__(
+        self, on_message: OnMessage, on_closed: OnClosed, on_sent: Callable[["Socket", bytes], None]
+    ) -> None:
         self.hear, self._on_closed, self._on_sent = on_message, on_closed, on_sent
         self.is_open = True
 
@@ -68,7 +80,9 @@ class Socket:
 class ScriptedTransport:
     """The `Transport` port over a desk: bytes in, bytes out, in the order in which the fixture says them."""
 
-    def __init__(self, desk: Desk, ask: Callable[[str, dict[str, Any], Callable[[bytes], None]], None]) -> None:
+    def __init__(
+        self, desk: Desk, ask: Callable[[str, dict[str, Any], Callable[[bytes], None]], None]
+    ) -> None:
         self._desk, self._ask = desk, ask
         self.sockets: list[tuple[str, Socket]] = []
         self.reachable = True
@@ -154,6 +168,7 @@ class ByWire:
     def __init__(self, desk: Desk, engine: Engine, clock: LoopClock) -> None:
         self._desk, self._engine, self._clock = desk, engine, clock
         self._disk = MemoryDisk()
+        self._lease = Held()
         self._runs = 0
         self._guard: Guard | None = None
         self.distrusted = False
@@ -190,7 +205,7 @@ class ByWire:
                 entropy=SeededEntropy(f"conformance/{self._runs}"),
                 disk=self._disk,
                 writer=InlineWriter(delay_s=0.0005),
-                lease=Held(),
+                lease=self._lease,
                 log=lambda _: None,
             ),
         )
@@ -213,6 +228,9 @@ class ByWire:
         if state == "lost":
             for socket in self._transport.open_sockets("private"):
                 socket.end("the fixture ends the connection")
+
+    def lease(self, state: str) -> None:
+        self._lease.mine = state == "back"
 
     def operator(self, action: OperatorAction) -> None:
         GuardHost(self.guard).command(OperatorCommand(action=action, who="operator"))

@@ -1,4 +1,4 @@
-"""What a fixture is: a worked case as data. Decoding is strict, so that a slip in a file is an error that names it."""
+"""What a fixture is: a worked case as data. Decoding is strict: a slip is an error that names it."""
 
 import re
 from pathlib import Path
@@ -45,6 +45,8 @@ class Reads(_Strict, frozen=True, kw_only=True):
     """Orders that neither lists nor queries show."""
     status: int = 200
     """Other than 200: every read of the account is refused with it."""
+    hedge: bool | None = None
+    """The account's position mode, when it is not that of `given`."""
 
 
 class Expect(_Strict, frozen=True, kw_only=True):
@@ -67,10 +69,12 @@ class Step(_Strict, frozen=True, kw_only=True):
     """One thing that happens; exactly one verb."""
 
     frame: Words | None = None
-    """A private frame. `T` and `E` are milliseconds from now (default 0); `of` names the order it is about."""
+    """A private frame. `T` and `E` are milliseconds from now (default 0); `of` names its order."""
     unheard: Words | None = None
     """The same, and it never arrives: reads show its effect."""
     of: str = ""
+    again: int = 0
+    """The frame of so many frames ago (1: the last one) arrives once more."""
     answer: Literal["accepted"] | Refused | None = None
     """What the oldest unanswered request for the order `to` is answered with."""
     to: str = ""
@@ -79,15 +83,20 @@ class Step(_Strict, frozen=True, kw_only=True):
     rest: bool = False
     """Whatever is asked for is confirmed, until nothing is."""
     wait_ms: int = 0
+    until_asked: str = ""
+    """Time passes until there is an unanswered request for this order, at most `within_ms`."""
+    within_ms: int = 10_000
     reads: Reads | None = None
     stream: Literal["lost", "back"] | None = None
     restart: bool = False
+    """The process is killed; another one takes over a second later."""
+    lease: Literal["lost", "back"] | None = None
     operator: OperatorAction | None = None
     expect: Expect | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
-        verbs = [name for name in self.__struct_fields__ if name not in {"of", "to", "note"}]
+        verbs = [name for name in self.__struct_fields__ if name not in {"of", "to", "within_ms", "note"}]
         said = [name for name in verbs if getattr(self, name) != self._default(name)]
         if len(said) != 1:
             raise ValueError(f"a step says exactly one of {', '.join(verbs)}; this one says {said or 'none'}")
@@ -95,7 +104,7 @@ class Step(_Strict, frozen=True, kw_only=True):
             raise ValueError(f"`of` goes with a frame, not with {said[0]}")
         if (self.answer is not None) is not bool(self.to):
             raise ValueError("`answer` and `to` go together")
-        for name in (*self.confirm, self.of, self.to):
+        for name in (*self.confirm, self.of, self.to, self.until_asked):
             if name and not ORDER_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} names no order; write SL/0, DCA/1, SL/0@2, SHORT TP/0 or web_...")
 

@@ -1,4 +1,4 @@
-"""The venue of a fixture: it knows what it was asked and what it has said, and completes what a fixture leaves out.
+"""The venue of a fixture: it knows what was asked and said, and completes what a fixture leaves out.
 
 It decides nothing. Frames, answers and reads are complete JSON of the venue (the samples of `tests/frames`),
 with the echo fields of the order that they are about.
@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from tests.binance.wire import samples
+from tests.conformance import rows
 from tests.conformance.case import Case, Reads, Refused, Words
+from tests.conformance.rows import SYMBOL, Order, brief, sample
 
-SYMBOL = "BTCUSDT"
 TEMPLATES = {
     "ORDER_TRADE_UPDATE": "order_new",
     "TRADE_LITE": "trade_lite",
@@ -24,29 +25,7 @@ TEMPLATES = {
     "CONDITIONAL_ORDER_TRIGGER_REJECT": "trigger_rejected",
     "listenKeyExpired": "listen_key_expired",
 }
-OPEN = {"regular": {"NEW", "PARTIALLY_FILLED"}, "algo": {"NEW", "TRIGGERING"}}
 D = Decimal
-
-
-def sample(name: str, of: Mapping[str, bytes] = samples.REST) -> Any:
-    return json.loads(of[name])
-
-
-class Order:
-    """One order as the venue knows it."""
-
-    def __init__(self, name: str, custom_id: str, surface: str, venue_id: int, params: Words) -> None:
-        self.name, self.custom_id, self.surface, self.venue_id = name, custom_id, surface, venue_id
-        self.params = params
-        self.status = ""
-        """Empty: not accepted (yet)."""
-        self.child_id = venue_id + 500_000
-        self.filled = D(0)
-        self.changed_ms = 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in OPEN[self.surface]
 
 
 class Asked:
@@ -59,6 +38,9 @@ class Asked:
 
     def says(self) -> Words:
         return {self.verb: self.order.name, **self.params}
+
+    def brief(self) -> Words:
+        return {self.verb: self.order.name, **brief(self.params)}
 
 
 class Desk:
@@ -95,23 +77,25 @@ class Desk:
         self.asked.append(asked)
 
     def _name(self, slot: str) -> str:
-        earlier = sum(o.name.partition("@")[0] == slot for o in self.orders.values())
-        return f"{slot}@{earlier + 1}" if earlier else slot
+        return f"{slot}@{sum(o.slot == slot for o in self.orders.values()) + 1}"
 
     def order(self, name: str) -> Order:
         """`SL/0` is the newest order of its slot, `SL/0@1` the first one."""
-        slot, _, nth = name.partition("@")
-        held = [o for o in self.orders.values() if o.name.partition("@")[0] == slot]
-        assert held, f"no order was placed for {name}; asked: {[a.says() for a in self.asked]}"
-        return held[int(nth) - 1] if nth else held[-1]
+        held = [o for o in self.orders.values() if o.is_called(name)]
+        assert held, f"no order was placed for {name}; asked: {[a.brief() for a in self.asked]}"
+        return held[-1]
 
     def unanswered(self, name: str) -> Asked:
-        slot, _, nth = name.partition("@")
         for asked in self.asked:
-            other = asked.order.name
-            if asked.reply is not None and (other == name if nth else other.partition("@")[0] == slot):
+            if asked.reply is not None and asked.order.is_called(name):
                 return asked
-        raise AssertionError(f"no request for {name} waits; asked: {[a.says() for a in self.asked]}")
+        raise AssertionError(f"no request for {name} waits; asked: {[a.brief() for a in self.asked]}")
+
+    def resting(self) -> dict[str, Words]:
+        """What rests, by slot; by its full name where a slot has several."""
+        held = [o for o in self.orders.values() if o.is_open]
+        slots = [o.slot for o in held]
+        return {o.slot if slots.count(o.slot) == 1 else o.name: o.params for o in held}
 
     # --- what it says ---------------------------------------------------------------------------
 
@@ -129,15 +113,17 @@ class Desk:
         if not order.status:
             order.status, order.changed_ms = "NEW", self.now_ms
         algo = order.surface == "algo"
-        result = {"algoId" if algo else "orderId": order.venue_id, "symbol": SYMBOL, "updateTime": self.now_ms}
-        result["clientAlgoId" if algo else "clientOrderId"] = order.custom_id
+        result = {"symbol": SYMBOL, "updateTime": self.now_ms}
+        result |= {"algoId" if algo else "orderId": order.venue_id}
+        result |= {"clientAlgoId" if algo else "clientOrderId": order.custom_id}
         reply(json.dumps({"status": 200, "result": result}).encode())
 
     def done(self, asked: Asked) -> bytes:
         """The frame that tells that a request was carried out."""
         name, algo = asked.order.name, asked.order.surface == "algo"
         if algo:
-            return self.frame({"e": "ALGO_UPDATE", "o": {"X": {"place": "NEW"}.get(asked.verb, "CANCELED")}}, name)
+            status = "NEW" if asked.verb == "place" else "CANCELED"
+            return self.frame({"e": "ALGO_UPDATE", "o": {"X": status}}, name)
         words = {"place": {"x": "NEW"}, "cancel": {"x": "CANCELED", "X": "CANCELED"}}.get(asked.verb)
         if words is None:
             words = {"x": "AMENDMENT", "p": asked.params["price"], "q": asked.params["quantity"]}
@@ -147,6 +133,8 @@ class Desk:
         """The complete frame; the books follow it."""
         kind = words["e"]
         full = copy.deepcopy(sample(TEMPLATES[kind], samples.PRIVATE)) if kind in TEMPLATES else {}
+        told_late = words.get("T", 0) < 0
+        before = {o.custom_id: (o.status, o.filled) for o in self.orders.values()}, dict(self.positions)
         times = {k: self.now_ms + words.get(k, 0) for k in ("T", "E")}
         match kind:
             case "ORDER_TRADE_UPDATE":
@@ -166,6 +154,10 @@ class Desk:
             case _:
                 full |= words
         full |= times
+        if told_late:  # a report of the past changes nothing at the venue
+            states, self.positions = before
+            for order in self.orders.values():
+                order.status, order.filled = states[order.custom_id]
         return json.dumps(full).encode()
 
     def _order_words(self, row: Words, said: Words, of: str) -> None:
@@ -174,10 +166,11 @@ class Desk:
         child = order.surface == "algo"
         total = said.get("q") or params.get("quantity") or self._held(params)
         price = said.get("p") or params.get("price", "0")
-        row |= {"s": SYMBOL, "c": order.custom_id, "S": params["side"], "ps": params.get("positionSide", "BOTH")}
+        row |= {"s": SYMBOL, "c": order.custom_id, "S": params["side"], "ps": _side(params)}
         row |= {"i": order.child_id if child else order.venue_id, "o": "MARKET" if child else params["type"]}
         row |= {"ot": params["type"], "q": total, "p": price, "f": params.get("timeInForce", "GTC")}
-        row |= {"R": child or params.get("reduceOnly") == "true", "x": "NEW", "X": "NEW", "z": str(order.filled)}
+        row |= {"R": child or params.get("reduceOnly") == "true", "x": "NEW", "X": "NEW"}
+        row["z"] = str(order.filled)
         if said.get("x") in {"TRADE", "CALCULATED"} and "l" not in said:
             said = {**said, "l": str(D(total) - order.filled)}
         last = D(said.get("l", "0"))
@@ -195,19 +188,24 @@ class Desk:
             order.status, order.changed_ms = row["X"], self.now_ms
 
     def _foreign(self, said: Words) -> Order:
-        """Somebody else's order: the fixture spells it."""
-        custom_id = said["c"]
+        """Somebody else's regular order: the fixture spells it."""
+        params = {"side": said.get("S", "SELL"), "type": said.get("o", "LIMIT"), "price": said.get("p", "0")}
+        params |= {"quantity": said.get("q", "0.010"), "positionSide": said.get("ps", "BOTH")}
+        return self._known(said["c"], "regular", params)
+
+    def _foreign_algo(self, said: Words) -> Order:
+        params = {"side": said.get("S", "SELL"), "type": said.get("o", "STOP_MARKET")}
+        params |= {"triggerPrice": said.get("tp", "55000"), "closePosition": str(said["cp"]).lower()}
+        return self._known(said["caid"], "algo", params)
+
+    def _known(self, custom_id: str, surface: str, params: Words) -> Order:
         if custom_id not in self.orders:
             self._ids += 1
-            params = {"side": said.get("S", "SELL"), "type": said.get("o", "LIMIT"), "price": said.get("p", "0")}
-            params |= {"quantity": said.get("q", "0.010"), "positionSide": said.get("ps", "BOTH")}
-            order = Order(custom_id, custom_id, "regular", self._ids, params)
-            self.orders[custom_id] = order
+            self.orders[custom_id] = Order(custom_id, custom_id, surface, self._ids, params)
         return self.orders[custom_id]
 
     def _held(self, params: Words) -> str:
-        side = params.get("positionSide", "BOTH")
-        return str(abs(D(self.positions.get(side, {}).get("pa", "0"))))
+        return str(abs(D(self.positions.get(_side(params), {}).get("pa", "0"))))
 
     def _trade(self, row: Words) -> None:
         base = sample("user_trades")[0]
@@ -215,20 +213,11 @@ class Desk:
         self.trades.append({**base, **mine, "positionSide": row["ps"], "symbol": SYMBOL, "time": self.now_ms})
 
     def _algo_words(self, row: Words, said: Words, of: str) -> None:
-        if not of:
-            order = self.orders.get(said["caid"])
-            if order is None:
-                self._ids += 1
-                params = {"side": said.get("S", "SELL"), "type": said.get("o", "STOP_MARKET")}
-                params |= {"triggerPrice": said.get("tp", "55000"), "closePosition": str(said.get("cp", False)).lower()}
-                order = Order(said["caid"], said["caid"], "algo", self._ids, params)
-                self.orders[order.custom_id] = order
-        else:
-            order = self.order(of)
+        order = self.order(of) if of else self._foreign_algo(said)
         params = order.params
         close = params.get("closePosition") == "true"
         row |= {"caid": order.custom_id, "aid": order.venue_id, "o": params["type"], "s": SYMBOL}
-        row |= {"S": params["side"], "ps": params.get("positionSide", "BOTH"), "q": params.get("quantity", "0")}
+        row |= {"S": params["side"], "ps": _side(params), "q": params.get("quantity", "0")}
         row |= {"tp": params.get("triggerPrice", "0"), "p": params.get("price", "0"), "cp": close, "R": True}
         row |= {"wt": params.get("workingType", "MARK_PRICE"), "X": "NEW"}
         if said.get("X") in {"TRIGGERED", "FINISHED"}:
@@ -258,25 +247,25 @@ class Desk:
         seen = [o for o in self.orders.values() if o.status and not self._hidden(o)]
         match what:
             case "openOrders":
-                return [self._order_row(o) for o in seen if o.surface == "regular" and o.is_open]
+                return [rows.order(o) for o in seen if o.surface == "regular" and o.is_open]
             case "openAlgoOrders":
-                return [self._algo_row(o) for o in seen if o.surface == "algo" and o.is_open]
+                return [rows.algo(o) for o in seen if o.surface == "algo" and o.is_open]
             case "allAlgoOrders":
-                return [self._algo_row(o) for o in seen if o.surface == "algo"]
+                return [rows.algo(o) for o in seen if o.surface == "algo"]
             case "order" | "algoOrder":
                 name = query.get("origClientOrderId") or query.get("clientAlgoId")
                 surface = "regular" if what == "order" else "algo"
                 found = [o for o in seen if (o.custom_id, o.surface) == (name, surface)]
-                row = self._order_row if surface == "regular" else self._algo_row
+                row = rows.order if surface == "regular" else rows.algo
                 return row(found[0]) if found else None
             case "positionRisk":
-                return [self._position_row(side, p) for side, p in self.positions.items() if D(p["pa"])]
+                return [rows.position(side, p) for side, p in self.positions.items() if D(p["pa"])]
             case "userTrades":
                 return self.trades
             case "balance":
                 return sample("balances")
             case "accountConfig":
-                return {**sample("account_config"), "dualSidePosition": self.case.given.hedge}
+                return {**sample("account_config"), "dualSidePosition": self.hedge}
             case "symbolConfig":
                 return sample("symbol_config")
             case "commissionRate":
@@ -285,26 +274,13 @@ class Desk:
                 return sample("exchange_info")
         raise AssertionError(f"the fixture's venue has no {what}")
 
+    @property
+    def hedge(self) -> bool:
+        return self.case.given.hedge if self.reads.hedge is None else self.reads.hedge
+
     def _hidden(self, order: Order) -> bool:
-        return order.name in self.reads.hide or order.name.partition("@")[0] in self.reads.hide
+        return any(order.is_called(name) for name in self.reads.hide)
 
-    def _order_row(self, o: Order) -> Words:
-        p = o.params
-        row = {**sample("open_orders")[0], "orderId": o.venue_id, "clientOrderId": o.custom_id, "status": o.status}
-        row |= {"side": p["side"], "positionSide": p.get("positionSide", "BOTH"), "type": p["type"]}
-        row |= {"price": p.get("price", "0"), "origQty": p["quantity"], "executedQty": str(o.filled)}
-        row |= {"reduceOnly": p.get("reduceOnly") == "true", "updateTime": o.changed_ms, "time": o.changed_ms}
-        return row
 
-    def _algo_row(self, o: Order) -> Words:
-        p = o.params
-        row = {**sample("open_algos")[0], "algoId": o.venue_id, "clientAlgoId": o.custom_id, "algoStatus": o.status}
-        row |= {"side": p["side"], "positionSide": p.get("positionSide", "BOTH"), "orderType": p["type"]}
-        row |= {"quantity": p.get("quantity", "0"), "triggerPrice": p.get("triggerPrice", "0")}
-        row |= {"closePosition": p.get("closePosition") == "true", "workingType": p.get("workingType", "MARK_PRICE")}
-        row |= {"price": p.get("price", "0"), "createTime": o.changed_ms, "updateTime": o.changed_ms}
-        return row
-
-    def _position_row(self, side: str, p: Words) -> Words:
-        row = {**sample("positions_v3")[0], "symbol": SYMBOL, "positionSide": side, "positionAmt": p["pa"]}
-        return {**row, "entryPrice": p["ep"], "breakEvenPrice": "0", "updateTime": p["at"]}
+def _side(params: Words) -> str:
+    return str(params.get("positionSide", "BOTH"))

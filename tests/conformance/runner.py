@@ -1,7 +1,7 @@
 """Runs a fixture, either way: the same steps, the same expectations.
 
-Both ways run on virtual time. Whatever a fixture says, no request may name an order that is not ours (I-19), no id
-may be used twice (3.1), no request may leave without its context (I-18): `desk` and `by_wire` look after that.
+Both ways run on virtual time. Whatever a fixture says, no request may name an order that is not ours (I-19),
+no id may be used twice (3.1), none may leave without its context (I-18): `desk` and `by_wire` look after it.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,8 @@ from backstay.strategies.position_manager.wanted import PositionManager
 from tests.conformance.by_core import ByCore
 from tests.conformance.by_wire import ByWire
 from tests.conformance.case import VERBS, Case, Expect, Step, Words
-from tests.conformance.desk import SYMBOL, Asked, Desk
+from tests.conformance.desk import Asked, Desk
+from tests.conformance.rows import SYMBOL, brief
 
 START_NS = 1_790_000_000 * SECOND
 SETTLE_MS = 300
@@ -26,6 +27,7 @@ SETTLE_MS = 300
 REST_MS = 1_300
 """Longer than every delay of the planner: who asks for nothing for so long, rests."""
 ROUNDS_MAX = 40
+POLL_MS = 50
 
 
 class Way(Protocol):
@@ -38,6 +40,7 @@ class Way(Protocol):
     async def restart(self) -> None: ...
     def push(self, frame: bytes) -> None: ...
     def stream(self, state: str) -> None: ...
+    def lease(self, state: str) -> None: ...
     def operator(self, action: OperatorAction) -> None: ...
     async def wait(self, ms: int) -> None: ...
     async def stop(self) -> None: ...
@@ -63,6 +66,7 @@ class Run:
         self.case, self.desk, self.way = case, desk, way
         self._seen = 0
         """How many requests the last look has taken note of."""
+        self._pushed: list[bytes] = []
         self._frames = False
         """The last step was a frame: the next one may be of the same instant."""
 
@@ -95,14 +99,17 @@ class Run:
     # --- steps ----------------------------------------------------------------------------------
 
     async def _step(self, step: Step) -> None:
-        frames, self._frames = self._frames, step.frame is not None or step.unheard is not None
+        frames, self._frames = self._frames, bool(step.frame or step.unheard or step.again)
         if step.expect is not None:
             self._look("", step.expect)
             return
         if not (frames and self._frames):
             await self.way.wait(10)
         if step.frame is not None:
-            self.way.push(self.desk.frame(step.frame, step.of))
+            self._pushed.append(self.desk.frame(step.frame, step.of))
+            self.way.push(self._pushed[-1])
+        elif step.again:
+            self.way.push(self._pushed[-step.again])
         elif step.unheard is not None:
             self.desk.frame(step.unheard, step.of)
         elif step.answer is not None:
@@ -112,15 +119,26 @@ class Run:
             self._confirm([self.desk.unanswered(name) for name in step.confirm])
         elif step.rest:
             await self._rest()
+        elif step.until_asked:
+            await self._until_asked(step.until_asked, step.within_ms)
         elif step.reads is not None:
             self.desk.reads = step.reads
         elif step.stream is not None:
             self.way.stream(step.stream)
         elif step.restart:
             await self.way.restart()
+        elif step.lease is not None:
+            self.way.lease(step.lease)
         elif step.operator is not None:
             self.way.operator(step.operator)
         await self.way.wait(step.wait_ms)
+
+    async def _until_asked(self, name: str, within_ms: int) -> None:
+        for _ in range(0, within_ms, POLL_MS):
+            if any(a.reply is not None and a.order.is_called(name) for a in self.desk.asked):
+                return
+            await self.way.wait(POLL_MS)
+        self.desk.unanswered(name)
 
     def _confirm(self, asked: Iterable[Asked]) -> None:
         for one in asked:
@@ -137,7 +155,7 @@ class Run:
             if not waiting:
                 return
             self._confirm(waiting)
-        raise AssertionError(f"no rest; asked: {[a.says() for a in self.desk.asked[-5:]]}")
+        raise AssertionError(f"no rest; asked: {[a.brief() for a in self.desk.asked[-5:]]}")
 
     # --- expectations ---------------------------------------------------------------------------
 
@@ -152,12 +170,12 @@ class Run:
             self._seen = len(self.desk.asked)
             same = len(new) == len(expect.asked)
             if not same or not all(matches(a.says(), w) for a, w in zip(new, expect.asked, strict=True)):
-                self._otherwise(where, "asked", [a.says() for a in new], expect.asked)
+                self._otherwise(where, "asked", [a.brief() for a in new], expect.asked)
         if expect.resting is not None:
-            resting = {o.name.partition("@")[0]: o.params for o in self.desk.orders.values() if o.is_open}
+            resting = self.desk.resting()
             same = resting.keys() == expect.resting.keys()
             if not same or not all(matches(resting[n], w) for n, w in expect.resting.items()):
-                self._otherwise(where, "resting", resting, expect.resting)
+                self._otherwise(where, "resting", {n: brief(p) for n, p in resting.items()}, expect.resting)
         s = self._scope()
         facts = {
             "trust": s.trust,
@@ -172,8 +190,9 @@ class Run:
                 self._otherwise(where, name, fact, wanted)
 
     def _otherwise(self, where: str, what: str, found: Any, wanted: Any) -> None:
-        last = f"; the last decision concerns {self._scope().trust} {self._scope().reasons}"
-        raise AssertionError(f"{where} {what} is\n  {found}\nand was to be\n  {wanted}{last}".strip())
+        s = self._scope()
+        now = f"({s.trust} {s.reasons}, position {s.position.quantity})"
+        raise AssertionError(f"{where} {what} is\n  {found}\nand was to be\n  {wanted}\n  {now}".strip())
 
     def _forbidden(self, asked: list[Asked]) -> None:
         for forbidden in self.case.forbid:
@@ -182,7 +201,7 @@ class Run:
             elif forbidden == "distrust":
                 assert not self.way.distrusted, f"{self.case.id}: trust was lost, which is forbidden"
             else:
-                found = [a.says() for a in asked if matches(a.says(), forbidden)]
+                found = [a.brief() for a in asked if matches(a.says(), forbidden)]
                 assert not found, f"{self.case.id}: forbidden, and asked for all the same: {found}"
 
 
@@ -199,7 +218,7 @@ def matches(said: Words, wanted: Words) -> bool:
 
 def _same(told: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool):
-        return told is not None and str(told).lower() == str(wanted).lower() if wanted else told in {None, "false"}
+        return str(told or False).lower() == str(wanted).lower()
     try:
         return Decimal(str(told)) == Decimal(str(wanted))
     except InvalidOperation:
