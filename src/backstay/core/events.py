@@ -80,6 +80,14 @@ class OrderReport(Event, frozen=True, tag="OrderReport"):
     expiry_reason: str = ""
     modify_id: str = ""
     product: Product = Product.USDM
+    list_id: int = 0
+    """Spot: the order list that the order is a leg of; 0: none."""
+    trailing_delta: int = 0
+    """Spot: trailing distance in basis points; 0: it does not trail."""
+    prevented: Decimal = ZERO
+    """Spot: quantity that self-trade prevention took away (A)."""
+    on_book: bool = True
+    """Spot: False while a stop is not triggered, or a leg waits for its working leg."""
 
 
 class AlgoReport(Event, frozen=True, tag="AlgoReport"):
@@ -141,6 +149,33 @@ class TriggerRejected(Event, frozen=True, kw_only=True, tag="TriggerRejected"):
     reason: str
     at: TimeNs
     product: Product = Product.USDM
+
+
+class ListLeg(msgspec.Struct, frozen=True, array_like=True):
+    """One order of an order list."""
+
+    order_id: int
+    client_id: str
+
+
+class ListReport(Event, frozen=True, kw_only=True, tag="ListReport"):
+    """Spot: an order list changed (listStatus); what became of its orders their own reports say."""
+
+    symbol: str
+    list_id: int
+    client_id: str
+    """listClientOrderId."""
+    contingency: str
+    """OCO or OTO."""
+    change: str
+    """listStatusType: RESPONSE, EXEC_STARTED, UPDATED, ALL_DONE."""
+    status: str
+    """listOrderStatus: EXECUTING, ALL_DONE, REJECT."""
+    at: TimeNs
+    emitted_at: TimeNs = 0
+    legs: tuple[ListLeg, ...] = ()
+    reject_reason: str = ""
+    product: Product = Product.SPOT
 
 
 # --- what the venue says about the account ------------------------------------------------------
@@ -533,6 +568,7 @@ type AnyEvent = (
     | AlgoReport
     | FillNotice
     | TriggerRejected
+    | ListReport
     | AccountReport
     | ConfigReport
     | MarginCall

@@ -3,7 +3,7 @@
 One rule rounds every price: a SELL goes up, a BUY goes down. So a take-profit moves away from the entry, a
 DCA step moves away from the market, a stop's trigger moves toward the entry (exchange-state 7.2 to 7.4).
 The exception is the limit price of a stop-limit that closes: it moves toward being filled.
-Quantities go down to the step. Filters as of `binance-usdm.md` section 7.
+Quantities go down to the step. Filters as of `binance-usdm.md` section 7 and `binance-spot.md` section 9.
 """
 
 from decimal import Decimal
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from backstay.core.instruments import Instrument
+from backstay.core.instruments import Instrument, SpotRules
 from backstay.core.money import round_down, round_up
 from backstay.core.slots import Slot, Unplaceable
 from backstay.core.types import EXPOSING, ZERO, OrderType, Role, Side
@@ -44,7 +44,9 @@ class Reason(StrEnum):
     QUANTITY_ABOVE_MAX = "quantity_above_max"
     """[-4005]"""
     NOTIONAL_BELOW_MIN = "notional_below_min"
-    """[-4164, -5029]; not asked of reduce-only and close-position orders."""
+    """[-4164, -5029; spot: NOTIONAL, MIN_NOTIONAL]; not asked of reduce-only and close-position orders."""
+    NOTIONAL_ABOVE_MAX = "notional_above_max"
+    """Spot: [NOTIONAL]"""
     CALLBACK_RATE = "callback_rate"
 
 
@@ -95,13 +97,15 @@ def conform(slot: Slot, instrument: Instrument, *, mark: Decimal | None) -> Slot
     if kind is TRAILING:
         if slot.callback_rate is None:
             return _malformed(slot, "callback rate")
-        if not CALLBACK_MIN <= slot.callback_rate <= CALLBACK_MAX:
-            detail = f"{slot.callback_rate} % is outside {CALLBACK_MIN} to {CALLBACK_MAX} %"
-            return Unplaceable(slot.key, Reason.CALLBACK_RATE, detail)
+        if (fault := _trail_fault(slot, slot.callback_rate, instrument.spot)) is not None:
+            return fault
         if activate is not None:
             activate = round_up(activate, tick) if selling else round_down(activate, tick)
             if activate < low or activate <= ZERO or (activate > high and high):
                 return _outside(slot, activate, instrument)
+    spot = instrument.spot
+    if spot is not None and (fault := _spot_fault(slot, price, mark, spot)) is not None:
+        return fault
     if slot.close_position:
         if slot.quantity is not None:
             return Unplaceable(slot.key, Reason.MALFORMED, "close_position takes no quantity")
@@ -137,6 +141,56 @@ def _band_fault(slot: Slot, price: Decimal, reference: Decimal, instrument: Inst
     return None
 
 
+def _trail_fault(slot: Slot, rate: Decimal, spot: SpotRules | None) -> Unplaceable | None:
+    """A trailing distance (percent) that the venue does not take; spot states its bounds in basis points."""
+    if spot is None:
+        if CALLBACK_MIN <= rate <= CALLBACK_MAX:
+            return None
+        detail = f"{rate} % is outside {CALLBACK_MIN} to {CALLBACK_MAX} %"
+        return Unplaceable(slot.key, Reason.CALLBACK_RATE, detail)
+    # Without an activation price it is a stop-loss, with one a take-profit: its mirror.
+    above = (slot.side is not SELL) is (slot.activate_price is None)
+    least, most = spot.trailing_above if above else spot.trailing_below
+    points = rate * 100
+    if spot.trailing and points == int(points) and least <= points and (points <= most or not most):
+        return None
+    detail = f"{rate} % is not a whole number of basis points between {least} and {most}"
+    return Unplaceable(slot.key, Reason.CALLBACK_RATE, detail)
+
+
+def _spot_fault(
+    slot: Slot, price: Decimal | None, mark: Decimal | None, spot: SpotRules
+) -> Unplaceable | None:
+    """PERCENT_PRICE_BY_SIDE, two-sided; and what spot does not have at all.
+
+    `reduce_only` is let pass: a spot order cannot sell more than there is.
+    """
+    if slot.close_position:
+        return Unplaceable(slot.key, Reason.MALFORMED, "spot has no close_position; give a quantity")
+    if price is None or mark is None:
+        return None
+    down, up = (spot.ask_down, spot.ask_up) if slot.side is SELL else (spot.bid_down, spot.bid_up)
+    if price < mark * down or (price > mark * up and up):
+        detail = f"{slot.side} {price} is outside {mark} x {down} to {mark} x {up}"
+        return Unplaceable(slot.key, Reason.PRICE_BAND, detail)
+    return None
+
+
+def _spot_notional(
+    slot: Slot, quantity: Decimal, price: Decimal, instrument: Instrument, spot: SpotRules
+) -> Decimal | Unplaceable:
+    """MIN_NOTIONAL and NOTIONAL; of MARKET orders only where the symbol says so."""
+    notional = quantity * price
+    at_market = slot.kind is OrderType.MARKET
+    if notional < instrument.min_notional and (spot.min_notional_at_market or not at_market):
+        detail = f"{quantity} x {price} = {notional:f} < {instrument.min_notional}"
+        return Unplaceable(slot.key, Reason.NOTIONAL_BELOW_MIN, detail)
+    if notional > spot.max_notional and spot.max_notional and (spot.max_notional_at_market or not at_market):
+        detail = f"{quantity} x {price} = {notional:f} > {spot.max_notional}"
+        return Unplaceable(slot.key, Reason.NOTIONAL_ABOVE_MAX, detail)
+    return quantity
+
+
 def _fit_quantity(slot: Slot, instrument: Instrument, price: Decimal | None) -> Decimal | Unplaceable:
     """LOT_SIZE or MARKET_LOT_SIZE, then MIN_NOTIONAL.
 
@@ -156,6 +210,8 @@ def _fit_quantity(slot: Slot, instrument: Instrument, price: Decimal | None) -> 
         return Unplaceable(slot.key, Reason.QUANTITY_BELOW_MIN, detail)
     if quantity > most and most:
         return Unplaceable(slot.key, Reason.QUANTITY_ABOVE_MAX, f"{quantity} > {most}")
+    if instrument.spot is not None and price is not None:
+        return _spot_notional(slot, quantity, price, instrument, instrument.spot)
     if slot.reduce_only or price is None or slot.key.role is EXIT:
         return quantity
     if quantity * price < instrument.min_notional:

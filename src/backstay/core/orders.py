@@ -83,6 +83,7 @@ TRANSITIONS: dict[tuple[Phase, Evidence], Phase] = {
 """(phase, evidence) -> next phase of a regular order; every other pair leaves the phase as it is."""
 
 STATUS_EVIDENCE: dict[OrderStatus, Evidence] = {
+    OrderStatus.PENDING_NEW: E.NEW,
     OrderStatus.NEW: E.NEW,
     OrderStatus.PARTIALLY_FILLED: E.PARTIAL,
     OrderStatus.FILLED: E.FILLED,
@@ -95,6 +96,7 @@ STATUS_EVIDENCE: dict[OrderStatus, Evidence] = {
 }
 
 RANK: dict[OrderStatus, int] = {
+    OrderStatus.PENDING_NEW: -1,
     OrderStatus.NEW: 0,
     OrderStatus.PARTIALLY_FILLED: 1,
     OrderStatus.FILLED: 2,

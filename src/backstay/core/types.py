@@ -100,6 +100,8 @@ class WorkingType(StrEnum):
 class OrderStatus(StrEnum):
     """Status of a regular order as the venue says it."""
 
+    PENDING_NEW = "PENDING_NEW"
+    """Spot: a leg of an order list that waits for its working leg."""
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
@@ -121,6 +123,8 @@ class ExecutionType(StrEnum):
     AMENDMENT = "AMENDMENT"
     CALCULATED = "CALCULATED"
     REJECTED = "REJECTED"
+    TRADE_PREVENTION = "TRADE_PREVENTION"
+    """Spot: self-trade prevention took a match away."""
     SNAPSHOT = "SNAPSHOT"
 
 
