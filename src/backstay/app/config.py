@@ -176,7 +176,7 @@ class Settings(BaseSettings):
         """Checks that need more than one key. Raises ConfigError."""
         self._managers = parse_managers(self.managers if self.managers is not None else _DEFAULT_MANAGERS)
         try:
-            environment(self.mode, self._hosts())
+            environment(self.mode, self._hosts(), self._spot_hosts())
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
@@ -225,14 +225,18 @@ class Settings(BaseSettings):
     @property
     def environment(self) -> Environment:
         """Hosts of the mode, with `endpoints.usdm` over them. Another REST host is another environment."""
-        found = environment(self.mode, self._hosts())
+        found = environment(self.mode, self._hosts(), self._spot_hosts())
         rest = self.endpoints.usdm.rest
         if rest is None:
             return found
-        return Environment(name=f"{found.name}@{rest.partition('://')[2].rstrip('/')}", usdm=found.usdm)
+        name = f"{found.name}@{rest.partition('://')[2].rstrip('/')}"
+        return Environment(name=name, usdm=found.usdm, spot=found.spot)
 
     def _hosts(self) -> dict[str, str]:
         return {k: v for k, v in self.endpoints.usdm.model_dump().items() if v is not None}
+
+    def _spot_hosts(self) -> dict[str, str]:
+        return {k: v for k, v in self.endpoints.spot.model_dump().items() if v is not None}
 
     @property
     def policies(self) -> tuple[ManagerSettings, ...]:

@@ -275,7 +275,7 @@ def test_other_calls_are_plain_json():
 
 def test_a_form_whose_holes_are_out_of_order_cannot_be_compiled():
     with pytest.raises(AssertionError, match="order"):
-        compile_form("m", endpoints.TIME, {"aaa": Hole.TRIGGER_PRICE})
+        compile_form("m", endpoints.TIME, {"aaa": Hole.TRIGGER_PRICE}, Hole)
 
 
 amounts = st.decimals(min_value="0.00000001", max_value="100000000", places=8).filter(lambda d: d > 0)

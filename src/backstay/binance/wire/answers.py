@@ -1,5 +1,7 @@
 """Answers to mutations and to other calls: acknowledgements, WebSocket API envelopes, error bodies."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Final
 
 import msgspec
@@ -43,6 +45,22 @@ class ErrorBody(msgspec.Struct, frozen=True):
     code: int
     """0 when the body carries none: a proxy's page, an empty body."""
     message: str
+
+
+def reads[**P, R](where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Turn whatever a reader stumbles over into one `WireError` that says where."""
+
+    def wrap(reader: Callable[P, R]) -> Callable[P, R]:
+        @wraps(reader)
+        def read(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return reader(*args, **kwargs)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                raise WireError(redact(str(error).encode("utf-8", "replace")), where) from None
+
+        return read
+
+    return wrap
 
 
 _ACK: Final = msgspec.json.Decoder(rows.OrderAck)

@@ -6,17 +6,14 @@ Times of requests and answers are venue time in ns, given by the caller (exchang
 Sources: binance-usdm.md 2, 3, 7, 8.
 """
 
-from collections.abc import Callable
 from decimal import Decimal
-from functools import wraps
 from typing import Final
 
 import msgspec
 
 from backstay.binance.wire import answers, instruments_usdm
 from backstay.binance.wire import rows_usdm as rows
-from backstay.binance.wire.answers import Ack, ErrorBody, WsAnswer
-from backstay.binance.wire.errors import WireError, redact
+from backstay.binance.wire.answers import Ack, ErrorBody, WsAnswer, reads
 from backstay.binance.wire.instruments_usdm import Dropped, ExchangeInfo, RateLimit
 from backstay.binance.wire.numbers import NUMBERS, exact_id, optional
 from backstay.core.events import (
@@ -71,22 +68,6 @@ ws_answer = answers.read_ws_answer
 error_body = answers.read_error
 
 
-def _reads[**P, R](where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Turn whatever a reader stumbles over into one `WireError` that says where."""
-
-    def wrap(reader: Callable[P, R]) -> Callable[P, R]:
-        @wraps(reader)
-        def read(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return reader(*args, **kwargs)
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise WireError(redact(str(error).encode("utf-8", "replace")), where) from None
-
-        return read
-
-    return wrap
-
-
 # --- orders ---------------------------------------------------------------------------------------------
 
 _ORDERS: Final = msgspec.json.Decoder(tuple[rows.Order, ...])
@@ -95,7 +76,7 @@ _ALGOS: Final = msgspec.json.Decoder(tuple[rows.Algo, ...])
 _ALGO: Final = msgspec.json.Decoder(rows.Algo)
 
 
-@_reads("openOrders")
+@reads("openOrders")
 def open_orders(
     body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
 ) -> OrdersSnapshot:
@@ -108,13 +89,13 @@ def open_orders(
     )
 
 
-@_reads("order")
+@reads("order")
 def order(body: bytes) -> OrderReport:
     """GET order: one regular order in any state."""
     return _order(_ORDER.decode(body))
 
 
-@_reads("openAlgoOrders")
+@reads("openAlgoOrders")
 def open_algos(
     body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
 ) -> AlgosSnapshot:
@@ -127,13 +108,13 @@ def open_algos(
     )
 
 
-@_reads("allAlgoOrders")
+@reads("allAlgoOrders")
 def algos(body: bytes) -> tuple[AlgoReport, ...]:
     """GET allAlgoOrders: conditional orders in any state."""
     return tuple(_algo(row) for row in _ALGOS.decode(body))
 
 
-@_reads("algoOrder")
+@reads("algoOrder")
 def algo(body: bytes) -> AlgoReport:
     """GET algoOrder: one conditional order in any state."""
     return _algo(_ALGO.decode(body))
@@ -197,7 +178,7 @@ _BALANCES: Final = msgspec.json.Decoder(tuple[rows.Balance, ...])
 _TRADES: Final = msgspec.json.Decoder(tuple[rows.Trade, ...])
 
 
-@_reads("positionRisk")
+@reads("positionRisk")
 def positions(
     body: bytes, *, requested_at: TimeNs, received_at: TimeNs, symbols: tuple[str, ...] = ()
 ) -> PositionsSnapshot:
@@ -213,7 +194,7 @@ def positions(
     )
 
 
-@_reads("balance")
+@reads("balance")
 def balances(body: bytes, *, requested_at: TimeNs, received_at: TimeNs) -> BalancesSnapshot:
     """GET balance v3."""
     return BalancesSnapshot(
@@ -231,7 +212,7 @@ def balances(body: bytes, *, requested_at: TimeNs, received_at: TimeNs) -> Balan
     )
 
 
-@_reads("userTrades")
+@reads("userTrades")
 def fills(body: bytes, *, symbol: str, requested_at: TimeNs, received_at: TimeNs) -> FillsSnapshot:
     """GET userTrades of one symbol; the commission is its size, whatever sign the venue gives it."""
     return FillsSnapshot(
@@ -305,13 +286,13 @@ class Fees(msgspec.Struct, frozen=True):
     taker: Decimal
 
 
-@_reads("exchangeInfo")
+@reads("exchangeInfo")
 def exchange_info(body: bytes) -> ExchangeInfo:
     """GET exchangeInfo; symbols without usable rules are in `dropped`, with the reason."""
     return instruments_usdm.read_exchange_info(_EXCHANGE_INFO.decode(body))
 
 
-@_reads("accountConfig")
+@reads("accountConfig")
 def account_config(body: bytes) -> AccountConfig:
     """GET accountConfig."""
     row = _ACCOUNT_CONFIG.decode(body)
@@ -322,7 +303,7 @@ def account_config(body: bytes) -> AccountConfig:
     )
 
 
-@_reads("symbolConfig")
+@reads("symbolConfig")
 def symbol_config(body: bytes) -> tuple[LeverageRow, ...]:
     """GET symbolConfig: leverage and margin type per symbol."""
     return tuple(
@@ -331,7 +312,7 @@ def symbol_config(body: bytes) -> tuple[LeverageRow, ...]:
     )
 
 
-@_reads("commissionRate")
+@reads("commissionRate")
 def commission_rate(body: bytes) -> Fees:
     """GET commissionRate of one symbol."""
     row = _COMMISSION.decode(body)
@@ -367,7 +348,7 @@ class MarkRow(msgspec.Struct, frozen=True):
     at: TimeNs
 
 
-@_reads("listenKey")
+@reads("listenKey")
 def listen_key(body: bytes) -> str:
     """POST listenKey. The key is a secret: it must not reach a log."""
     key = _LISTEN_KEY.decode(body).listen_key
@@ -376,13 +357,13 @@ def listen_key(body: bytes) -> str:
     return key
 
 
-@_reads("time")
+@reads("time")
 def server_time(body: bytes) -> TimeNs:
     """GET time, in ns."""
     return _TIME.decode(body).server_time * MS
 
 
-@_reads("premiumIndex")
+@reads("premiumIndex")
 def premium_index(body: bytes) -> tuple[MarkRow, ...]:
     """GET premiumIndex of one symbol or of all."""
     read = _PREMIUM.decode(body)

@@ -8,6 +8,7 @@ cannot be spelt is an `EncodeError`, raised before any byte exists.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -63,7 +64,7 @@ class Mutation(msgspec.Struct, frozen=True, gc=False):
         """(name, value) pairs, sorted by name, without what authentication adds: fit for a log."""
         values = self.values("", 0, 0)
         return tuple(
-            (name, str(values[value]) if isinstance(value, Hole) else value)
+            (name, str(values[value]) if isinstance(value, IntEnum) else value)
             for name, value in self.form.fields
         )
 
@@ -210,7 +211,7 @@ def _place_form(
         "positionSide": position_side.value,
         "selfTradePreventionMode": STP,
         "side": side.value,
-        "symbol": _checked(symbol),
+        "symbol": checked_symbol(symbol),
         "type": kind.value,
         "clientAlgoId" if algo else "newClientOrderId": Hole.CUSTOM_ID,
     }
@@ -224,7 +225,7 @@ def _place_form(
     if reduce_only and mode is PositionMode.ONE_WAY and not close_position:
         fields["reduceOnly"] = "true"
     if not algo:
-        return compile_form(endpoints.WS_PLACE, endpoints.ORDER_PLACE, fields)
+        return compile_form(endpoints.WS_PLACE, endpoints.ORDER_PLACE, fields, Hole)
     fields |= {"algoType": "CONDITIONAL", "workingType": working_type.value}
     if price_protect:
         fields["priceProtect"] = "true"
@@ -234,7 +235,7 @@ def _place_form(
         fields["callbackRate"] = Hole.CALLBACK_RATE
     else:
         fields["triggerPrice"] = Hole.TRIGGER_PRICE
-    return compile_form(endpoints.WS_ALGO_PLACE, endpoints.ALGO_PLACE, fields)
+    return compile_form(endpoints.WS_ALGO_PLACE, endpoints.ALGO_PLACE, fields, Hole)
 
 
 def _check_kind(
@@ -265,23 +266,21 @@ def _amend_form(symbol: str, side: Side) -> Form:
         "price": Hole.PRICE,
         "quantity": Hole.QUANTITY,
         "side": side.value,
-        "symbol": _checked(symbol),
+        "symbol": checked_symbol(symbol),
     }
-    return compile_form(endpoints.WS_MODIFY, endpoints.ORDER_MODIFY, fields)
+    return compile_form(endpoints.WS_MODIFY, endpoints.ORDER_MODIFY, fields, Hole)
 
 
 @lru_cache(_FORMS)
 def _cancel_form(symbol: str, surface: Surface) -> Form:
+    fields: dict[str, str | Hole] = {"clientAlgoId": Hole.CUSTOM_ID}
     if surface is Surface.ALGO:
-        return compile_form(endpoints.WS_ALGO_CANCEL, endpoints.ALGO_CANCEL, {"clientAlgoId": Hole.CUSTOM_ID})
-    return compile_form(
-        endpoints.WS_CANCEL,
-        endpoints.ORDER_CANCEL,
-        {"origClientOrderId": Hole.CUSTOM_ID, "symbol": _checked(symbol)},
-    )
+        return compile_form(endpoints.WS_ALGO_CANCEL, endpoints.ALGO_CANCEL, fields, Hole)
+    fields = {"origClientOrderId": Hole.CUSTOM_ID, "symbol": checked_symbol(symbol)}
+    return compile_form(endpoints.WS_CANCEL, endpoints.ORDER_CANCEL, fields, Hole)
 
 
-def _checked(symbol: str) -> str:
+def checked_symbol(symbol: str) -> str:
     """Symbols may hold letters of any script, and nothing that JSON would escape."""
     if not symbol or not all(char.isalnum() or char in "_-." for char in symbol):
         raise EncodeError(f"{symbol!r} is not a symbol of the venue")

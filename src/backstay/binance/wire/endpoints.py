@@ -1,6 +1,7 @@
 """Where the venue answers: hosts per environment, paths with their price in request weight and order count.
 
-Sources: binance.md 2.2 (hosts), binance-usdm.md 1 (paths, weights) and 5 (WebSocket API methods).
+Sources: binance.md 2 (hosts), binance-usdm.md 1 (paths, weights) and 5 (WebSocket API methods). Spot's paths
+stand in `endpoints_spot`.
 """
 
 from collections.abc import Mapping
@@ -24,11 +25,21 @@ class UsdmEndpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ws_api: str
 
 
+class SpotEndpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base URLs of spot, without a trailing slash; user data travels on the WebSocket API."""
+
+    rest: str
+    stream: str
+    """Market streams: `/ws` and `/stream` are below it."""
+    ws_api: str
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """All hosts that belong together; keys of one environment are never used with another."""
 
     name: str
     usdm: UsdmEndpoints
+    spot: SpotEndpoints
 
 
 LIVE = Environment(
@@ -39,6 +50,11 @@ LIVE = Environment(
         market_stream="wss://fstream.binance.com/market",
         private_stream="wss://fstream.binance.com/private",
         ws_api="wss://ws-fapi.binance.com/ws-fapi/v1",
+    ),
+    spot=SpotEndpoints(
+        rest="https://api.binance.com",
+        stream="wss://stream.binance.com:9443",
+        ws_api="wss://ws-api.binance.com:443/ws-api/v3",
     ),
 )
 
@@ -51,9 +67,25 @@ _DEMO_HOSTS = UsdmEndpoints(
 )
 
 # Since 2026 the futures test net is Demo Trading: same hosts, but two names, because the keys of a
-# user's configuration and the account key keep them apart.
-TESTNET = Environment(name="testnet", usdm=_DEMO_HOSTS)
-DEMO = Environment(name="demo", usdm=_DEMO_HOSTS)
+# user's configuration and the account key keep them apart. Spot has both.
+TESTNET = Environment(
+    name="testnet",
+    usdm=_DEMO_HOSTS,
+    spot=SpotEndpoints(
+        rest="https://testnet.binance.vision",
+        stream="wss://stream.testnet.binance.vision",
+        ws_api="wss://ws-api.testnet.binance.vision/ws-api/v3",
+    ),
+)
+DEMO = Environment(
+    name="demo",
+    usdm=_DEMO_HOSTS,
+    spot=SpotEndpoints(
+        rest="https://demo-api.binance.com",
+        stream="wss://demo-stream.binance.com",
+        ws_api="wss://demo-ws-api.binance.com/ws-api/v3",
+    ),
+)
 
 # `.invalid` never resolves: bytes that miss the in-memory transport reach nobody.
 PAPER = Environment(
@@ -64,6 +96,11 @@ PAPER = Environment(
         market_stream="ws://paper.invalid/market",
         private_stream="ws://paper.invalid/private",
         ws_api="ws://paper.invalid/ws-fapi/v1",
+    ),
+    spot=SpotEndpoints(
+        rest="http://spot.paper.invalid",
+        stream="ws://spot.paper.invalid",
+        ws_api="ws://spot.paper.invalid/ws-api/v3",
     ),
 )
 
@@ -76,23 +113,32 @@ _BY_MODE = {
 }
 
 
-def environment(mode: Mode, usdm: Mapping[str, str] | None = None) -> Environment:
-    """The hosts of a mode; `usdm` replaces single URLs by field name (configuration `endpoints.usdm`).
+def environment(
+    mode: Mode, usdm: Mapping[str, str] | None = None, spot: Mapping[str, str] | None = None
+) -> Environment:
+    """The hosts of a mode; `usdm` and `spot` replace single URLs by field name (configuration `endpoints`).
 
     Raises ValueError for an unknown field name or a URL of the wrong scheme.
     """
     base = _BY_MODE[mode]
-    if not usdm:
+    if not usdm and not spot:
         return base
-    known = UsdmEndpoints.__struct_fields__
-    for name, url in usdm.items():
+    return Environment(
+        name=base.name,
+        usdm=_replaced("usdm", base.usdm, usdm or {}),
+        spot=_replaced("spot", base.spot, spot or {}),
+    )
+
+
+def _replaced[H: (UsdmEndpoints, SpotEndpoints)](product: str, hosts: H, urls: Mapping[str, str]) -> H:
+    known = hosts.__struct_fields__
+    for name, url in urls.items():
         if name not in known:
-            raise ValueError(f"endpoints.usdm.{name} is not a host; known are {', '.join(known)}")
+            raise ValueError(f"endpoints.{product}.{name} is not a host; known are {', '.join(known)}")
         schemes = ("http://", "https://") if name == "rest" else ("ws://", "wss://")
         if not url.startswith(schemes):
-            raise ValueError(f"endpoints.usdm.{name}: {url!r} must begin with {' or '.join(schemes)}")
-    cleaned = {name: url.rstrip("/") for name, url in usdm.items()}
-    return Environment(name=base.name, usdm=msgspec.structs.replace(base.usdm, **cleaned))
+            raise ValueError(f"endpoints.{product}.{name}: {url!r} must begin with {' or '.join(schemes)}")
+    return msgspec.structs.replace(hosts, **{name: url.rstrip("/") for name, url in urls.items()})
 
 
 # --- paths ----------------------------------------------------------------------------------------------

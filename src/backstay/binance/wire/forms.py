@@ -1,8 +1,8 @@
 """Request forms: everything about a request that does not change from one order to the next, as templates.
 
-A form is compiled once per combination of symbol, kind, side and flags. Every template of every form takes
-the same tuple of values (`HOLES`), in the order of the sorted parameter names, which is the order that the
-WebSocket API signs; a value that a form does not use is swallowed by ``%.0s``.
+A form is compiled once per combination of symbol, kind, side and flags. Every template of every form of a
+product takes the same tuple of values (`Hole`, `SpotHole`), in the order of the sorted parameter names, which
+is the order that the WebSocket API signs; a value that a form does not use is swallowed by ``%.0s``.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +34,23 @@ class Hole(IntEnum):
     TRIGGER_PRICE = 8
 
 
-_NUMBERS: Final = frozenset({"recvWindow", "timestamp"})
+class SpotHole(IntEnum):
+    """The same for spot, whose parameters are called otherwise; `CUSTOM_ID` also takes an order id."""
+
+    API_KEY = 0
+    CUSTOM_ID = 1
+    PRICE = 2
+    QUANTITY = 3
+    RECV_WINDOW = 4
+    STOP_PRICE = 5
+    TIMESTAMP = 6
+    TRAILING_DELTA = 7
+
+
+_NUMBERS: Final = frozenset(
+    {"cancelOrderId", "orderId", "orderListId", "recvWindow", "timestamp", "trailingDelta"}
+)
+"""Parameters that the WebSocket API wants as JSON numbers."""
 _SWALLOW: Final = "%.0s"
 
 
@@ -43,7 +59,7 @@ class Form(msgspec.Struct, frozen=True):
 
     ws_method: str
     endpoint: Endpoint
-    fields: tuple[tuple[str, str | Hole], ...]
+    fields: tuple[tuple[str, str | IntEnum], ...]
     """(name, constant text or hole), sorted by name; without what authentication adds."""
     signed: str
     """What a WebSocket API signature covers: sorted and raw."""
@@ -55,23 +71,26 @@ class Form(msgspec.Struct, frozen=True):
     """The frame on a connection that is logged on: request id, holes."""
 
 
-def compile_form(ws_method: str, endpoint: Endpoint, fields: Mapping[str, str | Hole]) -> Form:
+def compile_form[H: (Hole, SpotHole)](
+    ws_method: str, endpoint: Endpoint, fields: Mapping[str, str | H], holes: type[H]
+) -> Form:
     """Compile parameter names and their constants or holes. Constants must not need JSON escaping."""
-    timed: dict[str, str | Hole] = {
+    timed: dict[str, str | IntEnum] = {
         **fields,
-        "recvWindow": Hole.RECV_WINDOW,
-        "timestamp": Hole.TIMESTAMP,
+        "recvWindow": holes.RECV_WINDOW,
+        "timestamp": holes.TIMESTAMP,
     }
-    keyed: dict[str, str | Hole] = {**timed, "apiKey": Hole.API_KEY}
+    keyed: dict[str, str | IntEnum] = {**timed, "apiKey": holes.API_KEY}
+    size = len(holes)
     head = f'{{"id":"%s","method":"{ws_method}","params":{{'
     return Form(
         ws_method=ws_method,
         endpoint=endpoint,
         fields=tuple(sorted(fields.items())),
-        signed=_template(keyed, "&", _raw),
-        query=_template(timed, "&", _encoded),
-        frame=f'{head}{_template(keyed, ",", _member)},"signature":"%s"}}}}',
-        bare=f"{head}{_template(timed, ',', _member)}}}}}",
+        signed=_template(keyed, "&", _raw, size),
+        query=_template(timed, "&", _encoded, size),
+        frame=f'{head}{_template(keyed, ",", _member, size)},"signature":"%s"}}}}',
+        bare=f"{head}{_template(timed, ',', _member, size)}}}}}",
     )
 
 
@@ -87,17 +106,19 @@ def _member(name: str, value: str) -> str:
     return f'"{name}":{value}' if name in _NUMBERS else f'"{name}":"{value}"'
 
 
-def _template(fields: Mapping[str, str | Hole], separator: str, write: Callable[[str, str], str]) -> str:
+def _template(
+    fields: Mapping[str, str | IntEnum], separator: str, write: Callable[[str, str], str], size: int
+) -> str:
     """Join the fields by name; holes that are not used are swallowed where they would stand."""
     parts: list[str] = []
     reached = 0
     for name in sorted(fields):
         value = fields[name]
-        if not isinstance(value, Hole):
+        if not isinstance(value, IntEnum):
             parts.append(write(name, value))
             continue
         if value < reached:
             raise AssertionError(f"{name}: holes do not follow the order of the names")
         parts.append(_SWALLOW * (value - reached) + write(name, "%s"))
         reached = value + 1
-    return separator.join(parts) + _SWALLOW * (len(Hole) - reached)
+    return separator.join(parts) + _SWALLOW * (size - reached)

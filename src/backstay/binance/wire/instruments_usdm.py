@@ -1,15 +1,16 @@
 """exchangeInfo to instruments (binance-usdm.md 7); a symbol without usable rules is left out, and said."""
 
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from backstay.binance.wire import rows_usdm as rows
 from backstay.binance.wire.errors import redact
-from backstay.binance.wire.numbers import optional
+from backstay.binance.wire.numbers import limit as bound
+from backstay.binance.wire.numbers import positive
 from backstay.core.instruments import Instrument
-from backstay.core.types import MS, ZERO, Product, TimeNs
+from backstay.core.types import MS, Product, TimeNs
 
 _INTERVALS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 _SYMBOL: Final = msgspec.json.Decoder(rows.Symbol)
@@ -39,21 +40,27 @@ class ExchangeInfo(msgspec.Struct, frozen=True):
 
 
 def read_exchange_info(info: rows.ExchangeInfo) -> ExchangeInfo:
-    """Convert symbol by symbol: one bad row costs its symbol, not the list."""
-    instruments: list[Instrument] = []
-    dropped: list[Dropped] = []
-    for raw in info.symbols:
-        read = _symbol(raw)
-        if isinstance(read, Instrument):
-            instruments.append(read)
-        else:
-            dropped.append(read)
+    instruments, dropped = read_symbols(info.symbols, lambda raw: _instrument(_SYMBOL.decode(raw)))
     return ExchangeInfo(
-        instruments=tuple(instruments),
-        dropped=tuple(dropped),
+        instruments=instruments,
+        dropped=dropped,
         rate_limits=read_rate_limits(info.rate_limits),
         server_time=info.server_time * MS,
     )
+
+
+def read_symbols(
+    symbols: tuple[msgspec.Raw, ...], read: Callable[[msgspec.Raw], Instrument]
+) -> tuple[tuple[Instrument, ...], tuple[Dropped, ...]]:
+    """Convert symbol by symbol: one bad row costs its symbol, not the list."""
+    instruments: list[Instrument] = []
+    dropped: list[Dropped] = []
+    for raw in symbols:
+        try:
+            instruments.append(read(raw))
+        except (msgspec.MsgspecError, ValueError) as error:
+            dropped.append(Dropped(_name(raw), redact(str(error).encode("utf-8", "replace"))))
+    return tuple(instruments), tuple(dropped)
 
 
 def read_rate_limits(limits: tuple[rows.RateLimit, ...]) -> tuple[RateLimit, ...]:
@@ -70,17 +77,6 @@ def read_rate_limits(limits: tuple[rows.RateLimit, ...]) -> tuple[RateLimit, ...
         )
         for limit in limits
     )
-
-
-def _symbol(raw: msgspec.Raw) -> Instrument | Dropped:
-    try:
-        row = _SYMBOL.decode(raw)
-    except (msgspec.MsgspecError, ValueError) as error:
-        return Dropped(_name(raw), redact(str(error).encode()))
-    try:
-        return _instrument(row)
-    except ValueError as error:
-        return Dropped(row.symbol, str(error))
 
 
 def _name(raw: msgspec.Raw) -> str:
@@ -100,7 +96,7 @@ def _instrument(row: rows.Symbol) -> Instrument:
     prices, lots, market = by_type["PRICE_FILTER"], by_type["LOT_SIZE"], by_type["MARKET_LOT_SIZE"]
     nothing = rows.Filter(filter_type="")
     percent = by_type.get("PERCENT_PRICE", nothing)
-    step = _positive("LOT_SIZE.stepSize", lots.step_size)
+    step = positive("LOT_SIZE.stepSize", lots.step_size)
     return Instrument(
         product=Product.USDM,
         symbol=row.symbol,
@@ -108,36 +104,22 @@ def _instrument(row: rows.Symbol) -> Instrument:
         quote=row.quote_asset,
         margin_asset=row.margin_asset or row.quote_asset,
         status=row.status,
-        tick=_positive("PRICE_FILTER.tickSize", prices.tick_size),
-        min_price=_limit(prices.min_price),
-        max_price=_limit(prices.max_price),
+        tick=positive("PRICE_FILTER.tickSize", prices.tick_size),
+        min_price=bound(prices.min_price),
+        max_price=bound(prices.max_price),
         step=step,
-        min_qty=_limit(lots.min_qty),
-        max_qty=_limit(lots.max_qty),
+        min_qty=bound(lots.min_qty),
+        max_qty=bound(lots.max_qty),
         # Zero is the venue's way to say that market orders have no step of their own.
-        market_step=_limit(market.step_size) or step,
-        market_min_qty=_limit(market.min_qty),
-        market_max_qty=_limit(market.max_qty),
-        min_notional=_limit(by_type.get("MIN_NOTIONAL", nothing).notional),
-        percent_up=_limit(percent.multiplier_up),
-        percent_down=_limit(percent.multiplier_down),
+        market_step=bound(market.step_size) or step,
+        market_min_qty=bound(market.min_qty),
+        market_max_qty=bound(market.max_qty),
+        min_notional=bound(by_type.get("MIN_NOTIONAL", nothing).notional),
+        percent_up=bound(percent.multiplier_up),
+        percent_down=bound(percent.multiplier_down),
         max_orders=int(by_type.get("MAX_NUM_ORDERS", nothing).limit or 0),
-        trigger_protect=_limit(row.trigger_protect),
-        market_take_bound=_limit(row.market_take_bound),
-        liquidation_fee=_limit(row.liquidation_fee),
+        trigger_protect=bound(row.trigger_protect),
+        market_take_bound=bound(row.market_take_bound),
+        liquidation_fee=bound(row.liquidation_fee),
         position_control=by_type.get("POSITION_RISK_CONTROL", nothing).position_control_side or "NONE",
     )
-
-
-def _limit(text: str | None) -> Decimal:
-    value = optional(text)
-    if value < ZERO:
-        raise ValueError(f"states a negative limit: {value}")
-    return value
-
-
-def _positive(what: str, text: str | None) -> Decimal:
-    value = optional(text)
-    if value <= ZERO:
-        raise ValueError(f"{what} is {text or 'absent'}")
-    return value

@@ -63,3 +63,19 @@ def exact_id(value: str | int | None) -> int:
     if not 0 <= number < 2**63:
         raise ValueError(f"{number} is not an order id")
     return number
+
+
+def limit(text: str | None) -> Decimal:
+    """A bound of the venue; zero: it states none. Raises ValueError for a negative one."""
+    value = optional(text)
+    if value < ZERO:
+        raise ValueError(f"states a negative limit: {value}")
+    return value
+
+
+def positive(what: str, text: str | None) -> Decimal:
+    """A number that there must be. Raises ValueError, naming it as `what`."""
+    value = optional(text)
+    if value <= ZERO:
+        raise ValueError(f"{what} is {text or 'absent'}")
+    return value

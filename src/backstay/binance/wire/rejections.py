@@ -1,8 +1,8 @@
 """What an answer to a mutation means: happened, did not happen, or nobody knows; and which rule applies next.
 
-Sources: exchange-state 8.1 (the classifier: what holds), binance-errors.md (the codes, in `codes`),
-binance.md 7 (the classes). Anything that is not listed proves nothing: for a mutation that is an unknown
-outcome, counted and looked up, never a refusal.
+Sources: exchange-state 8.1 (the classifier: what holds), binance-errors.md (the codes, in `codes` and
+`codes_spot`), binance.md 7 (the classes). Anything that is not listed proves nothing: for a mutation that is
+an unknown outcome, counted and looked up, never a refusal.
 """
 
 import re
@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from backstay.binance.wire.codes import BY_TEXT, CODES, TEXTS, Code
+from backstay.binance.wire import codes, codes_spot
+from backstay.binance.wire.codes import Code
 from backstay.core.events import AnswerClass, Certainty, Effect
-from backstay.core.types import Action, Surface
+from backstay.core.types import Action, Product, Surface
 
 LIMIT_PAUSE_MS: Final = 60_000
 """Pause after a rate refusal that names no delay (binance.md 4)."""
@@ -54,12 +55,13 @@ def classify(
     message: str = "",
     retry_after_ms: int = 0,
     trust_503_text: bool = False,
+    product: Product = Product.USDM,
 ) -> Verdict:
     """Classify the answer to a mutation.
 
     `http_status` is the HTTP status or the WebSocket API's `status`. `code` is the payload's, as it came: a
     positive or string code is no error (an algo cancel answers "200"). `trust_503_text` believes the 503
-    texts that say "not executed"; without it they are unknown outcomes.
+    texts that say "not executed"; without it they are unknown outcomes, as they always are on spot.
     """
     number = _number(code)
     text = message.strip().lower()
@@ -71,10 +73,10 @@ def classify(
         name = "too_many_orders" if number == -1015 else "too_many_requests"
         return _limited(name, message, retry_after_ms, banned=_BANNED.search(message) is not None)
     if number == -1008 or text.startswith(_THROTTLED_503):
-        return _throttled(action, role_exposing=role_exposing)
+        return _throttled(action, role_exposing=role_exposing or product is Product.SPOT)
     if http_status >= 500 or http_status == 408 or number == -1001:
-        return _server_side(number, text, trusted=trust_503_text)
-    row = _row(number, text)
+        return _server_side(number, text, trusted=trust_503_text and product is not Product.SPOT)
+    row = _row(number, text) if product is not Product.SPOT else _spot_row(number, text)
     if row is None:
         return _by_status(http_status, number)
     if action not in row.actions or (row.effect is Effect.WRONG_SURFACE and surface is Surface.ALGO):
@@ -91,11 +93,19 @@ def _number(code: int | str | None) -> int:
 
 
 def _row(number: int, text: str) -> Code | None:
-    if number in BY_TEXT:
-        for beginning, row in TEXTS:
+    if number in codes.BY_TEXT:
+        for beginning, row in codes.TEXTS:
             if text.startswith(beginning):
                 return row
-    return CODES.get(number)
+    return codes.CODES.get(number)
+
+
+def _spot_row(number: int, text: str) -> Code | None:
+    if number in codes_spot.BY_TEXT:
+        for beginning, row in codes_spot.TEXTS:
+            if text.startswith(beginning) or (beginning.startswith("...") and beginning[3:] in text):
+                return row
+    return codes_spot.CODES.get(number)
 
 
 def _refused(row: Code, retry_after_ms: int) -> Verdict:
@@ -137,7 +147,7 @@ def _limited(name: str, message: str, retry_after_ms: int, *, banned: bool) -> V
 
 
 def _throttled(action: Action, *, role_exposing: bool) -> Verdict:
-    """Reduce-only requests and cancels are exempt from the throttle: they may come back at once."""
+    """On USD-M reduce-only requests and cancels are exempt from the throttle: they may come back at once."""
     exempt = not role_exposing or action is Action.CANCEL
     return Verdict(
         Certainty.NOT_EXECUTED,
@@ -153,7 +163,7 @@ def _server_side(number: int, text: str, *, trusted: bool) -> Verdict:
     failed = text.startswith(_UNSENT_503) or number == -1001
     if trusted and failed:
         return Verdict(Certainty.NOT_EXECUTED, AnswerClass.RETRY, name="unavailable")
-    known = CODES.get(number)
+    known = codes.CODES.get(number)
     return Verdict(
         Certainty.UNKNOWN,
         AnswerClass.UNKNOWN,
