@@ -83,6 +83,10 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     parent: str = ""
     """For a pre-armed context: the exposure order whose fill it protects."""
     updated_at: TimeNs = 0
+    group: str = ""
+    """Spot: id of the first leg of the order list that this order is a leg of."""
+    legs: tuple["OrderContext", ...] = ()
+    """First leg of an order list, on its way to the venue: the other legs, placed by the same request."""
 
     @property
     def key(self) -> SlotKey:

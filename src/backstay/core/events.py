@@ -328,6 +328,10 @@ class FillsSnapshot(Event, frozen=True, kw_only=True, tag="FillsSnapshot"):
     requested_at: TimeNs
     received_at: TimeNs
     product: Product = Product.USDM
+    from_id: int = 0
+    """The read began at this trade id; 0: at a time."""
+    complete: bool = True
+    """False: the venue no longer serves all that was asked for."""
 
 
 class InstrumentsSnapshot(Event, frozen=True, kw_only=True, tag="InstrumentsSnapshot"):

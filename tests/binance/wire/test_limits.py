@@ -61,16 +61,16 @@ def test_the_venues_counters_are_adopted_and_never_lowered_within_a_bucket():
     budget = Budget(weight_per_minute=100, reserve_percent=0)
     budget.adopt(NOON, weight=95)
     assert spend(budget, Kind.READ, 5, NOON) == 1
-    budget.adopt(NOON + SECOND, weight=10, orders_10s=7, orders_1m=9)
+    budget.adopt(NOON + SECOND, weight=10, orders_10s=7, orders_long=9)
     assert budget.headroom(NOON + SECOND) == {"weight_1m": 0, "orders_10s": 293, "orders_1m": 1191}
     assert budget.headroom(NOON + MINUTE)["weight_1m"] == 100
 
 
 def test_limits_of_the_venue_are_adopted_and_the_reserve_keeps_its_share():
     budget = Budget()
-    budget.adopt_limits(weight=6000, orders_10s=100, orders_1m=500)
+    budget.adopt_limits(weight=6000, orders_10s=100, orders_long=500)
     assert (budget.weight.capacity, budget.weight.reserve) == (6000, 1200)
-    assert (budget.orders_10s.capacity, budget.orders_1m.capacity) == (100, 500)
+    assert (budget.orders_10s.capacity, budget.orders_long.capacity) == (100, 500)
     with pytest.raises(ValueError, match="not usable"):
         budget.adopt_limits(weight=0)
 

@@ -11,6 +11,7 @@ from backstay.binance.net.outcomes import NotSent, VenueUnavailable
 from backstay.binance.net.transport import HttpReply
 from backstay.binance.wire import endpoints
 from backstay.binance.wire.decode_rest import RateLimit, WsAnswer
+from backstay.binance.wire.endpoints_spot import ORDERS_1D_HEADER
 from backstay.binance.wire.limits import Admit, Budget, Delay, Halted, Kind
 from backstay.binance.wire.rejections import Verdict
 from backstay.core.events import Effect, GateChanged
@@ -18,6 +19,8 @@ from backstay.core.types import MS, SECOND, TimeNs
 
 RATE_LIMITED = "rate_limited"
 VENUE_HALT = "venue_halt"
+LONGEST_PAUSE_MS = 600_000
+"""A growing pause grows up to here, unless the venue asks for more."""
 MAX_WAIT = 75 * SECOND
 """A read that would have to wait longer fails at once and says for how long."""
 
@@ -34,6 +37,13 @@ class Gate:
         self._limited_until: TimeNs = 0
         self._timer: asyncio.TimerHandle | None = None
         self._halt_reason = ""
+        self._row = 0
+        self._row_ends: TimeNs = 0
+        """A refusal before this time is one more in a row: as long after a pause as the pause itself."""
+        self.refused_by_limit = 0
+        """Answers 429 (and -1003, -1015) so far..."""
+        self.banned = 0
+        """... and 418."""
 
     @property
     def halted(self) -> bool:
@@ -86,9 +96,11 @@ class Gate:
         if path in endpoints.UNRELIABLE_WEIGHT:
             weight = None
         orders_10s = _number(headers, endpoints.ORDERS_10S_HEADER)
-        orders_1m = _number(headers, endpoints.ORDERS_1M_HEADER)
-        if weight is not None or orders_10s is not None or orders_1m is not None:
-            self._budget.adopt(self._now(), weight=weight, orders_10s=orders_10s, orders_1m=orders_1m)
+        orders_long = _number(headers, endpoints.ORDERS_1M_HEADER)
+        if orders_long is None:
+            orders_long = _number(headers, ORDERS_1D_HEADER)
+        if weight is not None or orders_10s is not None or orders_long is not None:
+            self._budget.adopt(self._now(), weight=weight, orders_10s=orders_10s, orders_long=orders_long)
 
     def note_ws(self, limits: tuple[RateLimit, ...]) -> None:
         """Adopt the counts of a WebSocket API answer.
@@ -101,7 +113,7 @@ class Gate:
             self._now(),
             weight=counts.get(("REQUEST_WEIGHT", 60)),
             orders_10s=counts.get(("ORDERS", 10)),
-            orders_1m=counts.get(("ORDERS", 60)),
+            orders_long=counts.get(("ORDERS", self._budget.orders_long.interval // SECOND)),
         )
 
     def adopt_limits(self, limits: tuple[RateLimit, ...]) -> None:
@@ -110,21 +122,33 @@ class Gate:
         self._budget.adopt_limits(
             weight=known.get(("REQUEST_WEIGHT", 60)),
             orders_10s=known.get(("ORDERS", 10)),
-            orders_1m=known.get(("ORDERS", 60)),
+            orders_long=known.get(("ORDERS", self._budget.orders_long.interval // SECOND)),
         )
 
     def note_verdict(self, verdict: Verdict, *, status: int, code: int) -> None:
         """Pause or halt when a refusal says so; any other verdict changes nothing."""
         effect = verdict.effect
         if effect is Effect.RATE_LIMITED:
-            until = self._now() + verdict.retry_after_ms * MS
+            until = self._now() + self._pause_ms(verdict.retry_after_ms) * MS
             reason = f"the venue answered {status} ({code})"
             self._budget.pause(until, reason, orders_only=code == -1015)
             self._limited(until, reason)
         elif effect is Effect.BANNED:
+            self.banned += 1
             self.halt(f"the venue banned this address: {status} ({code})", until=verdict.banned_until_ms * MS)
         elif effect is Effect.KEYS:
             self.halt(f"the venue refused the API key or its signature: {status} ({code})")
+
+    def _pause_ms(self, asked_ms: int) -> int:
+        """What the venue asks for; refused again right after a pause, twice as long each time."""
+        now = self._now()
+        self.refused_by_limit += 1
+        if now < self._limited_until:
+            return asked_ms  # of the same burst: requests that were on their way
+        self._row = self._row + 1 if now < self._row_ends else 0
+        pause_ms = min(asked_ms << min(self._row, 10), max(asked_ms, LONGEST_PAUSE_MS))
+        self._row_ends = now + 2 * pause_ms * MS
+        return pause_ms
 
     # --- halting --------------------------------------------------------------------------------------
 

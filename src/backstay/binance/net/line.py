@@ -72,7 +72,7 @@ class Line:
         self._on_up = on_up
         self._on_down = on_down
         self._log = log
-        self._name = name
+        self.name = name
         self._timings = timings
         self._overlap = timings.overlap if overlap is None else overlap
         self._current: _Link | None = None
@@ -97,7 +97,7 @@ class Line:
     async def open(self) -> None:
         """Connect for the first time. Raises what `connect` raises; then the line is not kept either."""
         if self._closing:
-            raise CannotConnect(f"{self._name}: already closed")
+            raise CannotConnect(f"{self.name}: already closed")
         if self._current is None:
             self._adopt(await self._attempt())
 
@@ -153,7 +153,7 @@ class Line:
         link = _Link(self)
         socket = await self._connect(link.on_closed)
         if link.dead:
-            raise CannotConnect(f"{self._name}: closed while opening ({link.reason})")
+            raise CannotConnect(f"{self.name}: closed while opening ({link.reason})")
         link.socket = socket
         return link
 
@@ -171,20 +171,20 @@ class Line:
         if how is Up.OVERLAP and before is None:
             how = Up.AGAIN  # the old connection died while the new one was being opened
         self._up_since = loop.time()
-        self._log(f"{self._name}: up ({how})")
+        self._log(f"{self.name}: up ({how})")
         self._on_up(how)
 
     def _went_down(self, reason: str) -> None:
         lived_s = asyncio.get_running_loop().time() - self._up_since
         self._failures = 0 if lived_s >= self._timings.stable else self._failures + 1
-        self._log(f"{self._name}: down ({reason})")
+        self._log(f"{self.name}: down ({reason})")
         self._on_down(reason)
 
     def _reconnect(self, how: Up) -> None:
         if self._closing or self._task is not None:
             return  # an attempt that is under way serves both reasons
         self._task = asyncio.get_running_loop().create_task(
-            self._keep_trying(how), name=f"{self._name} connect"
+            self._keep_trying(how), name=f"{self.name} connect"
         )
         self._task.add_done_callback(self._attempts_ended)
 
@@ -198,7 +198,7 @@ class Line:
         if defect is not None:
             self._failures += 1
             task.get_loop().call_exception_handler(
-                {"message": f"{self._name}: connecting", "exception": defect}
+                {"message": f"{self.name}: connecting", "exception": defect}
             )
         if self._current is None:
             self._reconnect(Up.AGAIN)  # it closed again while the attempt was ending
@@ -210,7 +210,7 @@ class Line:
             try:
                 link = await self._attempt()
             except (CannotConnect, TransportError) as failure:
-                self._log(f"{self._name}: cannot connect ({failure})")
+                self._log(f"{self.name}: cannot connect ({failure})")
                 self._failures += 1
                 least_s = failure.retry_after_s if isinstance(failure, CannotConnect) else 0.0
             else:

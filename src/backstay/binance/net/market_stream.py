@@ -41,6 +41,11 @@ def agg_trade(symbol: str) -> str:
     return f"{symbol.lower()}@aggTrade"
 
 
+def mini_ticker(symbol: str) -> str:
+    """Spot: once a second, if anything traded; its last price is the mark of a spot guard."""
+    return f"{symbol.lower()}@miniTicker"
+
+
 def is_public(stream: str) -> bool:
     """Whether a stream travels on `/public` (order books and book tickers)."""
     kind = stream.partition("@")[2] or stream
@@ -61,8 +66,16 @@ class MarketStream:
         on_event: OnMarket,
         log: Callable[[str], None],
         timings: Timings,
+        decode: Callable[[bytes], tuple[MarketEvent, ...]] = decode_market,
+        routed: bool = True,
+        query: str = "",
     ) -> None:
-        """`market_url` and `public_url` are the roots of the two routes."""
+        """`market_url` and `public_url` are the roots of the two routes; without `routed` everything travels
+        on the first. `query` is what follows the path, with its question mark.
+        """
+        self._decode = decode
+        self._routed = routed
+        self._query = query
         self._transport = transport
         self._timings = timings
         self._urls = {False: market_url, True: public_url}
@@ -89,7 +102,7 @@ class MarketStream:
         for stream in set(self._home) - wanted:
             self._home.pop(stream).wanted.discard(stream)
         for stream in sorted(wanted - set(self._home)):
-            home = self._room(public=is_public(stream))
+            home = self._room(public=self._routed and is_public(stream))
             home.wanted.add(stream)
             self._home[stream] = home
         for connection in [one for one in self._connections if not one.wanted]:
@@ -115,7 +128,7 @@ class MarketStream:
         number = len(self._connections) + 1
         connection = _Connection(
             self._transport,
-            url=f"{self._urls[public]}/ws",
+            url=f"{self._urls[public]}/ws{self._query}",
             public=public,
             gate=self._gate,
             entropy=self._entropy,
@@ -123,6 +136,7 @@ class MarketStream:
             log=self._log,
             timings=self._timings,
             name=f"{'public' if public else 'market'} stream {number}",
+            decode=self._decode,
         )
         self._connections.append(connection)
         return connection
@@ -155,7 +169,9 @@ class _Connection:
         log: Callable[[str], None],
         timings: Timings,
         name: str,
+        decode: Callable[[bytes], tuple[MarketEvent, ...]],
     ) -> None:
+        self._decode = decode
         self._transport = transport
         self._timings = timings
         self._url = url
@@ -268,7 +284,7 @@ class _Connection:
     def _on_message(self, frame: bytes) -> None:
         self._heard_at = self._loop.time()
         try:
-            events = decode_market(frame)
+            events = self._decode(frame)
         except WireError as unreadable:
             self._log(f"{self._name}: unreadable frame ({unreadable})")
             return

@@ -14,7 +14,7 @@ from backstay.binance.net.clock_sync import VenueTime
 from backstay.binance.net.gate import Gate, retry_after_ms, retry_after_of
 from backstay.binance.net.outcomes import Sent
 from backstay.binance.net.rest import Rest
-from backstay.binance.net.transport import Lost, NotWritten
+from backstay.binance.net.transport import HttpReply, Lost, NotWritten
 from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import WsAnswer, ack, error_body
@@ -26,7 +26,7 @@ from backstay.binance.wire.sign import Signer
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.events import AnswerReceived, Effect
 from backstay.core.slots import Slot
-from backstay.core.types import EXPOSING, MS, Action, PositionMode, Scope, Surface, TimeNs
+from backstay.core.types import EXPOSING, MS, Action, PositionMode, Product, Scope, Surface, TimeNs
 
 RECV_WINDOW_MS = 5000
 PROTECTIVE_RECV_WINDOW_MS = 3000
@@ -44,7 +44,7 @@ class Flight(msgspec.Struct, frozen=True, gc=False):
     exposing: bool
 
 
-class _Prepared(msgspec.Struct, frozen=True, gc=False):
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A request that was spelt before it was wanted."""
 
     scope: Scope
@@ -60,6 +60,9 @@ class _Prepared(msgspec.Struct, frozen=True, gc=False):
 
 class OrderDesk:
     """Places, amends and cancels. Made by `BinanceVenue`."""
+
+    _product = Product.USDM
+    _read_ack = staticmethod(ack)
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class OrderDesk:
         self._answer_margin_s = answer_margin_s
         self.connection: WsApi[Flight] | None = None
         """The order connection, once there is one; without it every mutation goes by REST."""
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._by_rest: set[asyncio.Task[None]] = set()
         self.sent_by_ws = 0
         self.sent_by_rest = 0
@@ -96,7 +99,7 @@ class OrderDesk:
             mutation = encode.place(ctx, self.position_mode)
         except EncodeError:
             return  # whoever places it is told
-        self._prepared[ctx.ctx_id] = _Prepared(ctx.scope, ctx.slot, self.position_mode, mutation)
+        self._prepared[ctx.ctx_id] = Prepared(ctx.scope, ctx.slot, self.position_mode, mutation)
 
     def place(self, ctx: OrderContext, *, protective: bool) -> Sent:
         ready = self._prepared.pop(ctx.ctx_id, None)
@@ -146,8 +149,8 @@ class OrderDesk:
         surface: Surface,
         *,
         protective: bool,
+        flight: Flight | None = None,
     ) -> Sent:
-        exposing = ctx.slot.key.role in EXPOSING
         if action is Action.CANCEL:
             kind = Kind.CANCEL
         else:
@@ -156,7 +159,8 @@ class OrderDesk:
         endpoint = mutation.form.endpoint
         self._gate.admit(kind, endpoint.weight, venue_time, orders=endpoint.orders)
         recv_window_ms = PROTECTIVE_RECV_WINDOW_MS if protective else RECV_WINDOW_MS
-        flight = Flight(ctx.scope, ctx.ctx_id, action, surface, exposing)
+        if flight is None:
+            flight = Flight(ctx.scope, ctx.ctx_id, action, surface, ctx.slot.key.role in EXPOSING)
         connection = self.connection
         if connection is not None:
             try:
@@ -193,8 +197,7 @@ class OrderDesk:
             if reply.status == 200:
                 self._accepted(flight, reply.body)
             else:
-                error = error_body(reply.body)
-                self._refused(flight, reply.status, error.code, error.message, retry_after_ms(reply))
+                self._refused_reply(flight, reply)
 
     # --- back -----------------------------------------------------------------------------------------
 
@@ -208,9 +211,13 @@ class OrderDesk:
             delay_ms = retry_after_of(answer, self._time.now_ns())
             self._refused(flight, answer.status, answer.code, answer.message, delay_ms)
 
+    def _refused_reply(self, flight: Flight, reply: HttpReply) -> None:
+        error = error_body(reply.body)
+        self._refused(flight, reply.status, error.code, error.message, retry_after_ms(reply))
+
     def _accepted(self, flight: Flight, body: bytes) -> None:
         try:
-            told = ack(body)
+            told = self._read_ack(body)
         except WireError as unreadable:
             # the status says that it was executed; only the exchange id is missing
             self._tell(flight, ACCEPTED, message=str(unreadable))
@@ -218,7 +225,14 @@ class OrderDesk:
             self._tell(flight, ACCEPTED, order_id=told.order_id, at=told.at)
 
     def _refused(self, flight: Flight, status: int, code: int, message: str, delay_ms: int) -> None:
-        verdict = classify(
+        verdict = self._classify(flight, status, code, message, delay_ms)
+        self._gate.note_verdict(verdict, status=status, code=code)
+        if verdict.effect is Effect.CLOCK:
+            self._on_clock_refused()
+        self._tell(flight, verdict, code=code, message=message, delay_ms=delay_ms)
+
+    def _classify(self, flight: Flight, status: int, code: int, message: str, delay_ms: int) -> Verdict:
+        return classify(
             surface=flight.surface,
             action=flight.action,
             role_exposing=flight.exposing,
@@ -226,11 +240,8 @@ class OrderDesk:
             code=code or None,
             message=message,
             retry_after_ms=delay_ms,
+            product=self._product,
         )
-        self._gate.note_verdict(verdict, status=status, code=code)
-        if verdict.effect is Effect.CLOCK:
-            self._on_clock_refused()
-        self._tell(flight, verdict, code=code, message=message, delay_ms=delay_ms)
 
     def _tell(
         self,

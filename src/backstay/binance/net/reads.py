@@ -46,10 +46,10 @@ class Reads:
         fees = None
         if self._fee_symbol:
             last = await self._rest.read(endpoints.COMMISSION_RATE, {"symbol": self._fee_symbol})
-            fees = _decoded(decode_rest.commission_rate, last.body)
+            fees = decoded(decode_rest.commission_rate, last.body)
         return decode_rest.account_mode(
-            _decoded(decode_rest.account_config, config.body),
-            _decoded(decode_rest.symbol_config, symbols.body),
+            decoded(decode_rest.account_config, config.body),
+            decoded(decode_rest.symbol_config, symbols.body),
             fees,
             received_at=last.received_at,
         )
@@ -57,20 +57,20 @@ class Reads:
     async def instruments(self) -> tuple[decode_rest.ExchangeInfo, TimeNs]:
         """exchangeInfo with what it says besides (dropped symbols, the venue's limits), and when it came."""
         read = await self._rest.read(endpoints.EXCHANGE_INFO)
-        return _decoded(decode_rest.exchange_info, read.body), read.received_at
+        return decoded(decode_rest.exchange_info, read.body), read.received_at
 
     async def positions(self, symbol: str | None) -> PositionsSnapshot:
-        read = await self._rest.read(endpoints.POSITION_RISK, _only(symbol))
-        return _decoded(
+        read = await self._rest.read(endpoints.POSITION_RISK, only(symbol))
+        return decoded(
             lambda body: decode_rest.positions(
-                body, requested_at=read.requested_at, received_at=read.received_at, symbols=_covering(symbol)
+                body, requested_at=read.requested_at, received_at=read.received_at, symbols=covering(symbol)
             ),
             read.body,
         )
 
     async def balances(self) -> BalancesSnapshot:
         read = await self._rest.read(endpoints.BALANCE)
-        return _decoded(
+        return decoded(
             lambda body: decode_rest.balances(
                 body, requested_at=read.requested_at, received_at=read.received_at
             ),
@@ -78,19 +78,19 @@ class Reads:
         )
 
     async def orders(self, symbol: str | None) -> OrdersSnapshot:
-        read = await self._rest.read(endpoints.OPEN_ORDERS, _only(symbol))
-        return _decoded(
+        read = await self._rest.read(endpoints.OPEN_ORDERS, only(symbol))
+        return decoded(
             lambda body: decode_rest.open_orders(
-                body, requested_at=read.requested_at, received_at=read.received_at, symbols=_covering(symbol)
+                body, requested_at=read.requested_at, received_at=read.received_at, symbols=covering(symbol)
             ),
             read.body,
         )
 
     async def algos(self, symbol: str | None) -> AlgosSnapshot:
-        read = await self._rest.read(endpoints.OPEN_ALGOS, _only(symbol))
-        return _decoded(
+        read = await self._rest.read(endpoints.OPEN_ALGOS, only(symbol))
+        return decoded(
             lambda body: decode_rest.open_algos(
-                body, requested_at=read.requested_at, received_at=read.received_at, symbols=_covering(symbol)
+                body, requested_at=read.requested_at, received_at=read.received_at, symbols=covering(symbol)
             ),
             read.body,
         )
@@ -128,7 +128,7 @@ class Reads:
         read = await self._rest.read(
             endpoints.USER_TRADES, {"symbol": symbol, "limit": FILLS_PER_PAGE, **window}
         )
-        page = _decoded(
+        page = decoded(
             lambda body: decode_rest.fills(
                 body, symbol=symbol, requested_at=read.requested_at, received_at=read.received_at
             ),
@@ -152,7 +152,7 @@ class Reads:
             surface=surface,
             requested_at=read.requested_at,
             received_at=read.received_at,
-            order=_decoded(decode_rest.order, read.body),
+            order=decoded(decode_rest.order, read.body),
         )
 
     async def _algo(self, symbol: str, ctx_id: str) -> OrderQueried:
@@ -163,14 +163,14 @@ class Reads:
         for endpoint in (endpoints.OPEN_ALGOS, endpoints.ALL_ALGOS):
             read = await self._rest.read(endpoint, {"symbol": symbol})
             requested_at = requested_at or read.requested_at
-            for row in _decoded(decode_rest.algos, read.body):
+            for row in decoded(decode_rest.algos, read.body):
                 if row.client_id == ctx_id:
                     return _algo_found(symbol, ctx_id, requested_at, read, row)
         try:
             read = await self._rest.read(endpoints.ALGO_QUERY, {"clientAlgoId": ctx_id})
         except VenueUnavailable as failure:
             return self._absent(symbol, ctx_id, Surface.ALGO, failure, requested_at)
-        return _algo_found(symbol, ctx_id, requested_at, read, _decoded(decode_rest.algo, read.body))
+        return _algo_found(symbol, ctx_id, requested_at, read, decoded(decode_rest.algo, read.body))
 
     def _absent(
         self, symbol: str, ctx_id: str, surface: Surface, failure: VenueUnavailable, requested_at: TimeNs = 0
@@ -197,15 +197,15 @@ def _algo_found(symbol: str, ctx_id: str, requested_at: TimeNs, read: Read, row:
     )
 
 
-def _only(symbol: str | None) -> dict[str, WsValue]:
+def only(symbol: str | None) -> dict[str, WsValue]:
     return {} if symbol is None else {"symbol": symbol}
 
 
-def _covering(symbol: str | None) -> tuple[str, ...]:
+def covering(symbol: str | None) -> tuple[str, ...]:
     return () if symbol is None else (symbol,)
 
 
-def _decoded[T](decode: Callable[[bytes], T], body: bytes) -> T:
+def decoded[T](decode: Callable[[bytes], T], body: bytes) -> T:
     """A body that cannot be read is a failed read, told as such."""
     try:
         return decode(body)

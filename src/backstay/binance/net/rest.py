@@ -10,17 +10,18 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from backstay.binance.net.clock_sync import VenueTime
+from backstay.binance.net.dialect import USDM, Dialect
 from backstay.binance.net.gate import Gate, retry_after_ms
 from backstay.binance.net.outcomes import VenueUnavailable
 from backstay.binance.net.transport import HttpReply, Transport, TransportError
 from backstay.binance.wire import encode
-from backstay.binance.wire.decode_rest import error_body, server_time
-from backstay.binance.wire.endpoints import API_KEY_HEADER, TIME, Endpoint
+from backstay.binance.wire.decode_rest import error_body
+from backstay.binance.wire.endpoints import API_KEY_HEADER, Endpoint
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.rejections import Verdict, classify
 from backstay.binance.wire.sign import Signer, WsValue
 from backstay.core.events import AnswerClass, Effect
-from backstay.core.types import MS, Action, Surface, TimeNs
+from backstay.core.types import MS, Action, Product, Surface, TimeNs
 
 BACKOFF_S = (0.2, 0.4, 0.8)
 RECV_WINDOW_MS = 5000
@@ -45,7 +46,9 @@ class Rest:
         gate: Gate,
         time: VenueTime,
         timeout_s: float,
+        dialect: Dialect = USDM,
     ) -> None:
+        self._dialect = dialect
         self._transport = transport
         self._base = base
         self._signer = signer
@@ -53,7 +56,8 @@ class Rest:
         self._time = time
         self._timeout_s = timeout_s
         self._turn = asyncio.Semaphore(CONCURRENT_READS)
-        self._keyed = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._bare = dict(dialect.headers)
+        self._keyed = {"Content-Type": "application/x-www-form-urlencoded", **dialect.headers}
         if signer is not None:
             self._keyed[API_KEY_HEADER] = signer.api_key
         self.resync: Callable[[], Awaitable[None]] | None = None
@@ -88,7 +92,7 @@ class Rest:
         Raises VenueUnavailable.
         """
         try:
-            return server_time((await self._attempt(TIME, {})).body)
+            return self._dialect.server_time((await self._attempt(self._dialect.time, {})).body)
         except _Refused as refused:
             raise refused.failure from None
 
@@ -111,7 +115,7 @@ class Rest:
             reply = await self._transport.http(
                 request.method,
                 self._base + request.target,
-                self._keyed if endpoint.key else {},
+                self._keyed if endpoint.key else self._bare,
                 b"",
                 self._timeout_s,
             )
@@ -125,7 +129,7 @@ class Rest:
     def _refusal(self, what: str, reply: HttpReply, requested_at: TimeNs) -> "_Refused":
         error = error_body(reply.body)
         delay_ms = retry_after_ms(reply)
-        verdict = read_verdict(reply.status, error.code, error.message, delay_ms)
+        verdict = read_verdict(reply.status, error.code, error.message, delay_ms, self._dialect.product)
         self._gate.note_verdict(verdict, status=reply.status, code=error.code)
         failure = VenueUnavailable(
             f"{what}: HTTP {reply.status}, code {error.code}: {error.message}",
@@ -140,7 +144,9 @@ class Rest:
         return _Refused(failure, transient=_is_transient(reply.status, verdict))
 
 
-def read_verdict(status: int, code: int, message: str, delay_ms: int) -> Verdict:
+def read_verdict(
+    status: int, code: int, message: str, delay_ms: int, product: Product = Product.USDM
+) -> Verdict:
     """What a refusal means that does not depend on an order: limits, bans, keys, clock, overload.
 
     The table is that of mutations; a cancel stands for the read, having no side conditions of its own.
@@ -153,6 +159,7 @@ def read_verdict(status: int, code: int, message: str, delay_ms: int) -> Verdict
         code=code or None,
         message=message,
         retry_after_ms=delay_ms,
+        product=product,
     )
 
 

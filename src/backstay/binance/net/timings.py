@@ -38,3 +38,18 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Silence after which a market connection is asked what it is subscribed to."""
     deaf: float = 60.0
     """Silence after which one with mark prices, which come every second, is replaced."""
+    probe_answer: float = 20.0
+    """Spot: `probe` of silence on the user data stream is answered by asking for its subscriptions; without
+    an answer in this time the connection is replaced."""
+    poll: float = 5.0
+    """Spot: while the user data stream is away, orders and prices are read this often..."""
+    give_up: float = 15 * 60.0
+    """... for this long; then the gateway gives up for good. 0: never."""
+    attempts: int = 0
+    """Spot: attempts to get a lost user data stream back before giving up; 0: as many as the time allows."""
+    first_attempts: int = 5
+    """Spot: attempts to open the user data stream at the start."""
+
+
+SPOT = Timings(first_delay=1.0, longest_delay=30.0)
+"""Spot's defaults: 1 s, doubling."""

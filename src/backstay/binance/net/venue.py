@@ -5,7 +5,6 @@ that happens by itself (private events, answers, stream changes, gates) goes to 
 synchronously.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
@@ -13,23 +12,21 @@ from decimal import Decimal
 import msgspec
 
 from backstay.binance.net import market_stream
-from backstay.binance.net.clock_sync import LIMIT, ClockSync, VenueTime
+from backstay.binance.net.clock_sync import ClockSync, VenueTime
 from backstay.binance.net.gate import Gate
-from backstay.binance.net.line import CannotConnect
+from backstay.binance.net.gateway import Gateway
 from backstay.binance.net.market_stream import MarketStream
 from backstay.binance.net.orders import Flight, OrderDesk
-from backstay.binance.net.outcomes import NotSent, Sent, VenueUnavailable
 from backstay.binance.net.reads import Reads
 from backstay.binance.net.rest import Rest
 from backstay.binance.net.timings import Timings
-from backstay.binance.net.transport import Clock, Entropy, Transport, TransportError
+from backstay.binance.net.transport import Clock, Entropy, Transport
 from backstay.binance.net.user_stream import UserStream
 from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.limits import Budget
 from backstay.binance.wire.sign import Signer
-from backstay.core.contexts import OrderContext, Request
 from backstay.core.events import (
     AccountModeSnapshot,
     AlgosSnapshot,
@@ -40,30 +37,11 @@ from backstay.core.events import (
     OrderQueried,
     OrdersSnapshot,
     PositionsSnapshot,
-    TrustLost,
 )
-from backstay.core.types import MS, PositionMode, Surface, TimeNs
+from backstay.core.types import PositionMode, Surface, TimeNs
 
 DEFAULT_TIMINGS = Timings()
 _LOG = logging.getLogger(__name__)
-
-
-class VenueStatus(msgspec.Struct, frozen=True):
-    """How the gateway is, for screens and checks."""
-
-    private_up: bool
-    orders_up: bool
-    """The order connection; while it is down, orders go by REST."""
-    market_up: bool
-    clock_offset_ms: int
-    clock_round_trip_ms: int
-    limited_until: TimeNs
-    halted: bool
-    orders_outstanding: int
-    orders_by_ws: int
-    orders_by_rest: int
-    headroom: dict[str, int]
-    """Requests left in each bucket of the venue (`wire.limits`)."""
 
 
 class _World(msgspec.Struct, frozen=True):
@@ -77,7 +55,7 @@ class _World(msgspec.Struct, frozen=True):
     log: Callable[[str], None]
 
 
-class BinanceVenue:
+class BinanceVenue(Gateway[OrderDesk]):
     """USD-M futures. Make it inside the running loop; `open` before anything else."""
 
     def __init__(
@@ -110,7 +88,6 @@ class BinanceVenue:
         self._on_market = on_market
         self._log = log
         self._timings = timings
-        self._open = False
         world = _World(transport, endpoints, signer, entropy, timings, log)
         self._time = VenueTime(clock)
         self._gate = Gate(budget=budget or Budget(), now=self._time.now_ns, on_change=on_event)
@@ -134,7 +111,6 @@ class BinanceVenue:
         self._market = self._market_streams(world)
         self._marks: frozenset[str] = frozenset()
         self._streams: frozenset[str] = frozenset()
-        self._resyncing: asyncio.Task[None] | None = None
 
     def _order_desk(self, world: _World, position_mode: PositionMode) -> OrderDesk:
         return OrderDesk(
@@ -185,111 +161,6 @@ class BinanceVenue:
             timings=world.timings,
         )
 
-    # --- life -----------------------------------------------------------------------------------------
-
-    async def open(self) -> None:
-        """Measure the clock, connect the private stream (events flow from here on) and the order
-        connection. The order connection alone may come later: REST carries orders until then.
-
-        Raises VenueUnavailable; then `open` may be tried again.
-        """
-        await self._sync.measure()
-        if self._orders is not None:
-            try:
-                await self._orders.line.open()
-            except (CannotConnect, TransportError) as failure:
-                if self._gate.halted:
-                    raise VenueUnavailable(str(failure), fatal=True) from None
-                self._log(f"order connection: not yet ({failure}); orders go by REST")
-                self._orders.line.start()
-        try:
-            await self._private.open()
-        except (CannotConnect, TransportError) as failure:
-            raise VenueUnavailable(f"private stream: {failure}", fatal=self._gate.halted) from None
-        self._sync.start()
-        self._open = True
-
-    async def reconnect_private(self) -> None:
-        """Drop the private stream (told as DISCONNECTED) and open it on the key that the venue gives now.
-
-        The key is the account's: the venue returns the active one, or a new one when that is dead. Raises
-        VenueUnavailable when it is not up after 30 s; attempts go on by themselves.
-        """
-        try:
-            async with asyncio.timeout(self._timings.reopen):
-                await self._private.reconnect("asked for by the owner")
-        except TimeoutError:
-            raise VenueUnavailable(
-                f"the private stream could not be reopened within {self._timings.reopen:.0f} s",
-                fatal=self._gate.halted,
-            ) from None
-
-    async def close(self) -> None:
-        """Close every connection; resting orders stay. Mutations without an answer are told as unknown."""
-        self._open = False
-        if self._resyncing is not None:
-            self._resyncing.cancel()
-        await self._market.close()
-        if self._orders is not None:
-            await self._orders.close()
-        await self._desk.close()
-        await self._private.close()
-        await self._sync.close()
-        self._gate.close()
-
-    def release_halt(self, reason: str) -> None:
-        """An operator ends a venue halt (418, refused keys)."""
-        self._gate.release(reason)
-
-    def status(self) -> VenueStatus:
-        orders = self._orders
-        return VenueStatus(
-            private_up=self._private.is_up,
-            orders_up=orders is not None and orders.is_up,
-            market_up=self._market.is_up,
-            clock_offset_ms=self._time.offset // MS,
-            clock_round_trip_ms=self._sync.round_trip // MS,
-            limited_until=self._gate.limited_until,
-            halted=self._gate.halted,
-            orders_outstanding=orders.outstanding if orders is not None else 0,
-            orders_by_ws=self._desk.sent_by_ws,
-            orders_by_rest=self._desk.sent_by_rest,
-            headroom=self._gate.headroom(),
-        )
-
-    def venue_now_ns(self) -> TimeNs:
-        """Local time corrected by the measured clock offset."""
-        return self._time.now_ns()
-
-    # --- mutations ------------------------------------------------------------------------------------
-
-    def prepare(self, ctx: OrderContext) -> None:
-        """A pre-armed order: its request is spelt now, so that its fill need not wait for that."""
-        self._desk.prepare(ctx)
-
-    def place(self, ctx: OrderContext, *, protective: bool) -> Sent:
-        """Write an order. Raises NotSent when nothing left, EncodeError for an impossible context."""
-        self._must_be_open()
-        return self._desk.place(ctx, protective=protective)
-
-    def amend(self, ctx: OrderContext, price: Decimal, quantity: Decimal, *, protective: bool) -> Sent:
-        """Ask for a new total price and quantity of a LIMIT order; raises as `place`."""
-        self._must_be_open()
-        return self._desk.amend(ctx, price, quantity, protective=protective)
-
-    def cancel(self, ctx: OrderContext, *, protective: bool) -> Sent:
-        """Ask for the end of an order, on the surface where it lives now; raises as `place`."""
-        self._must_be_open()
-        return self._desk.cancel(ctx, protective=protective)
-
-    def candidate(self, request: Request, ctx: OrderContext) -> dict[str, str]:
-        """The request as it would be sent, without key, timestamp and signature (I-35)."""
-        return self._desk.candidate(request, ctx)
-
-    def _must_be_open(self) -> None:
-        if not self._open:
-            raise NotSent("the gateway is not open")
-
     # --- reads ----------------------------------------------------------------------------------------
 
     async def read_account_mode(self) -> AccountModeSnapshot:
@@ -339,26 +210,3 @@ class BinanceVenue:
             self._on_mark(event.symbol, event.price, event.at)
         if self._on_market is not None:
             self._on_market(event)
-
-    # --- clock ----------------------------------------------------------------------------------------
-
-    def _on_offset(self, offset: TimeNs, step: TimeNs) -> None:
-        if abs(offset) > LIMIT:
-            self._log(
-                f"clock: this machine is {-offset / 1e9:+.3f} s against the venue; check its time service"
-            )
-        if self._open and abs(step) > LIMIT:
-            # deadlines and windows were reckoned with a wrong clock (exchange-state 4.1.1)
-            self._on_event(
-                TrustLost(reason=f"clock_offset: the clock moved by {step // MS} ms against the venue")
-            )
-
-    def _resync(self) -> None:
-        if self._resyncing is None or self._resyncing.done():
-            self._resyncing = asyncio.get_running_loop().create_task(self._resync_quietly())
-
-    async def _resync_quietly(self) -> None:
-        try:
-            await self._sync.measure()
-        except VenueUnavailable as failure:
-            self._log(f"clock: could not be measured ({failure})")

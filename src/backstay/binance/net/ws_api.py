@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable
 
 from backstay.binance.net.clock_sync import VenueTime
+from backstay.binance.net.dialect import USDM, Dialect
 from backstay.binance.net.gate import Gate, retry_after_of
 from backstay.binance.net.line import CannotConnect, Line
 from backstay.binance.net.outcomes import VenueUnavailable
@@ -17,8 +18,8 @@ from backstay.binance.net.rest import read_verdict
 from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Entropy, NotWritten, OnClosed, Socket, Transport
 from backstay.binance.wire import encode
-from backstay.binance.wire.decode_rest import WsAnswer, ws_answer
-from backstay.binance.wire.endpoints import WS_CONNECT_WEIGHT, WS_LOGON
+from backstay.binance.wire.decode_rest import WsAnswer
+from backstay.binance.wire.endpoints import WS_LOGON
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.sign import Signer, logon_params
@@ -48,7 +49,9 @@ class WsApi[C]:
         on_answer: OnAnswer[C],
         log: Callable[[str], None],
         timings: Timings,
+        dialect: Dialect = USDM,
     ) -> None:
+        self._dialect = dialect
         self._timings = timings
         self._transport = transport
         self._url = url
@@ -124,7 +127,7 @@ class WsApi[C]:
             on_closed(reason)
 
         try:
-            await self._gate.wait(Kind.READ, WS_CONNECT_WEIGHT)
+            await self._gate.wait(Kind.READ, self._dialect.connect_weight)
         except VenueUnavailable as shut:
             raise CannotConnect(str(shut), retry_after_s=max(5.0, shut.retry_after_ms / 1000)) from None
         socket = await self._transport.websocket(
@@ -167,7 +170,7 @@ class WsApi[C]:
     def _on_message(self, frame: bytes) -> None:
         self._heard_at = self._loop.time()
         try:
-            answer = ws_answer(frame)
+            answer = self._dialect.ws_answer(frame)
         except WireError as unreadable:
             self._log(f"order connection: unreadable answer ({unreadable})")
             return
@@ -192,7 +195,7 @@ class WsApi[C]:
 
     def _judge(self, answer: WsAnswer) -> None:
         delay_ms = retry_after_of(answer, self._time.now_ns())
-        verdict = read_verdict(answer.status, answer.code, answer.message, delay_ms)
+        verdict = read_verdict(answer.status, answer.code, answer.message, delay_ms, self._dialect.product)
         self._gate.note_verdict(verdict, status=answer.status, code=answer.code)
 
     def _sweep_due(self) -> None:

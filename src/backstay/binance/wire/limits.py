@@ -12,6 +12,8 @@ import msgspec
 from backstay.binance.wire import endpoints
 from backstay.core.types import SECOND, TimeNs
 
+DAY: Final = 24 * 3600 * SECOND
+
 
 class Kind(StrEnum):
     """For whom a request is; the reserve is kept for the last two."""
@@ -106,12 +108,18 @@ class Budget:
         weight_per_minute: int = endpoints.WEIGHT_PER_MINUTE,
         orders_per_10s: int = endpoints.ORDERS_PER_10S,
         orders_per_minute: int = endpoints.ORDERS_PER_MINUTE,
+        orders_per_day: int = 0,
         reserve_percent: int = 20,
     ) -> None:
-        """Raises ValueError for limits or a reserve that leave nothing."""
+        """`orders_per_day` > 0: orders are counted by the day instead of by the minute, as on spot.
+
+        Raises ValueError for limits or a reserve that leave nothing.
+        """
+        window, orders = (DAY, orders_per_day) if orders_per_day else (60 * SECOND, orders_per_minute)
+        self._long_name = "orders_1d" if orders_per_day else "orders_1m"
         self.weight = Bucket(weight_per_minute, 60 * SECOND, weight_per_minute * reserve_percent // 100)
         self.orders_10s = Bucket(orders_per_10s, 10 * SECOND, orders_per_10s * reserve_percent // 100)
-        self.orders_1m = Bucket(orders_per_minute, 60 * SECOND, orders_per_minute * reserve_percent // 100)
+        self.orders_long = Bucket(orders, window, orders * reserve_percent // 100)
         self._paused = Delay(0, "")
         self._orders_paused = Delay(0, "")
         self._halted: Halted | None = None
@@ -130,10 +138,10 @@ class Budget:
         if orders:
             if not self.orders_10s.holds(orders, now, reserved=reserved):
                 return Delay(self.orders_10s.edge(now), "order count of these 10 seconds is used up")
-            if not self.orders_1m.holds(orders, now, reserved=reserved):
-                return Delay(self.orders_1m.edge(now), "order count of this minute is used up")
+            if not self.orders_long.holds(orders, now, reserved=reserved):
+                return Delay(self.orders_long.edge(now), f"order count ({self._long_name}) is used up")
             self.orders_10s.book(orders)
-            self.orders_1m.book(orders)
+            self.orders_long.book(orders)
         if weight:
             self.weight.book(weight)
         return _ADMIT
@@ -144,26 +152,26 @@ class Budget:
         *,
         weight: int | None = None,
         orders_10s: int | None = None,
-        orders_1m: int | None = None,
+        orders_long: int | None = None,
     ) -> None:
         """Take over counters of a response. The caller leaves out those of `endpoints.UNRELIABLE_WEIGHT`."""
         if weight is not None:
             self.weight.adopt(weight, now)
         if orders_10s is not None:
             self.orders_10s.adopt(orders_10s, now)
-        if orders_1m is not None:
-            self.orders_1m.adopt(orders_1m, now)
+        if orders_long is not None:
+            self.orders_long.adopt(orders_long, now)
 
     def adopt_limits(
-        self, *, weight: int | None = None, orders_10s: int | None = None, orders_1m: int | None = None
+        self, *, weight: int | None = None, orders_10s: int | None = None, orders_long: int | None = None
     ) -> None:
         """Take over capacities of exchangeInfo. Raises ValueError for a limit that is not positive."""
         if weight is not None:
             self.weight.resize(weight)
         if orders_10s is not None:
             self.orders_10s.resize(orders_10s)
-        if orders_1m is not None:
-            self.orders_1m.resize(orders_1m)
+        if orders_long is not None:
+            self.orders_long.resize(orders_long)
 
     def pause(self, until: TimeNs, reason: str, *, orders_only: bool = False) -> None:
         """Admit nothing before `until` (429, -1003), or no orders (-1015: cancels and reads go on).
@@ -193,5 +201,5 @@ class Budget:
         return {
             "weight_1m": self.weight.capacity - self.weight.used(now),
             "orders_10s": self.orders_10s.capacity - self.orders_10s.used(now),
-            "orders_1m": self.orders_1m.capacity - self.orders_1m.used(now),
+            self._long_name: self.orders_long.capacity - self.orders_long.used(now),
         }
