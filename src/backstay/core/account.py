@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core import account_own, account_reads, scope
+from backstay.core import account_market, account_own, account_reads, scope
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -47,6 +47,7 @@ from backstay.core.events import (
     TrustLost,
     Unidentified,
 )
+from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ExecutionType, PositionMode, PositionSide, Scope, TimeNs
 
@@ -217,4 +218,6 @@ _HANDLERS: dict[type[msgspec.Struct], Callable[[AccountState, Any, TimeNs], Acco
     OperatorCommand: account_own.operator,
     GateChanged: account_own.gate_changed,
     RunStarted: account_own.run_started,
+    SignalScored: account_market.scored,
+    BookSeen: account_market.book_seen,
 }

@@ -1,4 +1,4 @@
-"""The reduce-only budget: take-profits together never ask for more than the position (I-24).
+"""The reduce-only budget: take-profits and exits together never ask for more than the position (I-24).
 
 While levels are rearranged, the larger of an order's old and new size counts until the change is confirmed:
 what shrinks goes first, what grows or is new waits for it. A venue refuses the surplus (-2022) or, worse,
@@ -15,6 +15,8 @@ from backstay.core.slots import SlotKey
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Action, Role, Surface
 
+REDUCING = frozenset({Role.TP, Role.EXIT})
+
 
 def within_position(
     s: ScopeState, working: Mapping[SlotKey, Sequence[OrderContext]], intents: Iterable[Intent]
@@ -23,7 +25,7 @@ def within_position(
     asked: dict[str, Decimal] = {}
     room = abs(s.position.quantity)
     for key, held in working.items():
-        if key.role is Role.TP:
+        if key.role in REDUCING:
             asked.update((c.ctx_id, _may_take(s, c)) for c in held if c.surface is Surface.REGULAR)
     if asked:
         room -= sum(asked.values(), ZERO)
@@ -41,7 +43,7 @@ def within_position(
 
 
 def _counts(intent: Intent) -> bool:
-    return intent.key.role is Role.TP and intent.surface is Surface.REGULAR
+    return intent.key.role in REDUCING and intent.surface is Surface.REGULAR
 
 
 def _may_take(s: ScopeState, ctx: OrderContext) -> Decimal:

@@ -11,7 +11,7 @@ from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
-from backstay.core.types import OrderType, PositionSide, Surface
+from backstay.core.types import IMMEDIATE, OrderType, PositionSide, Surface
 
 type Row = OrderReport | AlgoReport
 
@@ -31,7 +31,8 @@ def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:
         return False
     if isinstance(row, OrderReport):
         return (
-            row.price == slot.price
+            slot.tif not in IMMEDIATE
+            and row.price == slot.price
             and row.quantity - row.filled == slot.quantity
             # In hedge mode the sides imply it, and what the venue echoes means nothing (7.6).
             and (row.reduce_only is slot.reduce_only or row.position_side is not PositionSide.BOTH)

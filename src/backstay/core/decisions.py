@@ -88,5 +88,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     watches: tuple[Watch, ...] = ()
     wake_at: TimeNs | None = None
     """Local time at which the scope wants another pass although no evidence comes."""
+    book: bool = False
+    """The strategy wants to see the order book (`Wanted.book`)."""
     protects: bool = True
     """A stop is wanted for the position that is held; without one nobody is alarmed (I-37)."""

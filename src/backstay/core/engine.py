@@ -17,13 +17,14 @@ from backstay.core.decisions import Act, Approved, Plan, Refused, Wait
 from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
 from backstay.core.instruments import Instrument
+from backstay.core.market import market_view, slot_life
 from backstay.core.planner import Field, plan
 from backstay.core.requests import fingerprint
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Role, Scope, TimeNs
-from backstay.core.view import PositionView, StepProgress
+from backstay.core.view import NO_MARKET, PositionView, SlotLife, StepProgress
 from backstay.core.wanted import NOTHING, AnyStrategy, Wanted
 
 DEFAULT_MAKER = Decimal("0.0002")
@@ -31,7 +32,8 @@ DEFAULT_TAKER = Decimal("0.0005")
 """Used until commissionRate is read (binance.md 9)."""
 _NO_STEPS: Mapping[int, StepProgress] = {}
 # Looked up once: `decide` is on the path from a fill to its stop.
-PRE_ARMED, ENTRY, DCA, TP = Phase.PRE_ARMED, Role.ENTRY, Role.DCA, Role.TP
+PRE_ARMED = Phase.PRE_ARMED
+ENTRY, EXIT, DCA, TP = Role.ENTRY, Role.EXIT, Role.DCA, Role.TP
 _NEVER_WAS = frozenset({Phase.REJECTED, Phase.ABSENT})
 
 
@@ -89,7 +91,14 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
     decision = plan(field, now)
     if not isinstance(decision, Act):
-        return Plan(key, decision, watches=wanted.watches, wake_at=wanted.wake_at, protects=protects)
+        return Plan(
+            key,
+            decision,
+            watches=wanted.watches,
+            wake_at=wanted.wake_at,
+            book=wanted.book,
+            protects=protects,
+        )
     if view is not None and instrument is not None and _exposes(decision):
         decision = _with_protection(decision, view, manager, instrument, now)
     verdicts = gate(decision, account, s, engine.limits, now)
@@ -100,7 +109,8 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         tuple([v for v in verdicts if type(v) is Refused]),
         wanted.watches,
         wanted.wake_at,
-        protects,
+        book=wanted.book,
+        protects=protects,
     )
 
 
@@ -163,7 +173,7 @@ def _with_protection(
         if slot is None or slot.quantity is None or intent.target or intent.key.role not in EXPOSING:
             intents.append(intent)
             continue
-        after = _after_fill(view, slot)
+        after = _after_fill(view, slot, now)
         guards, _, _ = fitted(
             manager.strategy.wanted(after, manager.policy, now).slots, instrument, view.mark
         )
@@ -172,7 +182,7 @@ def _with_protection(
     return replace(act, intents=tuple(intents))
 
 
-def _after_fill(view: PositionView, slot: Slot) -> PositionView:
+def _after_fill(view: PositionView, slot: Slot, now: TimeNs) -> PositionView:
     """The view as it will be once `slot` has filled at its own price."""
     price = slot.price or view.mark or view.average
     quantity = slot.quantity or ZERO
@@ -180,6 +190,8 @@ def _after_fill(view: PositionView, slot: Slot) -> PositionView:
     direction = view.direction or (Direction.LONG if slot.side is Direction.LONG.opening else Direction.SHORT)
     return replace(
         view,
+        external=view.external and slot.key.role is not ENTRY,
+        opened_at=view.opened_at if view.direction is not None else now,
         direction=direction,
         quantity=size,
         average=(view.average * view.quantity + price * quantity) / size,
@@ -200,7 +212,7 @@ def position_view(
     """The facts of a scope, as a strategy may see them."""
     position = s.position
     stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
-    dca, profits, entered = _progress(s)
+    dca, profits, entered, entry, leaving = _progress(s)
     return PositionView(
         scope=s.scope,
         position_mode=mode,
@@ -222,6 +234,9 @@ def position_view(
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
         external=not entered,
+        entry=entry,
+        exit=leaving,
+        market=market_view(account, s, instrument) if s.signal is not None or account.books else NO_MARKET,
         reviewed=s.reviewed == s.epoch,
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
@@ -257,25 +272,36 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
 type Steps = Mapping[int, StepProgress]
 
 
-def _progress(s: ScopeState) -> tuple[Steps, Steps, bool]:
-    """What became of each DCA step and of each take-profit level, and whether an entry of ours opened the
-    epoch: counted from contexts and fills, never from price or size (D-6).
+def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotLife | None]:
+    """What became of each DCA step and of each take-profit level, whether an entry of ours opened the epoch,
+    and the lives of entry and exit: counted from contexts and fills, never from price or size (D-6).
     """
     dca: dict[int, list[OrderContext]] = {}
     profits: dict[int, list[OrderContext]] = {}
+    entries: list[OrderContext] = []
+    exits: list[OrderContext] = []
     entered = False
+    epoch = s.epoch if s.position.quantity else s.epoch + 1
     for ctx in s.contexts.values():
-        if ctx.epoch != s.epoch or ctx.phase is PRE_ARMED:
+        if ctx.phase is PRE_ARMED:
             continue
         key = ctx.slot.key
+        if key.role is ENTRY and ctx.epoch == epoch and ctx.created_at >= s.entry_since:
+            entries.append(ctx)
+        if ctx.epoch != s.epoch:
+            continue
         if key.role is ENTRY:
             entered = entered or bool(ctx.filled)
+            continue
+        if key.role is EXIT:
+            exits.append(ctx)
             continue
         steps = dca if key.role is DCA else profits if key.role is TP else None
         if steps is None or (ctx.phase in _NEVER_WAS and not ctx.filled):
             continue
         steps.setdefault(key.step, []).append(ctx)
-    return _summed(dca), _summed(profits), entered
+    lives = (slot_life(s, entries) if entries else None, slot_life(s, exits) if exits else None)
+    return _summed(dca), _summed(profits), entered, *lives
 
 
 def _summed(steps: dict[int, list[OrderContext]]) -> Steps:

@@ -1,12 +1,9 @@
 """Evidence: everything that the account state can be told, as one closed union.
 
-Four facts are never merged (exchange-state 1): an answer that a request was accepted
-(`AnswerReceived`), an order row (`OrderReport`, `AlgoReport`), a trade (`FillNotice`, or a report
-with `execution` TRADE), a position or balance (`AccountReport`, snapshots). Events are frozen values;
-they are also the bodies of ledger records, so a field that is added needs a default.
-
-Times named `at` are the venue's transaction time T in ns, `emitted_at` its event time E. Local time
-is never inside an event: the fold receives it as an argument, the ledger keeps it on the record.
+Four facts are never merged (exchange-state 1): an answer that a request was accepted (`AnswerReceived`),
+an order row (`OrderReport`, `AlgoReport`), a trade (`FillNotice`, or a report with `execution` TRADE), a
+position or balance (`AccountReport`, snapshots). Events are ledger bodies: a new field needs a default.
+`at` is the venue's transaction time T in ns, `emitted_at` its event time E; local time is never in here.
 """
 
 from decimal import Decimal
@@ -16,6 +13,7 @@ import msgspec
 
 from backstay.core.contexts import Request
 from backstay.core.instruments import Instrument
+from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.types import (
     ZERO,
     Action,
@@ -600,4 +598,6 @@ type AnyEvent = (
     | GateChanged
     | RunStarted
     | RunStopped
+    | SignalScored
+    | BookSeen
 )

@@ -83,11 +83,13 @@ def _recover(s: ScopeState, now: TimeNs) -> Decision | None:
 
 
 def _in_the_way(s: ScopeState, ctx: OrderContext) -> bool:
-    """Working orders that add exposure or use up reduce-only capacity. The stop is neither, until it became
-    a limit order that the market has passed by (`stop_limit`).
+    """Working orders that add exposure or use up reduce-only capacity: an exit that asks for a price, too.
+    The stop is neither, until it became a limit order that the market has passed by (`stop_limit`).
     """
     if ctx.is_terminal or ctx.phase is Phase.PRE_ARMED or ctx.slot.hands_off:
         return False
+    if ctx.role is Role.EXIT:
+        return ctx.slot.kind is OrderType.LIMIT
     return ctx.role in EXPOSING or ctx.role is Role.TP or _child_rests(s, ctx)
 
 

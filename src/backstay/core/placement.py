@@ -8,14 +8,14 @@ exception: the venue admits one per direction.
 from msgspec.structs import replace
 
 from backstay.core import algo_orders
-from backstay.core.blocks import not_amendable
+from backstay.core.blocks import cancel_held, not_amendable
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
 from backstay.core.events import OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
-from backstay.core.types import Action, OrderType, Role, Side, Surface
+from backstay.core.types import IMMEDIATE, Action, OrderType, Role, Side, Surface, TimeNs
 
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
@@ -34,18 +34,29 @@ def place(s: ScopeState, slot: Slot, generation: int, reason: str) -> Intent:
     )
 
 
-def change(s: ScopeState, slot: Slot, held: list[OrderContext], generation: int) -> Intent | None:
+def change(
+    s: ScopeState, slot: Slot, held: list[OrderContext], generation: int, now: TimeNs
+) -> Intent | None:
     """The next mutation for a slot that is missing or different; None when there is nothing to send.
 
-    `held` are the slot's own resting orders of this epoch; none of them equals the slot.
+    `held` are the slot's own resting orders of this epoch; none of them equals the slot. A cancel that makes
+    room for a replacement waits like any other one that was refused or not sent.
     """
     if not held:
         return place(s, slot, generation, "missing")
     newest = max(held, key=lambda c: c.generation)
+    intent = _changed(s, slot, newest, generation)
+    if intent is not None and intent.action is Action.CANCEL and cancel_held(s, newest, now):
+        return None
+    return intent
+
+
+def _changed(s: ScopeState, slot: Slot, newest: OrderContext, generation: int) -> Intent | None:
     if newest.slot.hands_off:
         return None
     row = row_of(s, newest)
-    if isinstance(row, OrderReport) and slot.kind is OrderType.LIMIT and row.kind is OrderType.LIMIT:
+    limits = slot.kind is OrderType.LIMIT and slot.tif not in IMMEDIATE
+    if isinstance(row, OrderReport) and limits and row.kind is OrderType.LIMIT:
         return _amend(s, slot, newest, row)
     if newest.surface is Surface.ALGO and not (slot.close_position and conflict(s, slot)):
         return place(s, slot, generation, "replaced")

@@ -32,6 +32,7 @@ from backstay.core.types import (
     ZERO,
     Action,
     Family,
+    OrderType,
     PositionMode,
     Role,
     TimeNs,
@@ -110,7 +111,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
     in_burst = now < burst_ends
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_ends)
-    if EXIT in verdicts.desired:
+    if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is OrderType.MARKET:
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
             return decision
@@ -312,11 +313,8 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         held = [c for c in v.working.get(key, ()) if _current(s, c) and c.is_resting]
         if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
-        intent = change(s, slot, held, generation + 1)
-        # A cancel that makes room for a replacement waits like any other one that was refused or not sent.
-        if intent is not None and not (
-            intent.action is Action.CANCEL and cancel_held(s, s.contexts[intent.target], now)
-        ):
+        intent = change(s, slot, held, generation + 1, now)
+        if intent is not None:
             generation += intent.action is Action.PLACE
             intents.append(intent)
     intents = within_position(s, v.working, intents)
@@ -344,11 +342,11 @@ def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
 
 
 def _in_order(slots: Iterable[Slot]) -> list[Slot]:
-    """The protection among `slots`: stops first, the bridge before them, then the nearest profit."""
+    """The protection among `slots`: stops first, the bridge before them, an exit, then the nearest profit."""
     stops = [x for x in slots if x.key.role is Role.SL]
-    profits = [x for x in slots if x.key.role is Role.TP]
+    profits = [x for x in slots if x.key.role is Role.TP or x.key == EXIT]
     stops.sort(key=lambda x: -x.key.step)
-    profits.sort(key=lambda x: x.key.step)
+    profits.sort(key=lambda x: (x.key.role, x.key.step))
     return stops + profits
 
 
@@ -389,7 +387,7 @@ def _expose(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
         if any(not c.is_resting for c in v.working.get(slot.key, ())):
             continue
-        intent = change(s, slot, held, s.generation + 1 + len(intents))
+        intent = change(s, slot, held, s.generation + 1 + len(intents), now)
         if intent is not None:
             if intent.action is Action.PLACE:
                 intent = msgspec.structs.replace(intent, protects=field.protects)

@@ -32,6 +32,7 @@ ARMED, SL = Phase.ARMED, Role.SL
 QUIET = 50 * MS
 BURST_MAX = 250 * MS
 """The event-burst wait: quiet this long, or at most that long after the first event."""
+RESULTS_KEPT = 8
 ROWS_KEPT = 64
 """Terminal rows and contexts remembered per scope, so that stale reports stay harmless."""
 
@@ -102,6 +103,8 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
         if direction is None or r.side is direction.opening:
             changes["last_fill_price"] = r.last_price
             changes["last_increase_at"] = r.at
+    if grew and r.realized_pnl:
+        changes["realized"] = s.realized + r.realized_pnl
     if ctx is not None:
         _follow_order(s, ctx, r, grew, now, changes)
     elif r.execution is ExecutionType.CALCULATED or orders.is_exchange_made(r.client_id):
@@ -244,7 +247,11 @@ def _moved(block: Block, row: PositionRow) -> bool:
 def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
     """Flat to non-flat, or a flip, opens an epoch; flat ends the demands that were made of the old one."""
     changes: dict[str, Any] = {"stop_floor": None, "best_price": None, "manual_cancels": ()}
+    if s.position.quantity:
+        changes["closed_at"] = at
     if position.quantity:
+        if s.epoch:
+            changes.update(results=_results(s, at), realized=ZERO)
         changes.update(
             epoch=s.epoch + 1,
             opened_at=at,
@@ -253,10 +260,16 @@ def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
             contexts=_kept_contexts(s),
         )
     else:
-        changes.update(naked_since=0, contexts=_unused_forgotten(s))
+        changes.update(naked_since=0, contexts=_unused_forgotten(s), entry_signal=None)
         if not s.flatten_reason.startswith("kill"):
             changes.update(flatten_since=0, flatten_reason="")
     return changes
+
+
+def _results(s: ScopeState, at: TimeNs) -> tuple[tuple[TimeNs, Decimal], ...]:
+    """The results of earlier lives, with that of the one which a new one follows."""
+    closed_at = at if s.position.quantity else s.closed_at
+    return (*s.results[1 - RESULTS_KEPT :], (closed_at, s.realized))
 
 
 def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:

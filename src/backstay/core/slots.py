@@ -57,6 +57,9 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_
     price_protect: bool = False
     hands_off: bool = False
     """Once placed, never amended and never cancelled by us."""
+    total: Decimal | None = None
+    """What the slot is to have executed over all of its orders, of which `quantity` is a slice; None: one
+    order is all there is."""
     tolerance: Decimal = Decimal(0)
     """Relative size difference below which a resting order counts as converged (trailing stops)."""
 

@@ -11,6 +11,7 @@ import msgspec
 from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, BalanceRow, OrderReport, RunStarted
 from backstay.core.instruments import Instrument
+from backstay.core.scored import Book, Signal
 from backstay.core.slots import SlotKey
 from backstay.core.types import (
     ZERO,
@@ -136,6 +137,19 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     manual_cancels: tuple[TimeNs, ...] = ()
     """When somebody else cancelled a protective order of ours (R-10)."""
 
+    signal: Signal | None = None
+    """The newest score of the symbol."""
+    entry_signal: Signal | None = None
+    """The signal that the position, or the entry under way, follows; kept until both are over."""
+    entry_since: TimeNs = 0
+    """Local time at which `entry_signal` came."""
+    closed_at: TimeNs = 0
+    """Venue time at which the position was last closed; 0: never."""
+    realized: Decimal = ZERO
+    """What the venue reported as realised in the life `epoch`, in quote currency, without fees."""
+    results: tuple[tuple[TimeNs, Decimal], ...] = ()
+    """(closed at, realised) of earlier lives, the latest few."""
+
     @property
     def trusted(self) -> bool:
         return self.trust is Trust.TRUSTED
@@ -175,6 +189,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     gates: dict[str, Gate] = {}
     marks: dict[str, Decimal] = {}
     """Recorded mark prices only (see `PriceReached`)."""
+    books: dict[str, Book] = {}
+    """Recorded tops of order books only (see `BookSeen`)."""
     connected: bool = False
     hydrated: bool = False
     """The account was hydrated at least once in this run."""

@@ -92,6 +92,10 @@ class TimeInForce(StrEnum):
     RPI = "RPI"
 
 
+IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+"""An order that never rests."""
+
+
 class WorkingType(StrEnum):
     CONTRACT_PRICE = "CONTRACT_PRICE"
     MARK_PRICE = "MARK_PRICE"

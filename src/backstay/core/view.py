@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.core.instruments import Instrument
+from backstay.core.scored import Book, Signal
 from backstay.core.types import Direction, PositionMode, Scope, TimeNs
 
 
@@ -21,6 +22,45 @@ class StepProgress(msgspec.Struct, frozen=True, gc=False):
     """Executed over all orders of the step."""
     open: bool
     """An order of the step is not terminal."""
+
+
+class SlotLife(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a slot that may take several orders, one after another (ENTRY, EXIT)."""
+
+    total: Decimal
+    """What it was to execute when its first order was placed."""
+    filled: Decimal
+    """Executed over all of its orders."""
+    since: TimeNs
+    """Local time of its first order."""
+    last_at: TimeNs
+    """Local time of its latest order."""
+    open: bool
+    """An order of it is not terminal."""
+    resting: Decimal | None = None
+    """What its open LIMIT may still execute; None: none rests."""
+    price: Decimal | None = None
+    """At which it rests."""
+
+
+class MarketView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy that opens positions knows besides the position."""
+
+    signal: Signal | None = None
+    """The newest score."""
+    plan: Signal | None = None
+    """The signal that the position, or the entry under way, follows (`ScopeState.entry_signal`)."""
+    equity: Decimal | None = None
+    """Wallet balance of the margin asset; None: not known."""
+    book: Book | None = None
+    """The latest recorded top of the book."""
+    closed_at: TimeNs = 0
+    """When the position was last closed; 0: never."""
+    last_result: Decimal | None = None
+    """What the last position realised; None: there was none."""
+
+
+NO_MARKET = MarketView()
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +104,11 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     """As `stop_refused`, for any TP slot."""
     external: bool = True
     """No entry order of ours opened this epoch: somebody traded by hand, or another program did."""
+    entry: SlotLife | None = None
+    """The entry slot of this life (flat: of the one about to begin); None: nothing was ordered."""
+    exit: SlotLife | None = None
+    """The exit slot of this life."""
+    market: MarketView = NO_MARKET
     reviewed: bool = False
     """An operator has acknowledged this very position."""
     instrument: Instrument

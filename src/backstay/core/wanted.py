@@ -38,6 +38,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     such cancels within ten minutes (R-10)."""
     accept_external_stop: bool = False
     """A close-position stop of somebody else counts as the stop (-4130)."""
+    book: bool = False
+    """The top of the order book is wanted as evidence (`BookSeen`), now and while this stays so."""
     allow_waived: bool = False
     """A TP waived for a filter reason counts as confirmed protection (6.1)."""
 

@@ -50,7 +50,19 @@ _REMEMBERED = 4096
 _ANSWERS: dict[tuple[object, ...], Wanted] = {}
 """Answers that depend on no clock, by the facts that they follow from. Pure: remembering changes no answer,
 it only saves the arithmetic, and what a fill will need was asked for when its order was placed."""
-UNASKED = frozenset({"scope", "epoch", "opened_at", "last_increase_at", "last_fill_price", "dca"})
+UNASKED = frozenset(
+    {
+        "scope",
+        "epoch",
+        "opened_at",
+        "last_increase_at",
+        "last_fill_price",
+        "dca",
+        "entry",
+        "exit",
+        "market",
+    }
+)
 """Facts of a view that only a ladder or a time stop asks for (the symbol is the instrument's)."""
 
 

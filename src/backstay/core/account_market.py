@@ -1,0 +1,44 @@
+"""How the account takes in what the market side tells: scored signals and tops of order books."""
+
+from msgspec.structs import replace
+
+from backstay.core.account_scopes import each, scope_of
+from backstay.core.scored import BookSeen, Signal, SignalScored
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import PositionMode, PositionSide, Role, TimeNs
+
+
+def scored(account: AccountState, e: SignalScored, now: TimeNs) -> AccountState:
+    """Keep the newest signal of every scope of the symbol; an older one is no news."""
+    mode = account.position_mode or (account.run.position_mode if account.run is not None else None)
+    sides = (PositionSide.LONG, PositionSide.SHORT) if mode is PositionMode.HEDGE else (PositionSide.BOTH,)
+    keys = [scope_of(e.product, e.symbol, side) for side in sides]
+    return each(account, keys, lambda s: with_signal(s, e.signal, now))
+
+
+def with_signal(s: ScopeState, signal: Signal, now: TimeNs) -> ScopeState:
+    """The scope with a newer signal.
+
+    A position, or an entry that is under way, keeps the signal that it followed: its stop and its targets are
+    that signal's plan. Only a scope with neither takes the new one as its plan.
+    """
+    if s.signal is not None and signal.at <= s.signal.at:
+        return s
+    if s.position.quantity or entering(s):
+        return replace(s, signal=signal)
+    direction = signal.kind.direction
+    side = s.scope.position_side
+    mine = direction is not None and (side is PositionSide.BOTH or side.value == direction.value)
+    return replace(s, signal=signal, entry_signal=signal if mine else None, entry_since=now)
+
+
+def entering(s: ScopeState) -> bool:
+    """An entry order of ours is not ended."""
+    return any(c.role is Role.ENTRY and not c.is_terminal for c in s.contexts.values())
+
+
+def book_seen(account: AccountState, e: BookSeen, now: TimeNs) -> AccountState:
+    known = account.books.get(e.symbol)
+    if known is not None and (e.book.at < known.at or e.book == known):
+        return account
+    return replace(account, books={**account.books, e.symbol: e.book})
