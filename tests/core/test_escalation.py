@@ -247,18 +247,9 @@ def test_a_book_is_asked_for_and_decides_when_it_comes():
 
 
 HAPPENINGS = (
-    "step",
-    "confirm",
-    "accept",
-    "lose",
-    "part",
-    "fill",
-    "cancel_by_hand",
-    "second",
-    "minute",
-    "book",
-    "recover",
-)
+    *("work",) * 4, "step", "confirm", "accept", "lose", "part", "part", "fill", "cancel_by_hand",
+    "second", "minute", "minute", "book", "recover",
+)  # fmt: skip
 
 
 @settings(max_examples=120, deadline=None)
@@ -279,6 +270,10 @@ def test_a_slot_never_has_two_live_orders_and_never_executes_more_than_was_wante
 def happen(scene, data, what) -> None:
     if what == "step":
         scene.step()
+    elif what == "work":
+        for _ in range(4):
+            scene.step()
+            happen(scene, data, "confirm")
     elif what in {"confirm", "accept", "lose"}:
         for request in list(scene.waiting):
             answer(scene, data, request, what)
