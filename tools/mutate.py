@@ -22,7 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -209,6 +209,10 @@ class Mutation:
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._now = -1
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Without the conformance cases over the wire: they take the same way through the core, slowly."""
+        items[:] = [i for i in items if getattr(i, "callspec", _NONE).params.get("way") != "wire"]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._baseline(session)
@@ -223,19 +227,23 @@ class Mutation:
         monitoring = sys.monitoring
         monitoring.use_tool_id(TOOL, "mutate")
         monitoring.register_callback(TOOL, monitoring.events.LINE, self._line)
-        monitoring.set_events(TOOL, monitoring.events.LINE)
+        codes = [
+            code for name in self.files.values() for code in _codes(sys.modules[f"backstay.core.{name}"])
+        ]
+        for code in codes:
+            monitoring.set_local_events(TOOL, code, monitoring.events.LINE)
         for index, item in enumerate(session.items):
             self._now = index
             monitoring.restart_events()
             began = time.perf_counter()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             self.seconds[index] = time.perf_counter() - began
-        monitoring.set_events(TOOL, 0)
+        for code in codes:
+            monitoring.set_local_events(TOOL, code, 0)
         monitoring.free_tool_id(TOOL)
 
     def _line(self, code: CodeType, line: int) -> Any:
-        if code.co_filename in self.files:
-            self.reached[code.co_filename, line].add(self._now)
+        self.reached[code.co_filename, line].add(self._now)
         return sys.monitoring.DISABLE
 
     def _mutate(self, session: pytest.Session) -> None:
@@ -298,6 +306,25 @@ def _child(session: pytest.Session, module: ModuleType, tree: ast.Module, tests:
             code = 0
     finally:
         os._exit(code)
+
+
+class _NONE:
+    """Stands for the parameters of a test that has none."""
+
+    params: ClassVar[dict[str, Any]] = {}
+
+
+def _codes(module: ModuleType) -> Iterator[CodeType]:
+    """The code of every function that a module defines, inner ones too."""
+    things = [*vars(module).values()]
+    things += [v for t in things if isinstance(t, type) for v in vars(t).values()]
+    found = [inspect.unwrap(t.fget if isinstance(t, property) else t) for t in things if callable(t)]
+    waiting = [f.__code__ for f in found if isinstance(f, FunctionType)]
+    while waiting:
+        code = waiting.pop()
+        if code.co_filename == module.__file__:
+            yield code
+            waiting += [c for c in code.co_consts if isinstance(c, CodeType)]
 
 
 def _statements(tree: ast.Module) -> dict[int, range]:
