@@ -194,8 +194,9 @@ def _spot_notional(
 def _fit_quantity(slot: Slot, instrument: Instrument, price: Decimal | None) -> Decimal | Unplaceable:
     """LOT_SIZE or MARKET_LOT_SIZE, then MIN_NOTIONAL.
 
-    A market EXIT is never held back for its notional: closing the rest of a position in hedge mode carries
-    no reduce-only flag, and the venue's answer is worth more there than our arithmetic.
+    An EXIT that is larger than one order may be goes in parts. And a market EXIT is never held back for its
+    notional: closing the rest of a position in hedge mode carries no reduce-only flag, and the venue's answer
+    is worth more there than our arithmetic.
     """
     if slot.quantity is None:
         return _malformed(slot, "quantity")
@@ -209,6 +210,8 @@ def _fit_quantity(slot: Slot, instrument: Instrument, price: Decimal | None) -> 
         detail = f"{slot.quantity} is below {max(least, step)}"
         return Unplaceable(slot.key, Reason.QUANTITY_BELOW_MIN, detail)
     if quantity > most and most:
+        if slot.key.role is EXIT:
+            return round_down(most, step)
         return Unplaceable(slot.key, Reason.QUANTITY_ABOVE_MAX, f"{quantity} > {most}")
     if instrument.spot is not None and price is not None:
         return _spot_notional(slot, quantity, price, instrument, instrument.spot)

@@ -219,6 +219,8 @@ def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
     if not field.bridge and blocking == "own":
         return
     s = field.state
+    if any(c.phase in CONSUMING and _current(s, c) for c in v.working.get(MAIN_STOP, ())):
+        return  # it is becoming an order right now: a stop at the same trigger could only be refused (4.3)
     under_way = s.pendings.values()
     if any(p.key == MAIN_STOP and p.action is Action.PLACE and now < _overdue(p) for p in under_way):
         return  # its confirmation is a round trip away: a bridge would only come and go
