@@ -79,36 +79,6 @@ def test_cumulative_deviation_equals_the_closed_form(first, multiplier, step):
     assert abs(money.cumulative_deviation(first, multiplier, step) - closed) < dec("1e-18")
 
 
-def test_ladder_prices_are_rounded_away_from_the_market():
-    assert money.ladder_price(LONG, dec("60000.03"), dec("0.01"), dec("0.1")) == dec("59400.0")
-    assert money.ladder_price(SHORT, dec("60000.03"), dec("0.01"), dec("0.1")) == dec("60600.1")
-
-
-def test_ladder_sizes_are_rounded_down_from_the_exact_product():
-    sizes = [money.ladder_size(dec("0.010"), dec("1.5"), k, dec("0.001")) for k in (1, 2, 3, 4)]
-    assert sizes == [dec("0.010"), dec("0.015"), dec("0.022"), dec("0.033")]
-
-
-def test_average_after_the_fills_of_the_worked_example():
-    quantity, average = money.average_after(dec("0.010"), dec(60000), [(dec("0.010"), dec(59400))])
-    assert (quantity, average) == (dec("0.020"), dec(59700))
-    quantity, average = money.average_after(quantity, average, [(dec("0.015"), dec(58500))])
-    assert quantity == dec("0.035")
-    assert average.quantize(dec("0.000001")) == dec("59185.714286")
-    quantity, average = money.average_after(quantity, average, [(dec("0.022"), dec(57150))])
-    assert (quantity, average.quantize(dec("1e-20"))) == (dec("0.057"), dec(58400).quantize(dec("1e-20")))
-
-
-def test_average_of_nothing_is_zero():
-    assert money.average_after(dec(0), dec(0), []) == (dec(0), dec(0))
-
-
-def test_i25_the_worst_case_counts_every_resting_order():
-    resting = [(dec("0.010"), dec(59400)), (dec("0.015"), dec(58500))]
-    assert money.worst_case_quantity(dec("0.010"), resting) == dec("0.035")
-    assert money.worst_case_notional(dec("0.010"), dec(60000), resting) == dec("2071.5")
-
-
 def test_builders_refuse_a_binary_float():
     try:
         dec(0.1)

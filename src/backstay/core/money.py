@@ -1,4 +1,4 @@
-"""Exact money: rounding to a grid, fees, break-even, ladder arithmetic, averages, worst cases.
+"""Exact money: rounding to a grid, fees, break-even, ladder arithmetic.
 
 Precision rule. Everything is `decimal.Decimal` in the ambient context, which this program never changes:
 28 significant digits, half-even. Venue prices and quantities have at most 20, so sums, differences and
@@ -7,7 +7,6 @@ Only grid rounding decides a price, and it is exact: it never adds an error of i
 float here and none is accepted.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from backstay.core.types import ZERO, Direction
@@ -74,40 +73,3 @@ def cumulative_deviation(first: Decimal, multiplier: Decimal, step: int) -> Deci
     for _ in range(step):
         total = total * multiplier + ONE
     return first * total
-
-
-def ladder_price(direction: Direction, anchor: Decimal, deviation: Decimal, tick: Decimal) -> Decimal:
-    """P(k): LONG ``anchor * (1 - D)`` rounded down to tick, SHORT ``anchor * (1 + D)`` rounded up (7.3)."""
-    price = moved(direction, anchor, -deviation)
-    return round_down(price, tick) if direction is Direction.LONG else round_up(price, tick)
-
-
-def ladder_size(first: Decimal, multiplier: Decimal, step: int, lot: Decimal) -> Decimal:
-    """q(k) = ``first * s^(k-1)`` rounded down to the lot step; `step` counts from 1 (7.3)."""
-    return round_down(first * multiplier ** (step - 1), lot)
-
-
-def average_after(
-    quantity: Decimal, average: Decimal, fills: Iterable[tuple[Decimal, Decimal]]
-) -> tuple[Decimal, Decimal]:
-    """(quantity, average) of a position after fills (quantity, price) that increase it.
-
-    The average of an empty position is 0. Not rounded: the venue states its own, this is for forecasts.
-    """
-    cost = quantity * average
-    for filled, price in fills:
-        quantity += filled
-        cost += filled * price
-    return quantity, cost / quantity if quantity else ZERO
-
-
-def worst_case_quantity(quantity: Decimal, resting: Iterable[tuple[Decimal, Decimal]]) -> Decimal:
-    """Absolute size if every exposing order (remaining quantity, price) fills (I-25)."""
-    return quantity + sum((remaining for remaining, _ in resting), ZERO)
-
-
-def worst_case_notional(
-    quantity: Decimal, average: Decimal, resting: Iterable[tuple[Decimal, Decimal]]
-) -> Decimal:
-    """Cost of the position if every exposing order (remaining quantity, price) fills at its price (I-25)."""
-    return quantity * average + sum((remaining * price for remaining, price in resting), ZERO)

@@ -63,8 +63,6 @@ class Field(msgspec.Struct, frozen=True):
     """An account-wide reason that forbids EXPOSURE now; empty: none."""
     allow_waived: bool = False
     """A TP waived for a filter reason counts as confirmed protection (6.1)."""
-    protects: tuple[Slot, ...] = ()
-    """The protection that the fill of a desired exposure slot will need; to be pre-armed."""
     accept_external_stop: bool = False
     bridge: bool = True
     repair_delay: TimeNs = 0
@@ -391,8 +389,6 @@ def _expose(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
             continue
         intent = change(s, slot, held, s.generation + 1 + len(intents), now)
         if intent is not None:
-            if intent.action is Action.PLACE:
-                intent = msgspec.structs.replace(intent, protects=field.protects)
             intents.append(intent)
     if not intents:
         return None

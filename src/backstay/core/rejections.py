@@ -26,8 +26,6 @@ class Treatment(msgspec.Struct, frozen=True):
     """Reason for recovery when we hold a position: the refusal says that there is none."""
     distrust: str = ""
     """Reason for recovery in any case."""
-    gate: str = ""
-    """Account gate that closes."""
     passes: bool = False
     """The cause goes away by itself (a busy or halted venue, a lost connection): never given up, the last
     wait repeats. Otherwise the third refusal holds until the premise changes (I-29)."""
@@ -64,11 +62,10 @@ TREATMENTS: dict[Effect, Treatment] = {
     Effect.THROTTLED: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
     # The gateway paces us by what the venue asked for; a growing wait on top would outlast the venue's pause.
     Effect.RATE_LIMITED: Treatment(passes=True, backoff=(SECOND,)),
-    Effect.BANNED: Treatment(gate="venue_halt"),
-    Effect.KEYS: Treatment(gate="venue_halt"),
     Effect.NOT_SENT: Treatment(passes=True, backoff=(200 * MS, SECOND, 4 * SECOND)),
 }
-"""Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s."""
+"""Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s. A ban and refused keys
+shut the account besides (`account_own.answered`)."""
 
 _DEFAULT = Treatment()
 _THROTTLED_PROTECTION = Treatment(passes=True, backoff=(0, 0, 0, SECOND))

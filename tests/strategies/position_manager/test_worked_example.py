@@ -2,7 +2,6 @@
 
 import pytest
 
-from backstay.core import money
 from backstay.core.types import Direction, PositionMode, Role, Side
 from backstay.strategies.position_manager.wanted import wanted
 from backstay.testing.builders import OPENED_AT, dca, dec, policy, progress, view
@@ -33,7 +32,7 @@ SIZES = ("0.010", "0.015", "0.022")
 def after(direction, steps, mode=PositionMode.ONE_WAY):
     """The position after the base entry and `steps` DCA fills, its average computed and not typed in."""
     fills = [(dec(q), dec(p)) for q, p in zip(SIZES, FILLS[direction], strict=True)][:steps]
-    quantity, average = money.average_after(dec("0.010"), dec(60000), fills)
+    quantity, average = _after(dec("0.010"), dec(60000), fills)
     done = {k + 1: progress(q, q, open=False) for k, (q, _) in enumerate(fills)}
     last = fills[-1][1] if fills else dec(60000)
     return view(direction, quantity, average, mode=mode, anchor=60000, last_fill_price=last, dca=done)
@@ -73,3 +72,10 @@ def test_the_side_table_in_one_way_and_in_hedge_mode(direction, closing, opening
         assert stop.trigger < step.price < 60000 < target.price
     else:
         assert target.price < 60000 < step.price < stop.trigger
+
+
+def _after(quantity, average, fills):
+    """(quantity, average) after fills (quantity, price) that increase a position."""
+    cost = quantity * average + sum(filled * price for filled, price in fills)
+    quantity += sum(filled for filled, _ in fills)
+    return quantity, cost / quantity
