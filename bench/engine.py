@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter, perf_counter_ns
 
 from backstay.app.guard import SNAPSHOT_EVERY
-from backstay.core.account import fold
+from backstay.core.account import fold, fold_in_place
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import AnyEvent
 from backstay.core.records import Body, Decided, Noted
@@ -30,9 +30,8 @@ from backstay.ledger.codec import GENESIS_HASH, Head, encode_line, hash_line
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
 from backstay.ledger.opening import open_ledger
-from backstay.ledger.pause import no_collections
-from backstay.ledger.reader import chunks
-from backstay.ledger.replay import replay_account
+from backstay.ledger.reader import entries
+from backstay.ledger.replay import fold_entries, replay_account
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.ledger.verify import verify
 from backstay.ledger.writers import ThreadedWriter
@@ -164,11 +163,7 @@ def restart(folder: Path) -> float:
     started = perf_counter()
     opened = open_ledger(disk, PATH, store)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
-    with no_collections():
-        for records in opened.tail():
-            for record in records:
-                if not isinstance(record.body, (Decided, Noted)):
-                    account = fold(account, record.body, record.at)
+    account = fold_entries(opened.tail(), account, fold_in_place)
     taken = perf_counter() - started
     if opened.snapshot is None or not account.scopes:
         raise RuntimeError("the snapshot was not used")
@@ -188,7 +183,7 @@ def ledgers(folder: Path, records: int, tail: int) -> dict[str, float]:
             raise RuntimeError(f"the ledger does not verify: {found}")
         gc.collect()
         gc.freeze()
-        _, replayed = replay_account(chunks(disk, PATH))
+        _, replayed = replay_account(entries(disk, PATH))
         gc.unfreeze()
         best_replay = max(best_replay, replayed.records_per_s)
     return {

@@ -38,7 +38,7 @@ from backstay.ledger.codec import GENESIS, GENESIS_HASH, Head, encode_line, hash
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
 from backstay.ledger.opening import open_ledger
-from backstay.ledger.reader import chunks, find
+from backstay.ledger.reader import entries, find
 from backstay.ledger.replay import replay
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.ledger.verify import verify
@@ -254,7 +254,7 @@ def big(folder: Path, records: int, tail: int) -> dict[str, float]:
         rate["verify"] = max(rate.get("verify", 0), records / (perf_counter() - started))
         assert (found.ok, found.records) == (True, records)
         _, replayed = replay(
-            chunks(disk, PATH), initial=Counts(), fold=count_event, pack=msgspec.msgpack.encode
+            entries(disk, PATH), initial=Counts(), fold=count_event, pack=msgspec.msgpack.encode
         )
         rate["replay"] = max(rate.get("replay", 0), replayed.records_per_s)
         assert replayed.records == records

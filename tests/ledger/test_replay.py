@@ -2,7 +2,7 @@ import msgspec
 
 from backstay.core.decisions import Wait
 from backstay.core.records import Decided
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
 from backstay.ledger.replay import replay, replay_account
 
 from tests.ledger.bodies import T0
@@ -14,7 +14,7 @@ def fold(state, event, at):
 
 
 def run(disk, decide=None):
-    return replay(chunks(disk, PATH), initial=(0, 0), fold=fold, pack=msgspec.msgpack.encode, decide=decide)
+    return replay(entries(disk, PATH), initial=(0, 0), fold=fold, pack=msgspec.msgpack.encode, decide=decide)
 
 
 def same(state, scope, now):
@@ -48,7 +48,7 @@ def test_i38_the_first_decision_that_differs_is_shown():
 
 def test_i38_replaying_the_account_twice_gives_the_same_state():
     disk = written(60)
-    first, result = replay_account(chunks(disk, PATH))
-    second, again = replay_account(chunks(disk, PATH))
+    first, result = replay_account(entries(disk, PATH))
+    second, again = replay_account(entries(disk, PATH))
     assert first == second
     assert result.state_digest == again.state_digest

@@ -12,7 +12,7 @@ from backstay.core.engine import decide
 from backstay.core.records import Decided
 from backstay.core.state import AccountState, pack
 from backstay.core.types import MS, AlgoStatus
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
 from backstay.ledger.replay import replay
 from backstay.ledger.verify import verify
 
@@ -108,7 +108,7 @@ class Judge:
         assert checked.ok, checked
         engine = self.engine()
         state, outcome = replay(
-            chunks(self.disk, LEDGER),
+            entries(self.disk, LEDGER),
             initial=AccountState(),
             fold=fold,
             pack=pack,

@@ -12,7 +12,7 @@ from backstay.core.account import fold
 from backstay.core.engine import decide
 from backstay.core.records import Decided
 from backstay.core.state import AccountState, pack
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
 from backstay.ledger.replay import replay
 from backstay.runtime.virtual_time import run_virtual
 from backstay.strategies.position_manager.policy import (
@@ -92,7 +92,7 @@ def test_the_promises_of_the_demo_hold_and_its_ledger_replays(tmp_path, seed):
     demo = demos[0]
     owner = demo.guard.owner
     state, outcome = replay(
-        chunks(demo.disk, LEDGER),
+        entries(demo.disk, LEDGER),
         initial=AccountState(),
         fold=fold,
         pack=pack,

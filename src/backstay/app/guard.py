@@ -18,10 +18,10 @@ from backstay.binance.net.transport import Transport
 from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.sign import Signer
-from backstay.core.account import fold
+from backstay.core.account import fold_in_place
 from backstay.core.engine import Engine
 from backstay.core.events import RunStarted
-from backstay.core.records import Body, Decided, Noted
+from backstay.core.records import Body, Noted
 from backstay.core.state import AccountState, pack, unpack
 from backstay.core.types import Mode, PositionMode, TimeNs
 from backstay.ledger.codec import Head
@@ -29,7 +29,7 @@ from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
-from backstay.ledger.pause import no_collections
+from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.runtime.owner import Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
@@ -199,11 +199,7 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
     snapshots = SnapshotStore(world.disk, LEDGER, pack=pack, unpack=unpack)
     opened = open_ledger(world.disk, LEDGER, snapshots)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
-    with no_collections():
-        for records in opened.tail():
-            for record in records:
-                if not isinstance(record.body, (Decided, Noted)):
-                    account = fold(account, record.body, record.at)
+    account = fold_entries(opened.tail(), account, fold_in_place)
     journal = Journal(world.disk, LEDGER, start=opened.head, writer=world.writer)
     return Guard(config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports)
 

@@ -13,14 +13,14 @@ from backstay.app.guard import LEDGER
 from backstay.app.preflight import unreachable
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.venue import BinanceVenue
-from backstay.core.account import fold, scope_of
+from backstay.core.account import fold, fold_in_place, scope_of
 from backstay.core.events import AnyEvent, PositionsSnapshot, RecoveryEnded, RecoveryStarted
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.records import Decided, Noted
 from backstay.core.state import AccountState, pack, unpack
 from backstay.core.types import Mode, Scope, Subject, TimeNs
 from backstay.ledger.disk import FileDisk
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
+from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.runtime.virtual_time import WallClock
 
@@ -46,11 +46,8 @@ def ledger_state(settings: Settings) -> AccountState:
     snapshots = SnapshotStore(disk, LEDGER, pack=pack, unpack=unpack)
     newest, _ = snapshots.newest()
     account = newest.state if newest is not None else AccountState()
-    for records in chunks(disk, LEDGER, newest.head.offset if newest is not None else 0):
-        for record in records:
-            if not isinstance(record.body, (Decided, Noted)):
-                account = fold(account, record.body, record.at)
-    return account
+    tail = entries(disk, LEDGER, newest.head.offset if newest is not None else 0)
+    return fold_entries(tail, account, fold_in_place)
 
 
 def _unheard(*_evidence: object) -> None:

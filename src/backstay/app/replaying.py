@@ -10,17 +10,15 @@ from typing import Any
 
 import msgspec
 
-from backstay.core.account import fold
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.records import Decided
 from backstay.core.risk import RiskLimits
-from backstay.core.state import AccountState, pack
+from backstay.core.state import AccountState
 from backstay.core.types import Direction, Scope, TimeNs
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import LedgerError
-from backstay.ledger.reader import chunks
-from backstay.ledger.replay import Replayed
-from backstay.ledger.replay import replay as replay_records
+from backstay.ledger.reader import entries
+from backstay.ledger.replay import Replayed, replay_account
 from backstay.strategies.position_manager.policy import PositionPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
 
@@ -31,7 +29,7 @@ class UnknownPolicyError(LedgerError):
 
 def replay(disk: Disk, path: str) -> tuple[AccountState, Replayed]:
     """Fold everything and decide everything again. Raises DamagedLedgerError, UnknownPolicyError."""
-    return replay_records(chunks(disk, path), initial=AccountState(), fold=fold, pack=pack, decide=_decide)
+    return replay_account(entries(disk, path), decide=_decide)
 
 
 def _decide(account: AccountState, scope: Scope, now: TimeNs) -> Decided:

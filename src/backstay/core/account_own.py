@@ -15,7 +15,6 @@ from backstay.core.events import (
     RecoveryEnded,
     RecoveryStarted,
     RequestDropped,
-    RequestSent,
     RequestsRegistered,
     RunStarted,
     TimePassed,
@@ -27,30 +26,34 @@ from backstay.core.types import Direction, Scope, Subject, TimeNs
 A = AccountState
 
 
-_HALTING = frozenset({Effect.BANNED, Effect.KEYS})
+HALTING = frozenset({Effect.BANNED, Effect.KEYS})
+"""Refusals that close the whole account."""
 
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
     keys = dict.fromkeys([r.scope for r in e.requests])
-    if len(keys) == 1:
-        (key,) = keys
-        return with_scope(account, _register(scope_state(account, key), e, e.requests, now))
-
-    def register(s: ScopeState) -> ScopeState:
-        return _register(s, e, tuple(r for r in e.requests if r.scope == s.scope), now)
-
-    return each(account, keys, register)
+    return each(account, keys, lambda s: register(s, e, now))
 
 
-def _register(s: ScopeState, e: RequestsRegistered, mine: tuple[Request, ...], now: TimeNs) -> ScopeState:
+def only_scope(asked: tuple[Request, ...]) -> Scope | None:
+    """The scope of all these requests; None if there are several, or none."""
+    if not asked:
+        return None
+    key = asked[0].scope
+    for request in asked[1:]:
+        if request.scope != key:
+            return None
+    return key
+
+
+def register(s: ScopeState, e: RequestsRegistered, now: TimeNs) -> ScopeState:
+    """What of `e` belongs to this scope."""
+    key = s.scope
+    mine = tuple([r for r in e.requests if r.scope == key])
     for request in mine:
         if request.ctx_id not in (s.contexts if request.context is not None else s.pendings):
             return requests.register(s, mine, e.pre_armed, now)
     return s
-
-
-def sent(account: A, e: RequestSent, now: TimeNs) -> A:
-    return with_scope(account, requests.sent(scope_state(account, e.scope), e, now))
 
 
 def dropped(account: A, e: RequestDropped, now: TimeNs) -> A:
@@ -60,11 +63,10 @@ def dropped(account: A, e: RequestDropped, now: TimeNs) -> A:
     return with_scope(account, requests.dropped(s, e, now))
 
 
-def answered(account: A, e: AnswerReceived, now: TimeNs) -> A:
+def halted(account: A, e: AnswerReceived, now: TimeNs) -> A:
+    """A refusal that ends all traffic; any other answer concerns its scope alone."""
     after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
-    if e.effect in _HALTING:
-        after = gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
-    return after
+    return gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
 
 
 def time(account: A, e: TimePassed, now: TimeNs) -> A:

@@ -35,7 +35,10 @@ def scope_state(account: AccountState, key: Scope) -> ScopeState:
 def with_scope(account: AccountState, after: ScopeState) -> AccountState:
     if account.scopes.get(after.scope) is after:
         return account
-    return replace(account, scopes={**account.scopes, after.scope: after})
+    # Copying and then setting takes two thirds of the time of `{**scopes, key: after}`.
+    scopes = account.scopes.copy()
+    scopes[after.scope] = after
+    return replace(account, scopes=scopes)
 
 
 def each(account: A, keys: Iterable[Scope], change: Callable[[ScopeState], ScopeState]) -> A:

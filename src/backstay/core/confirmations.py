@@ -37,6 +37,18 @@ def settles(pending: Pending, ctx: OrderContext, row: OrderReport | None) -> boo
     return False
 
 
+def without_settled(
+    pendings: dict[str, Pending], ctx: OrderContext, row: OrderReport | None
+) -> dict[str, Pending]:
+    """`pendings` without the one of `ctx`, if there is one and the order's present state settles it."""
+    pending = pendings.get(ctx.ctx_id)
+    if pending is None or not settles(pending, ctx, row):
+        return pendings
+    rest = pendings.copy()
+    del rest[ctx.ctx_id]
+    return rest
+
+
 def next_deadline(scope: ScopeState) -> TimeNs | None:
     """The earliest local time at which silence alone changes something in this scope."""
     times = [p.deadline for p in scope.pendings.values() if p.deadline and not p.expired]

@@ -42,7 +42,7 @@ RESTING = frozenset({Phase.LIVE, Phase.PARTIAL, Phase.ARMED})
 """Phases proven by private evidence or a snapshot: only these satisfy a slot."""
 
 
-class Premise(msgspec.Struct, frozen=True):
+class Premise(msgspec.Struct, frozen=True, gc=False):
     """The facts that an intent was planned on; checked again right before it is sent (6.3)."""
 
     epoch: int
@@ -53,7 +53,7 @@ class Premise(msgspec.Struct, frozen=True):
     """Quantity and price (or trigger) of the row that is amended or cancelled."""
 
 
-class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The durable record of one order that we send or are about to send (section 3.2)."""
 
     ctx_id: str
@@ -109,7 +109,7 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.phase in RESTING
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One mutation that is about to be sent, as it is made durable.
 
     `context` accompanies a place (and a pre-armed place); `price` and `quantity` are an amend's

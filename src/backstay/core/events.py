@@ -35,8 +35,12 @@ from backstay.core.types import (
 )
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """Base of all evidence; the tag is the class name."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
+    """Base of all evidence; the tag is the class name.
+
+    Values that cannot change cannot form cycles: the collector need not look at them (`gc=False`, here and in
+    the account state).
+    """
 
 
 # --- what the venue says about orders -----------------------------------------------------------
@@ -179,7 +183,7 @@ class ListReport(Event, frozen=True, kw_only=True, tag="ListReport"):
 # --- what the venue says about the account ------------------------------------------------------
 
 
-class PositionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PositionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One position of the venue; `quantity` is signed in one-way and in hedge mode."""
 
     symbol: str
@@ -197,7 +201,7 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Snapshots only: when the venue last changed the row."""
 
 
-class BalanceRow(msgspec.Struct, frozen=True, omit_defaults=True):
+class BalanceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     asset: str
     wallet: Decimal
     cross_wallet: Decimal

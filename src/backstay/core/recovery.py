@@ -19,13 +19,13 @@ from backstay.core.events import AlgoReport, OrderQueried, OrderReport, Position
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
 from backstay.core.scope import (
+    burst_began,
     lose_trust,
     naked,
     proven_until,
     report_algo,
     report_order,
     report_position,
-    touched,
 )
 from backstay.core.state import Position, ScopeState
 from backstay.core.types import EXPOSING, MS, SECOND, ZERO, Action, PositionSide, Surface, TimeNs, Trust
@@ -136,7 +136,8 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             **_close_done(s),
             # A fill that even the read does not match yet gets a new deadline; without one nothing ends it.
             fill_seen_at=0 if s.matched else now,
-            **touched(s, now),
+            burst_since=burst_began(s, now),
+            burst_last=now,
         ),
         now,
     )

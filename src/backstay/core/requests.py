@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from backstay.core import algo_orders, orders
-from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles
+from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles, without_settled
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
 from backstay.core.orders import Evidence
@@ -48,7 +48,7 @@ def cancel_fingerprint(ctx_id: str) -> str:
 
 def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs) -> ScopeState:
     """Contexts and pendings become part of the state in the moment they are made durable (T-1)."""
-    contexts, pendings = dict(s.contexts), dict(s.pendings)
+    contexts, pendings = s.contexts.copy(), s.pendings.copy()
     generation, floor = s.generation, s.stop_floor
     for request in requests:
         ctx = request.context
@@ -135,13 +135,14 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs) -> ScopeState:
     if pending is not None and not pending.deadline:
         limit = now + e.recv_window_ms * MS + ANSWER_SLACK
         pending = replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)
-    return replace(
-        s,
-        contexts=s.contexts if ctx is known else {**s.contexts, e.ctx_id: ctx},
-        pendings=s.pendings if pending is None else {**s.pendings, e.ctx_id: pending},
-        generation=generation,
-        stop_floor=floor,
-    )
+    contexts, pendings = s.contexts, s.pendings
+    if ctx is not known:
+        contexts = contexts.copy()
+        contexts[e.ctx_id] = ctx
+    if pending is not None:
+        pendings = pendings.copy()
+        pendings[e.ctx_id] = pending
+    return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
 
 
 def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
@@ -173,25 +174,31 @@ def answered(s: ScopeState, e: AnswerReceived, now: TimeNs) -> ScopeState:
 def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
     after = ctx
     if e.action is Action.PLACE:
-        after = replace(ctx, phase=moved(ctx, Evidence.ACCEPTED), order_id=ctx.order_id or e.order_id)
-    pending = s.pendings.get(e.ctx_id)
-    pendings = s.pendings
+        phase, order_id = moved(ctx, Evidence.ACCEPTED), ctx.order_id or e.order_id
+        if phase is not ctx.phase or order_id != ctx.order_id:
+            after = replace(ctx, phase=phase, order_id=order_id)
+    contexts, pendings = s.contexts, s.pendings
+    pending = pendings.get(e.ctx_id)
     if pending is not None:
         row = None if ctx.slot.kind in CONDITIONAL else s.orders.get(after.order_id)
-        if settles(pending, after, row):
-            pendings = {k: v for k, v in pendings.items() if k != e.ctx_id}
-        elif not pending.expired:
+        pendings = without_settled(pendings, after, row)
+        if pendings is s.pendings and not pending.expired:
             pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
-    if after == ctx and pendings is s.pendings:
+    if after is not ctx:
+        contexts = contexts.copy()
+        contexts[e.ctx_id] = after
+    elif pendings is s.pendings:
         return s
-    return replace(s, contexts={**s.contexts, e.ctx_id: after}, pendings=pendings)
+    return replace(s, contexts=contexts, pendings=pendings)
 
 
 def _due(pendings: dict[str, Pending], pending: Pending, deadline: TimeNs) -> dict[str, Pending]:
     """An answer brings the deadline nearer; hearing it twice does not move it away again (I-2)."""
     if pending.deadline and pending.deadline <= deadline:
         return pendings
-    return {**pendings, pending.ctx_id: replace(pending, deadline=deadline)}
+    due = pendings.copy()
+    due[pending.ctx_id] = replace(pending, deadline=deadline)
+    return due
 
 
 def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:

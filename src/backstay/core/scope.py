@@ -4,13 +4,14 @@ Every function is `(state, report, now) -> state`, total, and returns the very s
 changes nothing. `now` is local time; it only enters timers, never trading facts.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
 from backstay.core import algo_orders, orders
-from backstay.core.confirmations import CONSUMING, settles
+from backstay.core.confirmations import CONSUMING, without_settled
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
@@ -28,12 +29,12 @@ from backstay.core.types import (
 )
 
 # Looked up once: this file is on the path from a fill to its stop.
-ARMED, SL = Phase.ARMED, Role.SL
+ARMED, SL, CANCELED = Phase.ARMED, Role.SL, OrderStatus.CANCELED
 QUIET = 50 * MS
 BURST_MAX = 250 * MS
 """The event-burst wait: quiet this long, or at most that long after the first event."""
 RESULTS_KEPT = 8
-ROWS_KEPT = 64
+ROWS_KEPT = 32
 """Terminal rows and contexts remembered per scope, so that stale reports stay harmless."""
 
 
@@ -43,11 +44,10 @@ def burst_end(s: ScopeState) -> TimeNs:
     return quiet if quiet < most else most
 
 
-def touched(s: ScopeState, now: TimeNs) -> dict[str, Any]:
-    """The burst fields after related evidence at `now`."""
-    if now < s.burst_last + QUIET and now < s.burst_since + BURST_MAX:
-        return {"burst_last": now}
-    return {"burst_since": now, "burst_last": now}
+def burst_began(s: ScopeState, now: TimeNs) -> TimeNs:
+    """When the burst began that related evidence at `now` belongs to: that very moment, if none is on."""
+    within = now < s.burst_last + QUIET and now < s.burst_since + BURST_MAX
+    return s.burst_since if within else now
 
 
 def distrusted(s: ScopeState, reason: str) -> dict[str, Any]:
@@ -65,20 +65,35 @@ def lose_trust(s: ScopeState, reason: str) -> ScopeState:
     return replace(s, **changes)
 
 
-def stop_armed(s: ScopeState, contexts: dict[str, OrderContext] | None = None) -> bool:
+def stop_armed(s: ScopeState) -> bool:
     """A stop of ours is proven resting for the present position."""
-    for ctx in (s.contexts if contexts is None else contexts).values():
-        if ctx.phase is ARMED and ctx.slot.key.role is SL and ctx.direction is s.position.direction:
+    return _armed(s.contexts, s.position)
+
+
+def _armed(contexts: dict[str, OrderContext], position: Position) -> bool:
+    direction = position.direction
+    for ctx in contexts.values():
+        if ctx.phase is ARMED and ctx.slot.key.role is SL and ctx.direction is direction:
             return True
     return False
 
 
 def naked(s: ScopeState, now: TimeNs) -> ScopeState:
     """Keep `naked_since` true to the facts; call after a position or a stop changed (I-37)."""
-    bare = bool(s.position.quantity) and not stop_armed(s)
-    if bare == bool(s.naked_since):
-        return s
-    return replace(s, naked_since=now if bare else 0)
+    since = _naked_since(s, s.contexts, s.position, now)
+    return s if since == s.naked_since else replace(s, naked_since=since)
+
+
+def _naked_since(s: ScopeState, contexts: dict[str, OrderContext], position: Position, now: TimeNs) -> TimeNs:
+    """`naked_since` of a scope that is about to have these contexts and this position."""
+    if not position.quantity or _armed(contexts, position):
+        return 0
+    return s.naked_since or now
+
+
+# A fold copies one dictionary or two and makes one new state; that is most of what it costs. So each of the
+# following works its fields out first and calls `replace` once, with the fields spelt out: collecting them
+# in a dictionary and passing that on costs half as much again, and `{**d, k: v}` twice as much as a copy.
 
 
 def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
@@ -88,57 +103,76 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
         return s
     rows = s.orders.copy()
     rows[r.order_id] = r
-    if len(rows) > ROWS_KEPT:
-        rows = _pruned_orders(rows)
-    changes = touched(s, now)
-    changes["orders"] = rows
-    grew = r.filled > (known.filled if known is not None else ZERO)
-    if grew and r.at > s.fill_at:
-        changes["fill_at"] = r.at
-        if r.at > s.position.at and not s.fill_seen_at:
-            changes["fill_seen_at"] = now
-    ctx = s.contexts.get(r.client_id)
-    if grew and r.last_price:
+    if known is None and len(rows) > ROWS_KEPT:
+        rows = _pruned(rows, orders.is_open)
+    contexts, pendings, blocks = s.contexts, s.pendings, s.blocks
+    cancels = s.manual_cancels
+    ctx = contexts.get(r.client_id)
+    if ctx is not None:
+        algo = ctx.slot.kind in CONDITIONAL
+        after = _child_followed(ctx, r) if algo else _order_followed(ctx, r, now)
+        contexts = contexts.copy()
+        contexts[after.ctx_id] = after
+        pendings = without_settled(pendings, after, None if algo else r)
+        if r.status is CANCELED and not algo:
+            cancels = _manual_cancels(s, ctx, now)
+    elif r.execution is ExecutionType.CALCULATED or orders.is_exchange_made(r.client_id):
+        blocks = _exposure_block(s, "liquidation_seen", now)
+    if r.filled > (known.filled if known is not None else ZERO):
+        s = _filled(s, ctx, r, now)
+    return replace(
+        s,
+        orders=rows,
+        contexts=contexts,
+        pendings=pendings,
+        blocks=blocks,
+        manual_cancels=cancels,
+        burst_since=burst_began(s, now),
+        burst_last=now,
+    )
+
+
+def _order_followed(ctx: OrderContext, r: OrderReport, now: TimeNs) -> OrderContext:
+    phase = orders.TRANSITIONS.get((ctx.phase, orders.STATUS_EVIDENCE[r.status]), ctx.phase)
+    return replace(ctx, phase=phase, order_id=r.order_id, filled=r.filled, updated_at=now)
+
+
+def _child_followed(ctx: OrderContext, r: OrderReport) -> OrderContext:
+    return replace(ctx, child_order_id=r.order_id, filled=r.filled)
+
+
+def _filled(s: ScopeState, ctx: OrderContext | None, r: OrderReport, now: TimeNs) -> ScopeState:
+    """What more of a filled quantity says beyond its row."""
+    fill_at, seen_at = s.fill_at, s.fill_seen_at
+    if r.at > fill_at:
+        fill_at = r.at
+        if not seen_at and r.at > s.position.at:
+            seen_at = now
+    last_price, increase_at = s.last_fill_price, s.last_increase_at
+    if r.last_price:
         direction = s.position.direction or (ctx.direction if ctx is not None else None)
         if direction is None or r.side is direction.opening:
-            changes["last_fill_price"] = r.last_price
-            changes["last_increase_at"] = r.at
-    if grew and r.realized_pnl:
-        changes["realized"] = s.realized + r.realized_pnl
-    if ctx is not None:
-        _follow_order(s, ctx, r, grew, now, changes)
-    elif r.execution is ExecutionType.CALCULATED or orders.is_exchange_made(r.client_id):
-        changes["blocks"] = _exposure_block(s, "liquidation_seen", now)
-    return replace(s, **changes)
+            last_price, increase_at = r.last_price, r.at
+    averaged = ctx is not None and ctx.slot.key.role is Role.DCA
+    return replace(
+        s,
+        fill_at=fill_at,
+        fill_seen_at=seen_at,
+        last_fill_price=last_price,
+        last_increase_at=increase_at,
+        realized=s.realized + r.realized_pnl if r.realized_pnl else s.realized,
+        stop_floor=None if averaged else s.stop_floor,
+        best_price=None if averaged else s.best_price,
+    )
 
 
-def _follow_order(
-    s: ScopeState, ctx: OrderContext, r: OrderReport, grew: bool, now: TimeNs, changes: dict[str, Any]
-) -> None:
-    """Move our context along with its order, settle what that settles."""
-    algo = ctx.slot.kind in CONDITIONAL
-    if algo:
-        after = replace(ctx, child_order_id=r.order_id, filled=r.filled)
-    else:
-        evidence = orders.STATUS_EVIDENCE[r.status]
-        phase = orders.TRANSITIONS.get((ctx.phase, evidence), ctx.phase)
-        after = replace(ctx, phase=phase, order_id=r.order_id, filled=r.filled, updated_at=now)
-    changes["contexts"] = {**s.contexts, ctx.ctx_id: after}
-    if grew and ctx.slot.key.role is Role.DCA:
-        changes["stop_floor"] = None
-        changes["best_price"] = None
-    pending = s.pendings.get(ctx.ctx_id)
-    if pending is not None and settles(pending, after, None if algo else r):
-        changes["pendings"] = {k: v for k, v in s.pendings.items() if k != ctx.ctx_id}
-    if r.status is OrderStatus.CANCELED and not algo:
-        _note_manual_cancel(s, ctx, now, changes)
-
-
-def _note_manual_cancel(s: ScopeState, ctx: OrderContext, now: TimeNs, changes: dict[str, Any]) -> None:
+def _manual_cancels(s: ScopeState, ctx: OrderContext, now: TimeNs) -> tuple[TimeNs, ...]:
+    """The cancels by somebody else, with this one if it is one."""
     pending = s.pendings.get(ctx.ctx_id)
     ours = pending is not None and pending.action is not Action.PLACE
     if not ours and ctx.role in (Role.SL, Role.TP) and s.position.quantity:
-        changes["manual_cancels"] = (*s.manual_cancels[-7:], now)
+        return (*s.manual_cancels[-7:], now)
+    return s.manual_cancels
 
 
 def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
@@ -152,42 +186,56 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
             r = replace(r, callback_rate=known.callback_rate, activate_price=known.activate_price)
     rows = s.algos.copy()
     rows[r.algo_id] = r
-    if len(rows) > ROWS_KEPT:
-        rows = _pruned_algos(rows)
-    changes = touched(s, now)
-    changes["algos"] = rows
-    ctx = s.contexts.get(r.client_id)
+    if known is None and len(rows) > ROWS_KEPT:
+        rows = _pruned(rows, algo_orders.is_open)
+    contexts, pendings, cancels, naked_since = s.contexts, s.pendings, s.manual_cancels, s.naked_since
+    ctx = contexts.get(r.client_id)
     if ctx is not None and ctx.slot.kind in CONDITIONAL:
-        evidence = algo_orders.STATUS_EVIDENCE[r.status]
-        phase = algo_orders.TRANSITIONS.get((ctx.phase, evidence), ctx.phase)
-        after = replace(
-            ctx,
-            phase=phase,
-            order_id=r.algo_id,
-            child_order_id=r.child_order_id or ctx.child_order_id,
-            # The grace of a triggering order runs from TRIGGERING, not from its later reports.
-            updated_at=ctx.updated_at if phase in CONSUMING and ctx.phase in CONSUMING else now,
-        )
-        changes["contexts"] = {**s.contexts, ctx.ctx_id: after}
-        pending = s.pendings.get(ctx.ctx_id)
-        if pending is not None and settles(pending, after, None):
-            changes["pendings"] = {k: v for k, v in s.pendings.items() if k != ctx.ctx_id}
+        after = _algo_followed(ctx, r, now)
+        contexts = contexts.copy()
+        contexts[after.ctx_id] = after
+        pendings = without_settled(pendings, after, None)
         if r.status is AlgoStatus.CANCELED:
-            _note_manual_cancel(s, ctx, now, changes)
-        return naked(replace(s, **changes), now)
-    return replace(s, **changes)
+            cancels = _manual_cancels(s, ctx, now)
+        naked_since = _naked_since(s, contexts, s.position, now)
+    return replace(
+        s,
+        algos=rows,
+        contexts=contexts,
+        pendings=pendings,
+        manual_cancels=cancels,
+        naked_since=naked_since,
+        burst_since=burst_began(s, now),
+        burst_last=now,
+    )
+
+
+def _algo_followed(ctx: OrderContext, r: AlgoReport, now: TimeNs) -> OrderContext:
+    phase = algo_orders.TRANSITIONS.get((ctx.phase, algo_orders.STATUS_EVIDENCE[r.status]), ctx.phase)
+    return replace(
+        ctx,
+        phase=phase,
+        order_id=r.algo_id,
+        child_order_id=r.child_order_id or ctx.child_order_id,
+        # The grace of a triggering order runs from TRIGGERING, not from its later reports.
+        updated_at=ctx.updated_at if phase in CONSUMING and ctx.phase in CONSUMING else now,
+    )
 
 
 def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs) -> ScopeState:
     """TRADE_LITE: the trade happened, the position is not known yet (F-5)."""
-    row = s.orders.get(n.order_id)
-    if n.at <= s.fill_at or (row is not None and not orders.is_open(row)):
+    if n.at <= s.fill_at:
         return s
-    changes = touched(s, now)
-    changes["fill_at"] = n.at
-    if n.at > s.position.at and not s.fill_seen_at:
-        changes["fill_seen_at"] = now
-    return replace(s, **changes)
+    row = s.orders.get(n.order_id)
+    if row is not None and not orders.is_open(row):
+        return s
+    return replace(
+        s,
+        fill_at=n.at,
+        fill_seen_at=s.fill_seen_at or (now if n.at > s.position.at else 0),
+        burst_since=burst_began(s, now),
+        burst_last=now,
+    )
 
 
 def report_position(
@@ -219,20 +267,23 @@ def report_position(
         read=read,
         proven_at=max(row.updated_at, proven_until(old)) if read else 0,
     )
-    changes: dict[str, Any] = {"position": position}
-    if s.fill_seen_at and at >= s.fill_at:
-        changes["fill_seen_at"] = 0
     same_size = row.quantity == old.quantity
+    began, last, blocks = s.burst_since, s.burst_last, s.blocks
     if not same_size or row.entry_price != old.entry_price:
-        changes.update(touched(s, now))
-        if s.blocks:
-            changes["blocks"] = tuple(
-                b for b in s.blocks if b.effect == "liquidation_seen" or not _moved(b, row)
-            )
+        began, last = burst_began(s, now), now
+        if blocks:
+            blocks = tuple(b for b in blocks if b.effect == "liquidation_seen" or not _moved(b, row))
     if position.direction is not old.direction:
-        changes.update(_new_life(s, position, at))
-    after = replace(s, **changes)
-    return after if same_size else naked(after, now)
+        s = _opened(s, position, at) if position.quantity else _closed(s, at)
+    return replace(
+        s,
+        position=position,
+        fill_seen_at=0 if at >= s.fill_at else s.fill_seen_at,
+        blocks=blocks,
+        burst_since=began,
+        burst_last=last,
+        naked_since=s.naked_since if same_size else _naked_since(s, s.contexts, position, now),
+    )
 
 
 def proven_until(position: Position) -> TimeNs:
@@ -244,26 +295,40 @@ def _moved(block: Block, row: PositionRow) -> bool:
     return block.position != row.quantity
 
 
-def _new_life(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
-    """Flat to non-flat, or a flip, opens an epoch; flat ends the demands that were made of the old one."""
-    changes: dict[str, Any] = {"stop_floor": None, "best_price": None, "manual_cancels": ()}
-    if s.position.quantity:
-        changes["closed_at"] = at
-    if position.quantity:
-        if s.epoch:
-            changes.update(results=_results(s, at), realized=ZERO)
-        changes.update(
-            epoch=s.epoch + 1,
-            opened_at=at,
-            anchor=position.entry_price,
-            **_first_increase(s, position, at),
-            contexts=_kept_contexts(s),
-        )
-    else:
-        changes.update(naked_since=0, contexts=_unused_forgotten(s), entry_signal=None)
-        if not s.flatten_reason.startswith("kill"):
-            changes.update(flatten_since=0, flatten_reason="")
-    return changes
+def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
+    """Flat to non-flat, or a flip, opens an epoch."""
+    last_price, increase_at = _first_increase(s, position, at)
+    return replace(
+        s,
+        epoch=s.epoch + 1,
+        opened_at=at,
+        anchor=position.entry_price,
+        last_fill_price=last_price,
+        last_increase_at=increase_at,
+        closed_at=at if s.position.quantity else s.closed_at,
+        results=_results(s, at) if s.epoch else s.results,
+        realized=ZERO if s.epoch else s.realized,
+        contexts=_kept_contexts(s),
+        stop_floor=None,
+        best_price=None,
+        manual_cancels=(),
+    )
+
+
+def _closed(s: ScopeState, at: TimeNs) -> ScopeState:
+    """Flat ends the demands that were made of the old position; those of a kill stay."""
+    killed = s.flatten_reason.startswith("kill")
+    return replace(
+        s,
+        closed_at=at,
+        entry_signal=None,
+        contexts=_unused_forgotten(s),
+        stop_floor=None,
+        best_price=None,
+        manual_cancels=(),
+        flatten_since=s.flatten_since if killed else 0,
+        flatten_reason=s.flatten_reason if killed else "",
+    )
 
 
 def _results(s: ScopeState, at: TimeNs) -> tuple[tuple[TimeNs, Decimal], ...]:
@@ -272,14 +337,14 @@ def _results(s: ScopeState, at: TimeNs) -> tuple[tuple[TimeNs, Decimal], ...]:
     return (*s.results[1 - RESULTS_KEPT :], (closed_at, s.realized))
 
 
-def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> dict[str, Any]:
-    """Latest increase of a life that begins: by the order's report if that was faster than the position."""
+def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> tuple[Decimal, TimeNs]:
+    """Price and time of the latest increase of a life that begins: by its order's report if first."""
     side = position.direction.opening if position.direction is not None else None
     rows = [r for r in s.orders.values() if r.at >= at and r.side is side and r.last_price]
     if not rows:
-        return {"last_fill_price": position.entry_price, "last_increase_at": at}
+        return position.entry_price, at
     latest = max(rows, key=lambda r: (r.at, r.trade_id))
-    return {"last_fill_price": latest.last_price, "last_increase_at": latest.at}
+    return latest.last_price, latest.at
 
 
 def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:
@@ -309,13 +374,8 @@ def block_exposure(s: ScopeState, effect: str, now: TimeNs) -> ScopeState:
     return s if blocks is s.blocks else replace(s, blocks=blocks)
 
 
-def _pruned_orders(rows: dict[int, OrderReport]) -> dict[int, OrderReport]:
-    done = sorted(i for i, r in rows.items() if not orders.is_open(r))
-    drop = set(done[: max(0, len(done) - ROWS_KEPT // 2)])
-    return {i: r for i, r in rows.items() if i not in drop}
-
-
-def _pruned_algos(rows: dict[int, AlgoReport]) -> dict[int, AlgoReport]:
-    done = sorted(i for i, r in rows.items() if not algo_orders.is_open(r))
-    drop = set(done[: max(0, len(done) - ROWS_KEPT // 2)])
+def _pruned[R](rows: dict[int, R], is_open: Callable[[R], bool]) -> dict[int, R]:
+    """Without the oldest ended rows, so that there is room for as many again."""
+    ended = sorted(i for i, r in rows.items() if not is_open(r))
+    drop = set(ended[: max(0, len(ended) - ROWS_KEPT // 2)])
     return {i: r for i, r in rows.items() if i not in drop}

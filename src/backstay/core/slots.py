@@ -33,7 +33,7 @@ class SlotKey(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, gc=
         return f"{self.role}/{self.step}"
 
 
-class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
+class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True, gc=False):
     """One order that should exist.
 
     Prices are in quote currency, quantities in base units, both on the instrument's grid once

@@ -24,7 +24,7 @@ from backstay.core.types import (
 )
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The position row of a scope, with the watermark of its evidence (O-5)."""
 
     quantity: Decimal
@@ -52,7 +52,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 FLAT = Position(quantity=ZERO, entry_price=ZERO)
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A mutation was registered or sent; says what will settle it (4.4) and until when."""
 
     ctx_id: str
@@ -71,7 +71,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recv_window_ms: int = 0
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A deterministic rejection forbids a slot, or all exposure of the scope, for a while (I-28, I-29)."""
 
     key: SlotKey | None
@@ -87,7 +87,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The refused request; another request is not blocked."""
 
 
-class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything known about one scope."""
 
     scope: Scope
@@ -171,7 +171,7 @@ class Gate(msgspec.Struct, frozen=True, omit_defaults=True):
     until: TimeNs = 0
 
 
-class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The fold of all evidence for one account key."""
 
     run: RunStarted | None = None

@@ -6,17 +6,61 @@ the first. The fixed order is what lets a chain be checked without parsing JSON.
 """
 
 from hashlib import sha256
+from typing import Any, get_args
 
 import msgspec
+from msgspec import Raw
 
+from backstay.core.events import AnyEvent
 from backstay.core.records import Body, Record
-from backstay.core.types import TimeNs
+from backstay.core.types import Scope, TimeNs
 
 GENESIS_HASH = b"0" * 64
 
 _encode_body = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Record)
 _type_names: dict[type, bytes] = {}
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    """A record as a fold needs it: evidence is decoded, what no fold reads stands as it was written.
+
+    `chunks` decodes a decision into some thirty objects, of which replay then makes the same bytes again.
+    """
+
+    seq: int
+    at: TimeNs
+    body: Any
+    """An event, or the JSON text of a decision or of a note as msgspec.Raw."""
+
+
+class DecidedEntry(Entry, frozen=True, tag="Decided"):
+    body: Raw
+
+
+class NotedEntry(Entry, frozen=True, tag="Noted"):
+    body: Raw
+
+
+def _entry_of(event: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The line of one kind of event: by its `type` field msgspec knows what the body is."""
+    tag = event.__struct_config__.tag
+    return msgspec.defstruct(
+        f"{event.__name__}Entry", [("body", event)], bases=(Entry,), frozen=True, tag=tag
+    )
+
+
+_entries: Any = DecidedEntry | NotedEntry
+for _event in get_args(AnyEvent.__value__):
+    _entries |= _entry_of(_event)
+_entry_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(_entries)
+
+
+class _OfScope(msgspec.Struct):
+    scope: Scope
+
+
+_scope_decoder = msgspec.json.Decoder(_OfScope)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -73,6 +117,16 @@ def decode_line(line: bytes) -> Record:
 def decode_lines(lines: bytes) -> list[Record]:
     """Records from whole lines, each ended by a newline, in one typed pass. Raises as `decode_line`."""
     return _decoder.decode_lines(lines)
+
+
+def decode_entries(lines: bytes) -> list[Entry]:
+    """As `decode_lines`, for folding: nothing but evidence is decoded."""
+    return _entry_decoder.decode_lines(lines)
+
+
+def scope_of_decision(body: Raw) -> Scope:
+    """Whose decision this is. Raises as `decode_line`."""
+    return _scope_decoder.decode(body).scope
 
 
 def seq_of(line: bytes) -> int:

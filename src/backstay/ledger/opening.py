@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from backstay.core.records import Record
 from backstay.ledger.chain import Flaw, is_json, walk
-from backstay.ledger.codec import GENESIS, Head, decode_line, hash_line
+from backstay.ledger.codec import GENESIS, Entry, Head, decode_line, hash_line
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError, JournalError
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
 from backstay.ledger.side_journal import SideCopy, read_side_journal, side_path
 from backstay.ledger.snapshots import Snapshot, SnapshotStore
 
@@ -44,10 +43,10 @@ class Opened[T]:
         self.recovered = recovered
         """Records that only the side journal had."""
 
-    def tail(self) -> Iterator[list[Record]]:
+    def tail(self) -> Iterator[list[Entry]]:
         """The records after the snapshot, in lists, to be folded over its state."""
         start = self.snapshot.head.offset if self.snapshot else 0
-        return chunks(self._disk, self._path, start)
+        return entries(self._disk, self._path, start)
 
 
 class _Findings(msgspec.Struct, frozen=True):

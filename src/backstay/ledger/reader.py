@@ -5,13 +5,13 @@ that is not complete yet is simply not there yet.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
 from backstay.core.records import Record
 from backstay.ledger.chain import CHUNK
-from backstay.ledger.codec import decode_line, decode_lines, seq_of
+from backstay.ledger.codec import Entry, decode_entries, decode_lines, seq_of
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError, RecordNotFoundError
 
@@ -31,6 +31,15 @@ class Located(msgspec.Struct, frozen=True):
 
 def chunks(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Record]]:
     """Records from byte `offset` (a line's beginning) on, in lists. Raises DamagedLedgerError."""
+    return _decoded(disk, path, offset, decode_lines)
+
+
+def entries(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Entry]]:
+    """As `chunks`, for folding: decisions and notes stay undecoded."""
+    return _decoded(disk, path, offset, decode_entries)
+
+
+def _decoded[R](disk: Disk, path: str, offset: int, decode: Callable[[bytes], list[R]]) -> Iterator[list[R]]:
     rest = b""
     position = offset
     while data := disk.read(path, position, DECODE_CHUNK):
@@ -40,7 +49,7 @@ def chunks(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Record]]:
         end = data.rfind(b"\n") + 1
         rest = data[end:]
         if end:
-            yield _decode_chunk(path, data[:end], start)
+            yield _decode_chunk(path, data[:end], start, decode)
 
 
 def records(disk: Disk, path: str, offset: int = 0) -> Iterator[Record]:
@@ -49,13 +58,13 @@ def records(disk: Disk, path: str, offset: int = 0) -> Iterator[Record]:
         yield from chunk
 
 
-def _decode_chunk(path: str, data: bytes, offset: int) -> list[Record]:
+def _decode_chunk[R](path: str, data: bytes, offset: int, decode: Callable[[bytes], list[R]]) -> list[R]:
     try:
-        return decode_lines(data)
+        return decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         for line in data.split(b"\n"):
             try:
-                decode_line(line)
+                decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise DamagedLedgerError(path, str(error), seq=_stated(line), offset=offset) from None
             offset += len(line) + 1
@@ -84,7 +93,7 @@ def find(disk: Disk, path: str, seq: int) -> Located:
         except ValueError:
             raise DamagedLedgerError(path, "the line is not a ledger record", seq=0, offset=middle) from None
         if here == seq:
-            return Located(_decode_chunk(path, line + b"\n", middle)[0], middle, line)
+            return Located(_decode_chunk(path, line + b"\n", middle, decode_lines)[0], middle, line)
         if here < seq:
             low = middle + len(line) + 1
         else:
@@ -129,7 +138,7 @@ def last(disk: Disk, path: str, count: int) -> list[Record]:
     complete = data[: data.rfind(b"\n") + 1]
     lines = complete.split(b"\n")[:-1][-count:] if count else []
     joined = b"".join(line + b"\n" for line in lines)
-    return _decode_chunk(path, joined, start + len(complete) - len(joined)) if lines else []
+    return _decode_chunk(path, joined, start + len(complete) - len(joined), decode_lines) if lines else []
 
 
 async def follow(disk: Disk, path: str, *, offset: int = 0, poll_s: float = POLL_S) -> AsyncIterator[Record]:
@@ -145,7 +154,7 @@ async def follow(disk: Disk, path: str, *, offset: int = 0, poll_s: float = POLL
                 data, end = line + b"\n", len(line) + 1 if line else 0
             if not end:
                 break
-            for record in _decode_chunk(path, data[:end], offset):
+            for record in _decode_chunk(path, data[:end], offset, decode_lines):
                 yield record
             offset += end
             moved = True

@@ -9,12 +9,14 @@ from hashlib import sha256
 from time import perf_counter
 
 import msgspec
+from msgspec import Raw
 
+from backstay.core.account import fold_in_place
 from backstay.core.events import AnyEvent
-from backstay.core.records import Decided, Noted, Record
-from backstay.core.state import AccountState
+from backstay.core.records import Decided
+from backstay.core.state import AccountState, pack
 from backstay.core.types import Scope, TimeNs
-from backstay.ledger.codec import encode_body
+from backstay.ledger.codec import DecidedEntry, Entry, encode_body, scope_of_decision
 from backstay.ledger.pause import no_collections
 
 type Fold[S] = Callable[[S, AnyEvent, TimeNs], S]
@@ -44,15 +46,25 @@ class Replayed(msgspec.Struct, frozen=True):
     mismatch: Mismatch | None
 
 
+def fold_entries[S](chunks: Iterable[list[Entry]], state: S, fold: Fold[S]) -> S:
+    """Fold the evidence in `chunks` (see `reader.entries`) over `state`. Raises what reading raises."""
+    with no_collections():
+        for chunk in chunks:
+            for entry in chunk:
+                if type(entry.body) is not Raw:
+                    state = fold(state, entry.body, entry.at)
+    return state
+
+
 def replay[S](
-    chunks: Iterable[list[Record]],
+    chunks: Iterable[list[Entry]],
     *,
     initial: S,
     fold: Fold[S],
     pack: Callable[[S], bytes],
     decide: Decide[S] | None = None,
 ) -> tuple[S, Replayed]:
-    """Fold `chunks` (see `reader.chunks`) over `initial`; with `decide`, recompute each decision.
+    """Fold `chunks` (see `reader.entries`) over `initial`; with `decide`, recompute each decision.
 
     `pack` gives a state's canonical bytes, for its digest. A `Decided` record is recomputed from the
     state after all records before it. The first difference is kept, and the replay goes on with the
@@ -65,19 +77,19 @@ def replay[S](
     mismatch: Mismatch | None = None
     with no_collections():
         for chunk in chunks:
-            for record in chunk:
-                body = record.body
-                if isinstance(body, Decided):
+            for entry in chunk:
+                body = entry.body
+                if type(body) is not Raw:
+                    state = fold(state, body, entry.at)
+                elif type(entry) is DecidedEntry:
                     decisions += 1
-                    recorded = recomputed = encode_body(body)
+                    recomputed: bytes | Raw = body
                     if decide is not None:
-                        recomputed = encode_body(decide(state, body.scope, record.at))
-                        if mismatch is None and recomputed != recorded:
-                            mismatch = Mismatch(record.seq, recorded.decode(), recomputed.decode())
+                        recomputed = encode_body(decide(state, scope_of_decision(body), entry.at))
+                        if mismatch is None and recomputed != bytes(body):
+                            mismatch = Mismatch(entry.seq, bytes(body).decode(), recomputed.decode())
                     said.update(recomputed)
                     said.update(b"\n")
-                elif not isinstance(body, Noted):
-                    state = fold(state, body, record.at)
             if chunk:
                 count += len(chunk)
                 last_seq = chunk[-1].seq
@@ -94,10 +106,7 @@ def replay[S](
 
 
 def replay_account(
-    chunks: Iterable[list[Record]], *, decide: Decide[AccountState] | None = None
+    chunks: Iterable[list[Entry]], *, decide: Decide[AccountState] | None = None
 ) -> tuple[AccountState, Replayed]:
     """`replay` with the account's own fold, from an empty account."""
-    from backstay.core.account import fold
-    from backstay.core.state import pack
-
-    return replay(chunks, initial=AccountState(), fold=fold, pack=pack, decide=decide)
+    return replay(chunks, initial=AccountState(), fold=fold_in_place, pack=pack, decide=decide)

@@ -13,7 +13,7 @@ from backstay.core.events import AnyEvent, RequestSent
 from backstay.core.records import Decided
 from backstay.core.state import AccountState, pack
 from backstay.core.types import Action, Role, TimeNs
-from backstay.ledger.reader import chunks
+from backstay.ledger.reader import entries
 from backstay.ledger.replay import replay
 from backstay.ledger.verify import verify
 from backstay.simulation.observers.base import Observer
@@ -35,7 +35,7 @@ class Replays(Observer):
             return
         engine = world.engine()
         state, outcome = replay(
-            chunks(disk, LEDGER),
+            entries(disk, LEDGER),
             initial=AccountState(),
             fold=self._fold,
             pack=pack,
