@@ -35,6 +35,7 @@ from backstay.core.records import Body, Decided
 from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import (
     MS,
+    ZERO,
     Action,
     AlgoStatus,
     Direction,
@@ -50,6 +51,7 @@ from backstay.core.types import (
     Scope,
     Side,
     Subject,
+    TimeInForce,
     TimeNs,
     WorkingType,
 )
@@ -57,7 +59,7 @@ from backstay.testing.builders import instrument
 
 T0: TimeNs = 1_767_225_600_000_000_000
 SIZE, PRICE = Decimal("0.015"), Decimal("64250.1")
-ZERO = Decimal(0)
+FEE, GAIN = Decimal("0.19275030"), Decimal("14.4570")
 ENTRY = Slot(key=SlotKey(Role.ENTRY), side=Side.BUY, kind=OrderType.LIMIT, price=PRICE, quantity=SIZE)
 STOP = Slot(
     key=SlotKey(Role.SL),
@@ -227,10 +229,14 @@ class Life:
             at=self.at,
             emitted_at=self.at + MS,
             price=slot.price or ZERO,
+            avg_price=(slot.price or ZERO) if full else ZERO,
             reduce_only=slot.reduce_only,
             last_qty=SIZE if full else ZERO,
             last_price=(slot.price or ZERO) if full else ZERO,
             trade_id=self.order_id(slot) if full else 0,
+            commission=FEE if full else ZERO,
+            commission_asset="USDT" if full else "",
+            realized_pnl=GAIN if full and slot is PROFIT else ZERO,
         )
 
     def algo(self, status: AlgoStatus) -> AlgoReport:
@@ -248,6 +254,8 @@ class Life:
             trigger=STOP.trigger or ZERO,
             working_type=WorkingType.MARK_PRICE,
             close_position=True,
+            reduce_only=True,
+            tif=TimeInForce.GTE_GTC,
         )
 
     def notice(self, slot: Slot) -> FillNotice:
@@ -270,6 +278,7 @@ class Life:
             quantity=quantity,
             entry_price=entry,
             break_even=entry,
+            unrealized=FEE if quantity else ZERO,
         )
         wallet = Decimal(100_000) - self.number * Decimal("0.01")
         return AccountReport(

@@ -61,9 +61,11 @@ def fold(account: AccountState, event: AnyEvent, now: TimeNs) -> AccountState:
     kind = type(event)
     local = _LOCAL.get(kind)
     if local is not None:
-        key = local[0](account, event)
+        key_of, change = local
+        key = key_of(account, event)
         if key is not None:
-            return with_scope(account, local[1](scope_state(account, key), event, now))
+            before = account.scopes.get(key) or scope_state(account, key)
+            return with_scope(account, change(before, event, now))
     handler = _HANDLERS.get(kind)
     return account if handler is None else handler(account, event, now)
 
@@ -74,13 +76,17 @@ def fold_in_place(account: AccountState, event: AnyEvent, now: TimeNs) -> Accoun
     What concerns one scope is set in the account's own dictionary. Copying that and the account, event by
     event, is a quarter of a fold with 50 scopes, and grows with their number.
     """
-    local = _LOCAL.get(type(event))
+    kind = type(event)
+    local = _LOCAL.get(kind)
     if local is not None:
-        key = local[0](account, event)
+        key_of, change = local
+        key = key_of(account, event)
         if key is not None:
-            account.scopes[key] = local[1](scope_state(account, key), event, now)
+            scopes = account.scopes
+            scopes[key] = change(scopes.get(key) or scope_state(account, key), event, now)
             return account
-    return fold(account, event, now)
+    handler = _HANDLERS_IN_PLACE.get(kind)
+    return account if handler is None else handler(account, event, now)
 
 
 # --- what concerns one scope --------------------------------------------------------------------
@@ -105,7 +111,7 @@ def _of_sent(account: A, e: RequestSent) -> Scope | None:
 
 
 def _of_answer(account: A, e: AnswerReceived) -> Scope | None:
-    return None if e.effect in account_own.HALTING else e.scope
+    return None if e.effect in account_own.FAR_REACHING else e.scope
 
 
 type _KeyOf = Callable[[AccountState, Any], Scope | None]
@@ -163,35 +169,45 @@ def _one_side(account: A, keys: list[Scope], e: FillNotice) -> list[Scope]:
 
 
 def _account(account: A, e: AccountReport, now: TimeNs) -> A:
+    after = _reported(account, e, now)
+    scopes = account.scopes.copy() if after else account.scopes
+    for s in after:
+        scopes[s.scope] = s
+    return _with_balances(account, scopes, e)
+
+
+def _account_in_place(account: A, e: AccountReport, now: TimeNs) -> A:
+    for s in _reported(account, e, now):
+        account.scopes[s.scope] = s
+    return _with_balances(account, account.scopes, e)
+
+
+def _reported(account: A, e: AccountReport, now: TimeNs) -> list[ScopeState]:
+    """The scopes that change by the positions in `e`."""
     hedge = account.position_mode is PositionMode.HEDGE
-    scopes = account.scopes
+    changed = []
     for row in e.positions:
         if hedge and row.position_side is PositionSide.BOTH:
             continue  # comes along in hedge mode and carries nothing
-        key = scope_of(e.product, row.symbol, row.position_side)
-        before = scope_state(account, key)
+        before = scope_state(account, scope_of(e.product, row.symbol, row.position_side))
         after = scope.report_position(before, row, e.at, e.emitted_at, now)
         if after is not before:
-            if scopes is account.scopes:
-                scopes = scopes.copy()
-            scopes[key] = after
-    balances, balances_at = account.balances, account.balances_at
+            changed.append(after)
+    return changed
+
+
+def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport) -> A:
+    """The account with these scopes, and with the balances in `e` unless later ones are known."""
+    balances, balances_at, free = account.balances, account.balances_at, account.margin_free
     if e.balances and e.at >= balances_at:
         balances_at = e.at
         balances = _with_wallets(balances, e.balances)
-        if balances is not account.balances:
-            scopes = _margin_freed(scopes)
+        if balances is not account.balances and not free:
+            # A changed balance is a changed premise of every refusal for lack of margin (8.1).
+            scopes, free = {k: release(s, "margin") for k, s in scopes.items()}, True
     if scopes is account.scopes and balances is account.balances and balances_at == account.balances_at:
         return account
-    return replace(account, scopes=scopes, balances=balances, balances_at=balances_at)
-
-
-def _margin_freed(scopes: dict[Scope, ScopeState]) -> dict[Scope, ScopeState]:
-    """A changed balance is a changed premise of every refusal for lack of margin (8.1)."""
-    for s in scopes.values():
-        if s.blocks:
-            return {k: release(s, "margin") for k, s in scopes.items()}
-    return scopes
+    return replace(account, scopes=scopes, balances=balances, balances_at=balances_at, margin_free=free)
 
 
 def _with_wallets(known: dict[str, BalanceRow], rows: tuple[BalanceRow, ...]) -> dict[str, BalanceRow]:
@@ -250,7 +266,9 @@ def _unidentified(account: A, e: Unidentified, now: TimeNs) -> A:
     return each(account, keys, lambda s: scope.lose_trust(s, "unidentified_event"))
 
 
-_HANDLERS: dict[type[msgspec.Struct], Callable[[AccountState, Any, TimeNs], AccountState]] = {
+type _Handler = Callable[[AccountState, Any, TimeNs], AccountState]
+
+_HANDLERS: dict[type[msgspec.Struct], _Handler] = {
     OrderReport: _order,
     AlgoReport: _algo,
     FillNotice: _notice,
@@ -270,7 +288,7 @@ _HANDLERS: dict[type[msgspec.Struct], Callable[[AccountState, Any, TimeNs], Acco
     OrderQueried: account_reads.queried,
     RequestsRegistered: account_own.registered,
     RequestDropped: account_own.dropped,
-    AnswerReceived: account_own.halted,
+    AnswerReceived: account_own.refused,
     TimePassed: account_own.time,
     PriceReached: account_own.price,
     RecoveryStarted: account_own.recovery_started,
@@ -282,3 +300,4 @@ _HANDLERS: dict[type[msgspec.Struct], Callable[[AccountState, Any, TimeNs], Acco
     SignalScored: account_market.scored,
     BookSeen: account_market.book_seen,
 }
+_HANDLERS_IN_PLACE: dict[type[msgspec.Struct], _Handler] = {**_HANDLERS, AccountReport: _account_in_place}

@@ -26,8 +26,8 @@ from backstay.core.types import Direction, Scope, Subject, TimeNs
 A = AccountState
 
 
-HALTING = frozenset({Effect.BANNED, Effect.KEYS})
-"""Refusals that close the whole account."""
+FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
+"""Refusals that mean more than their own scope."""
 
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
@@ -63,9 +63,11 @@ def dropped(account: A, e: RequestDropped, now: TimeNs) -> A:
     return with_scope(account, requests.dropped(s, e, now))
 
 
-def halted(account: A, e: AnswerReceived, now: TimeNs) -> A:
-    """A refusal that ends all traffic; any other answer concerns its scope alone."""
+def refused(account: A, e: AnswerReceived, now: TimeNs) -> A:
+    """A refusal that reaches far; any other answer concerns its scope alone."""
     after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
+    if e.effect is Effect.MARGIN:
+        return after if after is account else replace(after, margin_free=False)
     return gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
 
 

@@ -7,7 +7,7 @@ does (T-4), and even then it stays as the slot's duplicate guard.
 
 from msgspec.structs import replace
 
-from backstay.core.contexts import RESTING, OrderContext, Phase
+from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.events import OrderReport
 from backstay.core.state import Pending, ScopeState
 from backstay.core.types import MS, SECOND, Action, TimeNs
@@ -28,10 +28,11 @@ TRIGGER_GRACE = 3 * SECOND
 
 def settles(pending: Pending, ctx: OrderContext, row: OrderReport | None) -> bool:
     """Does the order's present state settle this pending? `row` is its regular row, if it has one."""
-    if ctx.is_terminal:
+    phase = ctx.phase
+    if phase in TERMINAL:
         return True
     if pending.action is Action.PLACE:
-        return ctx.phase in RESTING or ctx.phase in CONSUMING
+        return phase in RESTING or phase in CONSUMING
     if pending.action is Action.AMEND and row is not None:
         return row.price == pending.price and row.quantity == pending.quantity
     return False

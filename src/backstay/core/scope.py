@@ -375,7 +375,7 @@ def block_exposure(s: ScopeState, effect: str, now: TimeNs) -> ScopeState:
 
 
 def _pruned[R](rows: dict[int, R], is_open: Callable[[R], bool]) -> dict[int, R]:
-    """Without the oldest ended rows, so that there is room for as many again."""
-    ended = sorted(i for i, r in rows.items() if not is_open(r))
+    """Without the ended rows first heard of, so that there is room for as many again."""
+    ended = [i for i, r in rows.items() if not is_open(r)]
     drop = set(ended[: max(0, len(ended) - ROWS_KEPT // 2)])
     return {i: r for i, r in rows.items() if i not in drop}

@@ -179,6 +179,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     instruments: dict[str, Instrument] = {}
     balances: dict[str, BalanceRow] = {}
     balances_at: TimeNs = 0
+    margin_free: bool = False
+    """Nothing has been refused for lack of margin since balances last changed: no scope is blocked for it."""
     position_mode: PositionMode | None = None
     """What the venue says; None: not read yet."""
     multi_assets: bool = False

@@ -77,6 +77,7 @@ def replay[S](
     mismatch: Mismatch | None = None
     with no_collections():
         for chunk in chunks:
+            digested: list[bytes | Raw] = []
             for entry in chunk:
                 body = entry.body
                 if type(body) is not Raw:
@@ -88,8 +89,9 @@ def replay[S](
                         recomputed = encode_body(decide(state, scope_of_decision(body), entry.at))
                         if mismatch is None and recomputed != bytes(body):
                             mismatch = Mismatch(entry.seq, bytes(body).decode(), recomputed.decode())
-                    said.update(recomputed)
-                    said.update(b"\n")
+                    digested.append(recomputed)
+            if digested:
+                said.update(b"\n".join((*digested, b"")))
             if chunk:
                 count += len(chunk)
                 last_seq = chunk[-1].seq

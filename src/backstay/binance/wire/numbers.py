@@ -22,7 +22,8 @@ class Numbers(dict[str, Decimal]):
             raise ValueError(f"{text[:40]!r} is not a number")
         if len(self) >= _CAPACITY:
             self.clear()
-        value = self[text] = Decimal(text)
+        # A field that holds the very ZERO that is its default is left out of the ledger's line.
+        value = self[text] = ZERO if text == "0" else Decimal(text)
         return value
 
 
