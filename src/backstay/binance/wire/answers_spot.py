@@ -81,8 +81,8 @@ def read_refused_halves(body: bytes) -> tuple[Half, Half] | None:
     return None if data is msgspec.UNSET else read_halves(bytes(data))
 
 
-def _half(result: str, response: msgspec.Raw | None) -> Half:
-    if response is None or bytes(response) == b"null":
+def _half(result: str, response: msgspec.Raw) -> Half:
+    if bytes(response) in (b"", b"null"):
         return Half(result)
     if result == "SUCCESS":
         return Half(result, ack=_ack(_ACK.decode(response)))

@@ -200,8 +200,8 @@ class Halves(Struct, kw_only=True, rename="camel", gc=False):
 
     cancel_result: str
     new_order_result: str
-    cancel_response: Raw | None = None
-    new_order_response: Raw | None = None
+    cancel_response: Raw = Raw()
+    new_order_response: Raw = Raw()
 
 
 class Problem(Struct, kw_only=True, gc=False):
