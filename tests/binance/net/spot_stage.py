@@ -1,4 +1,4 @@
-"""The spot gateway on real sockets against the simulated exchange: what the spot tests of this folder share."""
+"""The spot gateway on real sockets against the simulated exchange: what the spot tests here share."""
 
 import contextlib
 import itertools

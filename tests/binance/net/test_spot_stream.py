@@ -179,9 +179,9 @@ async def test_while_the_stream_is_away_orders_trades_balances_and_prices_are_re
         told = {e.order_id: e for e in gateway.events[seen:] if isinstance(e, OrderReport)}
         assert told[gone["orderId"]].status is OrderStatus.CANCELED
         assert kept["orderId"] not in told  # it has not changed
-        fills = [e for e in gateway.events[seen:] if isinstance(e, FillsSnapshot)][0]
+        fills = next(e for e in gateway.events[seen:] if isinstance(e, FillsSnapshot))
         assert sum(row.quantity for row in fills.rows) == Decimal("0.05")
-        polled = [e for e in gateway.events[seen:] if isinstance(e, AccountReport)][0]
+        polled = next(e for e in gateway.events[seen:] if isinstance(e, AccountReport))
         assert {row.asset for row in polled.balances} == {"USDT", "BTC"}
         await until(lambda: len(gateway.marks) > marks)
         exchange.clear_faults()

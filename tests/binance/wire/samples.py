@@ -15,6 +15,10 @@ PRIVATE = load("usdm_private")
 REST = load("usdm_rest")
 WS_API = load("usdm_ws_api")
 MARKET = load("usdm_market")
+SPOT_USER = load("spot_user")
+SPOT_REST = load("spot_rest")
+SPOT_WS_API = load("spot_ws_api")
+SPOT_MARKET = load("spot_market")
 
 
 def changed(frame: bytes, inside: str | None = None, **fields) -> bytes:
