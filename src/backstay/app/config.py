@@ -20,6 +20,7 @@ from backstay.app.config_errors import explain
 from backstay.app.errors import ConfigError
 from backstay.app.managers import ManagerSettings, parse_managers
 from backstay.app.secrets import Secrets
+from backstay.app.spot_settings import SpotSettings
 from backstay.app.units import decimal, fraction
 from backstay.app.yaml_file import KeyPath, YamlFile, read_yaml
 from backstay.binance.wire.endpoints import Environment, environment
@@ -76,9 +77,9 @@ class UsdmHosts(_Section):
 
 
 class SpotHosts(_Section):
-    rest: str | None = Field(default=None, description="no effect in this version")
-    stream: str | None = Field(default=None, description="no effect in this version")
-    ws_api: str | None = Field(default=None, description="no effect in this version")
+    rest: str | None = Field(default=None, description="base URL of REST, `http://` or `https://`")
+    stream: str | None = Field(default=None, description="market streams, `ws://` or `wss://`")
+    ws_api: str | None = Field(default=None, description="orders and account events over WebSocket")
 
 
 class EndpointSettings(_Section):
@@ -156,6 +157,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
+    spot: SpotSettings = SpotSettings()
 
     _managers: tuple[ManagerSettings, ...] = PrivateAttr(())
     _secrets: Secrets = PrivateAttr(default_factory=lambda: Secrets({}))
@@ -224,9 +226,16 @@ class Settings(BaseSettings):
 
     @property
     def environment(self) -> Environment:
-        """Hosts of the mode, with `endpoints.usdm` over them. Another REST host is another environment."""
+        """Hosts of the mode, with `endpoints` over them. Another REST host is another environment."""
+        return self._named(self.endpoints.usdm.rest)
+
+    @property
+    def spot_environment(self) -> Environment:
+        """The same hosts under the name that spot's account knows them by."""
+        return self._named(self.endpoints.spot.rest)
+
+    def _named(self, rest: str | None) -> Environment:
         found = environment(self.mode, self._hosts(), self._spot_hosts())
-        rest = self.endpoints.usdm.rest
         if rest is None:
             return found
         name = f"{found.name}@{rest.partition('://')[2].rstrip('/')}"
@@ -270,8 +279,8 @@ class Settings(BaseSettings):
             found.append("risk.daily_loss_limit is not enforced in this version")
         if self.alerts.urls:
             found.append("alerts.urls has no effect in this version: nobody is called")
-        if any(v is not None for v in self.endpoints.spot.model_dump().values()):
-            found.append("endpoints.spot has no effect in this version")
+        if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:
+            found.append("endpoints.spot.rest is set and endpoints.spot.ws_api is not: orders go elsewhere")
         if self.mode is Mode.PAPER and self._hosts():
             found.append("endpoints.usdm has no effect in PAPER, whose exchange is in the process")
         return tuple(found)

@@ -68,6 +68,14 @@ def duration(value: object) -> TimeNs:
     return int(total)
 
 
+def seconds(value: object) -> float:
+    """Seconds, from a duration (`15m`) or from a bare number of seconds, as older variables have it."""
+    text = str(value).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    return duration(value) / SECOND
+
+
 def size(value: object) -> tuple[Decimal, str]:
     """The size of a first DCA step and what it counts: `quantity`, `quote` or `base_fraction`.
 

@@ -60,6 +60,7 @@ async def test_a_cut_is_a_gap_and_the_stream_comes_back():
         await until(lambda: gateway.stream_states == ["connected", "disconnected", "connected"])
         exchange.buy()
         await until(lambda: gateway.of(AccountReport))
+        assert gateway.of(OrderReport)[-1].status is OrderStatus.FILLED
 
 
 @pytest.mark.parametrize("ed25519", [False, True])
@@ -175,14 +176,15 @@ async def test_while_the_stream_is_away_orders_trades_balances_and_prices_are_re
         marks = len(gateway.marks)
         exchange.human(do="cancel", symbol=SYMBOL, orderId=gone["orderId"])
         exchange.buy("0.05")
-        await until(lambda: any(isinstance(e, FillsSnapshot) and e.rows for e in gateway.events[seen:]))
-        told = {e.order_id: e for e in gateway.events[seen:] if isinstance(e, OrderReport)}
+        later = lambda kind: [e for e in gateway.events[seen:] if isinstance(e, kind)]  # noqa: E731 (of now)
+        await until(lambda: gone["orderId"] in {e.order_id for e in later(OrderReport)})
+        await until(lambda: later(FillsSnapshot) and later(AccountReport))
+        told = {e.order_id: e for e in later(OrderReport)}
         assert told[gone["orderId"]].status is OrderStatus.CANCELED
         assert kept["orderId"] not in told  # it has not changed
-        fills = next(e for e in gateway.events[seen:] if isinstance(e, FillsSnapshot))
-        assert sum(row.quantity for row in fills.rows) == Decimal("0.05")
-        polled = next(e for e in gateway.events[seen:] if isinstance(e, AccountReport))
-        assert {row.asset for row in polled.balances} == {"USDT", "BTC"}
+        fills = {row.trade_id: row for e in later(FillsSnapshot) for row in e.rows}
+        assert sum(row.quantity for row in fills.values()) == Decimal("0.05")
+        assert {row.asset for e in later(AccountReport) for row in e.balances} == {"USDT", "BTC"}
         await until(lambda: len(gateway.marks) > marks)
         exchange.clear_faults()
         await until(lambda: gateway.stream_states[-1] == "connected")

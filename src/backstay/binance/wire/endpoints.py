@@ -138,7 +138,15 @@ def _replaced[H: (UsdmEndpoints, SpotEndpoints)](product: str, hosts: H, urls: M
         schemes = ("http://", "https://") if name == "rest" else ("ws://", "wss://")
         if not url.startswith(schemes):
             raise ValueError(f"endpoints.{product}.{name}: {url!r} must begin with {' or '.join(schemes)}")
-    return msgspec.structs.replace(hosts, **{name: url.rstrip("/") for name, url in urls.items()})
+    return msgspec.structs.replace(hosts, **{name: _base(name, url) for name, url in urls.items()})
+
+
+def _base(name: str, url: str) -> str:
+    """A URL without what we append ourselves; older settings carry it."""
+    url = url.rstrip("/")
+    for path in ("/api/v3", "/api") if name == "rest" else ("/ws", "/stream") if name == "stream" else ():
+        url = url.removesuffix(path)
+    return url
 
 
 # --- paths ----------------------------------------------------------------------------------------------
