@@ -176,7 +176,10 @@ async def test_while_the_stream_is_away_orders_trades_balances_and_prices_are_re
         marks = len(gateway.marks)
         exchange.human(do="cancel", symbol=SYMBOL, orderId=gone["orderId"])
         exchange.buy("0.05")
-        later = lambda kind: [e for e in gateway.events[seen:] if isinstance(e, kind)]  # noqa: E731 (of now)
+
+        def later(kind):
+            return [event for event in gateway.events[seen:] if isinstance(event, kind)]
+
         await until(lambda: gone["orderId"] in {e.order_id for e in later(OrderReport)})
         await until(lambda: later(FillsSnapshot) and later(AccountReport))
         told = {e.order_id: e for e in later(OrderReport)}
