@@ -8,7 +8,7 @@ import yaml
 from backstay.app import config_reference, older_names
 from backstay.app.config import Settings, load_settings
 from backstay.app.errors import ConfigError
-from backstay.core.types import Direction, Mode, PositionMode
+from backstay.core.types import SECOND, Direction, Mode, PositionMode
 from backstay.strategies.position_manager.policy import SizeUnit, StopKind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,24 @@ BAD = [
     ("managers: [{stop_loss: {}}]", r"managers\[0\]\.strategy is missing"),
     ("managers: [{strategy: postion_manager}]", r"did you mean position_manager\?"),
     ("managers: [{strategy: swing}]", r"swing is not in this version"),
-    ("managers: [{strategy: scored}]", r"scored is not in this version"),
+    ("managers: [{strategy: scored}]", r"symbols is empty"),
+    ("managers: [{strategy: scored, symbols: []}]", r"symbols is empty"),
+    (
+        "managers: [{strategy: scored, symbols: [A], score: {weights: {trnd: 0.1}}}]",
+        r"did you mean .*weights\.trend",
+    ),
+    (
+        "managers: [{strategy: scored, symbols: [A], score: {gate: 1, weights: {trend: 0}}}]",
+        r"never reach the gate",
+    ),
+    (
+        "managers: [{strategy: scored, symbols: [A], score: {weights_file: no.yaml}}]",
+        r"no\.yaml is not a file",
+    ),
+    (
+        "managers: [{strategy: scored, symbols: [A], entry: {escalation: {give_up: 1s}}}]",
+        r"escalation\.give_up",
+    ),
 ]
 MANAGED = [
     ("stop_loss: {distnace: 5%}", r"did you mean managers\[0\]\.stop_loss\.distance\?"),
@@ -75,7 +92,7 @@ MANAGED = [
     ("stop_loss: {bridge: 1}", r"is not true or false"),
     ("stop_loss: 5%", r"must be keys and values"),
     ("symbols: [btcusdt]", r"'btcusdt' is not a symbol"),
-    ("product: spot", r"guards usdm"),
+    ("product: spot", r"trades on usdm"),
     ("dca: {steps: 3}", r"dca needs first_deviation and first_size"),
     ("dca: {steps: 3, first_deviation: 1%, first_size: ten}", r"dca\.first_size: 'ten' is not a number"),
     ("take_profit: {levels: [{distance: 1%, share: 120%}]}", r"levels\[0\]: .*share"),
@@ -103,6 +120,36 @@ def test_a_symbol_has_one_manager(tmp_path):
         "managers: [{strategy: position_manager, symbols: [A]}, {strategy: position_manager, symbols: [A]}]"
     )
     assert "managed by managers[0] already" in refusal(tmp_path, text)
+
+
+def test_a_scored_trader_is_configured_in_the_words_of_its_policy(tmp_path):
+    weights = tmp_path / "weights.yaml"
+    weights.write_text("trend: 0.6\nmomentum: 0.4\n")
+    text = f"""managers:
+  - strategy: scored
+    symbols: [BTCUSDT, ETHUSDT]
+    score: {{interval: 1m, higher: 15m, gate: 0.4, weights_file: {weights},
+            bracket: {{stop: 1.5, targets: [2, 4]}},
+            overrides: [{{symbol: ETHUSDT, gate: 0.5}}]}}
+    entry: {{kind: limit, offset: 0.01%,
+            escalation: {{timeout: 30s, then: ioc, max_slippage: 0.1%, give_up: 2m}}}}
+    size: {{risk: 0.5%, max_share: 2, max_notional: 5000}}
+    exit: {{on_opposite: true, after: 12h}}
+    cool_down: {{after_loss: 2h}}
+    stop_loss: {{kind: close_position, working_type: MARK_PRICE}}
+"""
+    settings = load(tmp_path, text)
+    (manager,) = settings.policies
+    policy = manager.policy
+    assert policy.score.weights.trend == Decimal("0.6")
+    assert policy.score.weights.funding == 0
+    assert policy.score.of("ETHUSDT")[0] == Decimal("0.5")
+    assert policy.score.bracket.targets == (2, 4)
+    assert policy.entry.escalation.max_slippage == Decimal("0.001")
+    assert policy.exit.after == 12 * 3600 * SECOND
+    assert settings.engine().managers[0].strategy.name == "scored"
+    weights.write_text("trnd: 0.6\n")
+    assert "'trnd' is not a factor" in refusal(tmp_path, text)
 
 
 def test_env_file_is_over_yaml_and_the_environment_over_both(tmp_path):

@@ -51,6 +51,7 @@ def book(*asks: tuple[str, str], bids=(("59999.9", "1"),), at=0) -> Book:
 
 
 def ask(lived=None, seen=None, *, rule=RULE, now=0, asked=ASKED) -> Step:
+    seen = None if seen is None else replace(seen, at=now)
     return escalate(asked, rule, lived, seen, RULES, now)
 
 
@@ -135,6 +136,13 @@ def test_a_market_order_waits_until_the_book_shows_a_price_within_the_limit():
     assert (thin.slot, thin.note) == (None, "nothing within the slippage limit")
     assert ask(None, book(("60060", "0.020")), rule=rule).slot.quantity == D("0.020")
     assert ask(None, None, rule=replace(rule, max_slippage=None)).slot.kind is MARKET
+
+
+def test_an_old_book_says_nothing():
+    rule = replace(RULE, timeout=0, then=Then.MARKET)
+    seen = book(("60010", "1"), at=SECOND)
+    assert escalate(ASKED, rule, None, seen, RULES, 6 * SECOND).slot is not None
+    assert escalate(ASKED, rule, None, seen, RULES, 6 * SECOND + 1).note == "book not known"
 
 
 def test_a_limit_order_that_takes_nothing_visible_needs_no_depth():
@@ -241,7 +249,7 @@ def test_a_book_is_asked_for_and_decides_when_it_comes():
     plan = scene.plan()
     assert plan.book
     assert isinstance(plan.decision, Converged)
-    scene.fold(BookSeen(symbol="BTCUSDT", book=book(("60010", "0.020"), at=ms(1))))
+    scene.fold(BookSeen(symbol="BTCUSDT", book=book(("60010", "0.020"), at=scene.now)))
     (intent,) = scene.step().intents
     assert (intent.slot.kind, intent.slot.quantity, intent.slot.total) == (MARKET, D("0.020"), D("0.050"))
 

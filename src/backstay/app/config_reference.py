@@ -16,10 +16,9 @@ import msgspec
 from pydantic import BaseModel
 
 from backstay.app.config import Settings
-from backstay.app.managers import ABSOLUTE
+from backstay.app.managers import ABSOLUTE, KINDS
 from backstay.app.units import span
 from backstay.core.types import TimeNs
-from backstay.strategies.position_manager.policy import PositionPolicy
 
 BEGIN = "<!-- keys: made from the models by `backstay.app.config_reference`; a test compares -->"
 END = "<!-- end of keys -->"
@@ -68,14 +67,15 @@ def page(text: str) -> str:
 
 
 def tables() -> str:
-    """One table for each section, then the position manager's."""
+    """One table for each section, then one for each strategy."""
     parts = []
     for name, field in Settings.model_fields.items():
         model = _model(field.annotation)
         if model is not None:
             parts.append(f"### {name}\n\n{HEAD}\n" + "".join(map(_line, _section(model, f"{name}."))))
-    policy = "".join(map(_line, _policy(PositionPolicy, "")))
-    parts.append(f"### managers: position_manager\n\n{HEAD}\n{policy}")
+    for strategy, (policy, _) in KINDS.items():
+        rows = "".join(map(_line, _policy(policy, "")))
+        parts.append(f"### managers: {strategy}\n\n{HEAD}\n{rows}")
     return "\n".join(parts)
 
 

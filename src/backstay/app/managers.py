@@ -1,13 +1,14 @@
 """Entries of `managers:` become policies; percentages, durations and sizes become exact values.
 
-The keys, their defaults and their limits are those of `strategies.position_manager.policy`: nothing is said
-twice here, so a key that the policy learns can be configured at once.
+The keys, their defaults and their limits are those of the policies of the strategies: nothing is said twice
+here, so a key that a policy learns can be configured at once.
 """
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -15,13 +16,24 @@ import msgspec
 from backstay.app.errors import ConfigError
 from backstay.app.nearest import suggestion
 from backstay.app.units import decimal, duration, fraction, size
+from backstay.app.yaml_file import read_yaml
 from backstay.core.engine import Manager
 from backstay.core.types import TimeNs
+from backstay.core.wanted import AnyStrategy
+from backstay.signals.policy import BracketRule, Scales, ScorePolicy, parse_weights
 from backstay.strategies.position_manager.policy import DcaPolicy, PositionPolicy, StopPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
+from backstay.strategies.scored.policy import ScoredPolicy, SizePolicy
+from backstay.strategies.scored.wanted import ScoredTrader
 
+type AnyPolicy = PositionPolicy | ScoredPolicy
+KINDS: dict[str, tuple[type[AnyPolicy], Callable[[], AnyStrategy]]] = {
+    PositionManager.name: (PositionPolicy, PositionManager),
+    ScoredTrader.name: (ScoredPolicy, ScoredTrader),
+}
+"""Strategies by their name in the configuration: their policy, and how they are made."""
 STRATEGIES = ("position_manager", "swing", "scored")
-LATER = ("swing", "scored")
+LATER = ("swing",)
 """Known by name, not in this version."""
 ABSOLUTE = {
     StopPolicy: ("price",),
@@ -32,9 +44,13 @@ ABSOLUTE = {
         "max_total_qty",
         "max_total_notional",
     ),
+    Scales: ("cross", "slope", "rsi", "rsi_exhausted", "macd", "breakout", "volume"),
+    BracketRule: ("stop", "targets"),
+    SizePolicy: ("max_share", "max_notional"),
 }
 """Decimals that count prices, quantities or factors; all others are fractions."""
 OWN_KEYS = ("strategy", "product")
+WEIGHTS_FILE = "weights_file"
 
 
 class ManagerSettings(msgspec.Struct, frozen=True):
@@ -43,12 +59,12 @@ class ManagerSettings(msgspec.Struct, frozen=True):
     where: str
     strategy: str
     product: str
-    policy: PositionPolicy
+    policy: AnyPolicy
 
     def manager(self) -> Manager:
         """As the engine takes it."""
         return Manager(
-            strategy=PositionManager(),
+            strategy=KINDS[self.strategy][1](),
             policy=self.policy,
             symbols=frozenset(self.policy.symbols),
             directions=frozenset(self.policy.sides),
@@ -80,17 +96,17 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
         raise ConfigError(f"{where}.strategy is missing; write strategy: position_manager")
     if strategy in LATER:
         raise ConfigError(
-            f"{where}.strategy: {strategy} is not in this version, which has position_manager; take the "
+            f"{where}.strategy: {strategy} is not in this version, which has {' and '.join(KINDS)}; take the "
             f"entry out"
         )
     if strategy not in STRATEGIES:
         raise ConfigError(f"{where}.strategy: {strategy!r} is not known; {suggestion(strategy, STRATEGIES)}")
     product = str(raw.get("product", "usdm"))
     if product != "usdm":
-        raise ConfigError(f"{where}.product: position_manager guards usdm, not {product!r}")
+        raise ConfigError(f"{where}.product: {strategy} trades on usdm, not {product!r}")
     fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
     fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
-    policy = _build(PositionPolicy, fields, where, extra=OWN_KEYS)
+    policy = _build(KINDS[strategy][0], fields, where, extra=OWN_KEYS)
     return ManagerSettings(where, strategy, product, policy)
 
 
@@ -116,19 +132,25 @@ def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: 
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: {raw!r} must be keys and values, such as {{enabled: true}}")
     hints = get_type_hints(kind)
+    extra = (*extra, WEIGHTS_FILE) if kind is ScorePolicy else extra
     for key in raw:
-        if key not in hints:
+        if key not in hints and (key != WEIGHTS_FILE or kind is not ScorePolicy):
             known = [*hints, *extra]
             raise ConfigError(
                 f"{where}.{key} is not a key; {suggestion(str(key), known, prefix=where + '.')}"
             )
+    if kind is ScorePolicy:
+        raw = _with_weights(raw, where)
     if kind is DcaPolicy:
         raw = _with_unit(raw, where)
     needed = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in raw]
     if needed:
         raise ConfigError(f"{where} needs {' and '.join(needed)}")
     plain = ABSOLUTE.get(kind, ())
-    values = {k: _convert(hints[k], v, f"{where}.{k}", absolute=k in plain) for k, v in raw.items()}
+    values = {
+        k: v if isinstance(v, msgspec.Struct) else _convert(hints[k], v, f"{where}.{k}", absolute=k in plain)
+        for k, v in raw.items()
+    }
     try:
         return kind(**values)
     except ValueError as error:
@@ -148,6 +170,23 @@ def _with_unit(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     if given is not None and unit not in {"quantity", given}:
         raise ConfigError(f"{where}: first_size {fields['first_size']!r} and size_unit {given} contradict")
     return {**fields, "first_size": amount, "size_unit": given or unit}
+
+
+def _with_weights(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`weights_file` names a YAML file of factor weights, in the stead of `weights`."""
+    fields = dict(raw)
+    if WEIGHTS_FILE not in fields:
+        return fields
+    path = Path(str(fields.pop(WEIGHTS_FILE))).expanduser()
+    if "weights" in fields:
+        raise ConfigError(f"{where}: weights and {WEIGHTS_FILE} say the same thing twice; keep one")
+    if not path.is_file():
+        raise ConfigError(f"{where}.{WEIGHTS_FILE}: {path} is not a file")
+    try:
+        fields["weights"] = parse_weights(read_yaml(path).data)
+    except ValueError as error:
+        raise ConfigError(f"{where}.{WEIGHTS_FILE}: {path}: {error}") from None
+    return fields
 
 
 def _convert(hint: Any, value: Any, where: str, *, absolute: bool) -> Any:

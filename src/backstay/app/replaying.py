@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from backstay.app.managers import KINDS
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.records import Decided
 from backstay.core.risk import RiskLimits
@@ -19,8 +20,6 @@ from backstay.ledger.disk import Disk
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import Replayed, replay_account
-from backstay.strategies.position_manager.policy import PositionPolicy
-from backstay.strategies.position_manager.wanted import PositionManager
 
 
 class UnknownPolicyError(LedgerError):
@@ -54,11 +53,12 @@ def engine_of(managers: str, limits: str) -> Engine:
 
 
 def _manager(entry: dict[str, Any]) -> Manager:
-    if entry["strategy"] != PositionManager.name:
+    if entry["strategy"] not in KINDS:
         raise ValueError(f"strategy {entry['strategy']}")
+    policy, strategy = KINDS[entry["strategy"]]
     return Manager(
-        strategy=PositionManager(),
-        policy=msgspec.convert(entry["policy"], PositionPolicy),
+        strategy=strategy(),
+        policy=msgspec.convert(entry["policy"], policy),
         symbols=frozenset(entry["symbols"]),
         directions=frozenset(map(Direction, entry["directions"])),
     )

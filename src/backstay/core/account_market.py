@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from backstay.core.account_scopes import each, scope_of
-from backstay.core.scored import BookSeen, Signal, SignalScored
+from backstay.core.account_scopes import each, of_symbol, scope_of
+from backstay.core.scored import Book, BookSeen, Signal, SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import PositionMode, PositionSide, Role, TimeNs
 
@@ -38,7 +38,11 @@ def entering(s: ScopeState) -> bool:
 
 
 def book_seen(account: AccountState, e: BookSeen, now: TimeNs) -> AccountState:
-    known = account.books.get(e.symbol)
-    if known is not None and (e.book.at < known.at or e.book == known):
-        return account
-    return replace(account, books={**account.books, e.symbol: e.book})
+    """Keep the newest book in every known scope of the symbol."""
+    return each(account, of_symbol(account, e.symbol), lambda s: _with_book(s, e.book))
+
+
+def _with_book(s: ScopeState, book: Book) -> ScopeState:
+    if s.book is not None and book.at <= s.book.at:
+        return s
+    return replace(s, book=book)

@@ -186,5 +186,4 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         hydrating=False,
         deaf_strikes=0,
         marks={},
-        books={},
     )

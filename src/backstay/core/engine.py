@@ -236,7 +236,9 @@ def position_view(
         external=not entered,
         entry=entry,
         exit=leaving,
-        market=market_view(account, s, instrument) if s.signal is not None or account.books else NO_MARKET,
+        market=market_view(account, s, instrument)
+        if s.signal is not None or s.book is not None
+        else NO_MARKET,
         reviewed=s.reviewed == s.epoch,
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
@@ -291,7 +293,7 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotL
         if ctx.epoch != s.epoch:
             continue
         if key.role is ENTRY:
-            entered = entered or bool(ctx.filled)
+            entered = entered or bool(ctx.filled) or _may_have_opened(s, ctx)
             continue
         if key.role is EXIT:
             exits.append(ctx)
@@ -302,6 +304,12 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotL
         steps.setdefault(key.step, []).append(ctx)
     lives = (slot_life(s, entries) if entries else None, slot_life(s, exits) if exits else None)
     return _summed(dca), _summed(profits), entered, *lives
+
+
+def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
+    """A working entry as large as the position: the position's report may come before the order's."""
+    size = abs(s.position.quantity)
+    return not ctx.is_terminal and ctx.direction is s.direction and (ctx.slot.quantity or ZERO) >= size > 0
 
 
 def _summed(steps: dict[int, list[OrderContext]]) -> Steps:

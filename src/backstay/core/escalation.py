@@ -23,6 +23,9 @@ from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import SECOND, ZERO, OrderType, Side, TimeInForce, TimeNs
 from backstay.core.view import SlotLife
 
+FRESH = 5 * SECOND
+"""A book that is older than this says nothing any more."""
+
 
 class Then(StrEnum):
     """What follows when the limit order's time is over."""
@@ -40,9 +43,9 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Age of the slot at which the limit order gives way; 0: take the market at once."""
     then: Then = Then.IOC
     max_slippage: Decimal | None = Decimal("0.002")
-    """Farthest price that is taken, as a fraction from the reference; None: no limit (`market` only)."""
+    """Farthest price that is taken, as a fraction from the reference; none: no limit (`market` only)."""
     depth_share: Decimal | None = None
-    """Largest part of the visible depth that one order takes; None: the book is not asked."""
+    """Largest part of the visible depth that one order takes; none: the book is not asked."""
     pause: TimeNs = 2 * SECOND
     """Least time between two orders of the slot."""
     give_up: TimeNs = 180 * SECOND
@@ -105,6 +108,8 @@ def escalate(
     if left <= 0:
         return Step(over=True)
     age = now - life.since if life is not None else 0
+    if book is not None and now > book.at + FRESH:
+        book = None
     if life is not None and rule.give_up and age >= rule.give_up:
         return Step(over=True, note="given up")
     if age < rule.timeout:

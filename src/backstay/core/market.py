@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from backstay.core import algo_orders, orders
 from backstay.core.contexts import OrderContext
 from backstay.core.convergence import remaining, row_of
 from backstay.core.instruments import Instrument
@@ -18,10 +19,17 @@ def market_view(account: AccountState, s: ScopeState, instrument: Instrument) ->
         signal=s.signal,
         plan=s.entry_signal,
         equity=wallet.wallet if wallet is not None else None,
-        book=account.books.get(s.scope.symbol),
+        book=s.book,
         closed_at=s.closed_at,
         last_result=s.realized if s.epoch else None,
+        foreign=_foreign(s),
     )
+
+
+def _foreign(s: ScopeState) -> bool:
+    rows = [r.client_id for r in s.orders.values() if orders.is_open(r)]
+    rows += [r.client_id for r in s.algos.values() if algo_orders.is_open(r)]
+    return any(name not in s.contexts for name in rows)
 
 
 def slot_life(s: ScopeState, held: Sequence[OrderContext]) -> SlotLife:

@@ -143,6 +143,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """The signal that the position, or the entry under way, follows; kept until both are over."""
     entry_since: TimeNs = 0
     """Local time at which `entry_signal` came."""
+    book: Book | None = None
+    """The latest recorded top of the order book (see `BookSeen`)."""
     closed_at: TimeNs = 0
     """Venue time at which the position was last closed; 0: never."""
     realized: Decimal = ZERO
@@ -191,8 +193,6 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     gates: dict[str, Gate] = {}
     marks: dict[str, Decimal] = {}
     """Recorded mark prices only (see `PriceReached`)."""
-    books: dict[str, Book] = {}
-    """Recorded tops of order books only (see `BookSeen`)."""
     connected: bool = False
     hydrated: bool = False
     """The account was hydrated at least once in this run."""

@@ -38,6 +38,10 @@ class Direction(StrEnum):
     SHORT = "SHORT"
 
     @property
+    def opposite(self) -> "Direction":
+        return Direction.SHORT if self is Direction.LONG else Direction.LONG
+
+    @property
     def opening(self) -> Side:
         return Side.BUY if self is Direction.LONG else Side.SELL
 

@@ -58,6 +58,8 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     """When the position was last closed; 0: never."""
     last_result: Decimal | None = None
     """What the last position realised; None: there was none."""
+    foreign: bool = False
+    """An order that is not ours rests in the scope."""
 
 
 NO_MARKET = MarketView()

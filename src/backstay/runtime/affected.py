@@ -1,6 +1,7 @@
 """Which scopes an event touched: read off the event where it names them, compared where it does not."""
 
 from backstay.core.account import scope_of
+from backstay.core.account_scopes import of_symbol
 from backstay.core.events import (
     AccountReport,
     AlgoReport,
@@ -10,6 +11,7 @@ from backstay.core.events import (
     Ignored,
     OrderReport,
 )
+from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.state import AccountState
 from backstay.core.types import PositionMode, PositionSide, Scope
 
@@ -29,6 +31,8 @@ def affected(event: AnyEvent, before: AccountState, after: AccountState) -> list
         return [event.scope]
     if isinstance(event, FillNotice) and after.position_mode is PositionMode.ONE_WAY:
         return [scope_of(event.product, event.symbol, PositionSide.BOTH)]
+    if isinstance(event, (SignalScored, BookSeen)):
+        return of_symbol(after, event.symbol)
     if isinstance(event, Ignored):
         return []
     if after.gates is not before.gates or after.instruments is not before.instruments:

@@ -19,11 +19,17 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What each factor counts in the composite score, as a share; 0 leaves it out."""
 
     trend: Decimal = Decimal("0.30")
+    """Moving averages, their slope, the higher interval."""
     momentum: Decimal = Decimal("0.25")
+    """RSI, MACD and breakouts."""
     volatility: Decimal = Decimal("0.15")
+    """How straight the market moves, and how much."""
     liquidity: Decimal = Decimal("0.15")
+    """Volume behind the bar, and the spread."""
     funding: Decimal = Decimal("0.10")
+    """Which side is crowded and pays for it."""
     news: Decimal = Decimal("0.05")
+    """Headlines, when there is a feed."""
 
     def __post_init__(self) -> None:
         for name, weight in self.items():
@@ -43,31 +49,44 @@ class Override(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What holds for one symbol instead."""
 
     symbol: str
+    """The symbol."""
     gate: Decimal | None = None
+    """Its gate; left out: the common one."""
     weights: Weights | None = None
+    """Its weights; left out: the common ones."""
 
 
 class Periods(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Lengths of the indicators, in bars."""
 
     ema_fast: int = 21
+    """The fast average of the trend."""
     ema_slow: int = 55
+    """The slow one."""
     higher_ema_fast: int = 10
+    """The fast average of the higher interval, in its bars."""
     higher_ema_slow: int = 30
-    """Both in bars of the higher interval; they decide how long the warm-up is."""
+    """The slow one; it decides how long the warm-up is."""
     slope: int = 5
     """Over how many bars the slow average's slope is taken."""
     rsi: int = 14
+    """RSI."""
     macd_fast: int = 12
+    """MACD's fast average."""
     macd_slow: int = 26
+    """MACD's slow average."""
     macd_signal: int = 9
+    """MACD's signal line."""
     channel: int = 20
     """Bars whose highest high and lowest low a breakout must pass."""
     atr: int = 14
+    """The present range (ATR), the unit of the scales below."""
     atr_slow: int = 56
     """The usual range that the present one is compared with."""
     efficiency: int = 20
+    """Bars whose net move is compared with their path."""
     volume: int = 30
+    """Bars that say what volume is usual."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -112,6 +131,7 @@ class Scales(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unknown_spread: Decimal = Decimal("0.5")
     """Confidence of the liquidity factor while no spread is known."""
     funding_normal: Decimal = Decimal("0.0001")
+    """Funding rate per period up to which nobody is crowded."""
     funding_extreme: Decimal = Decimal("0.001")
     """Funding rate per period at which the crowd counts fully against its side."""
 
@@ -135,11 +155,13 @@ class BracketRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How far the stop and the targets of a signal lie, in ranges of the moment."""
 
     stop: Decimal = Decimal(2)
+    """Distance of the stop, in ranges."""
     targets: tuple[Decimal, ...] = (Decimal(3),)
     """Nearest first; the position is split evenly over them."""
     stop_min: Decimal = Decimal("0.002")
+    """Least distance of the stop as a share of price."""
     stop_max: Decimal = Decimal("0.05")
-    """Limits of the stop's distance as a share of price; the targets keep their proportion to it."""
+    """Largest distance of the stop; the targets keep their proportion to it."""
 
     def __post_init__(self) -> None:
         if self.stop <= 0 or not self.targets or any(t <= 0 for t in self.targets):
@@ -154,11 +176,14 @@ class ScorePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Everything that a score follows from, besides the market."""
 
     interval: TimeNs = 5 * MINUTE
+    """Length of the bars that are scored."""
     higher: TimeNs = 30 * MINUTE
+    """Length of the bars that the trend is compared with; a multiple of `interval`."""
     gate: Decimal = Decimal("0.35")
     """Least size of the composite score that makes a signal."""
     weights: Weights = Weights()
     overrides: tuple[Override, ...] = ()
+    """What holds for single symbols."""
     periods: Periods = Periods()
     scales: Scales = Scales()
     bracket: BracketRule = BracketRule()

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from backstay.core.money import round_down
 from backstay.core.slots import Slot, SlotKey
-from backstay.core.types import Direction, OrderType, PositionMode, Role, TimeNs
+from backstay.core.types import Direction, OrderType, PositionMode, Role, Side, TimeNs
 from backstay.core.view import PositionView
 from backstay.strategies.interface import Wanted
-from backstay.strategies.position_manager.factors import Factors, factors
+from backstay.strategies.position_manager.factors import factors
 from backstay.strategies.position_manager.ladder import NO_LADDER, plan_ladder
 from backstay.strategies.position_manager.policy import OnExternal, OnManualCancel, PositionPolicy
 from backstay.strategies.position_manager.stops import plan_stop
@@ -114,7 +114,7 @@ def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, no
     ladder = NO_LADDER
     slots: tuple[Slot, ...] = () if stop.slot is None else (stop.slot,)
     if exit_reason:
-        slots = (*_exit(view, f), *slots, *profit.slots)
+        slots = (*exit_at_market(view, f.closing), *slots, *profit.slots)
     else:
         dca = policy.dca
         if dca is not None and dca.steps:
@@ -148,7 +148,7 @@ def _unknown(view: PositionView, policy: PositionPolicy) -> str:
     return ""
 
 
-def _exit(view: PositionView, f: Factors) -> tuple[Slot, ...]:
+def exit_at_market(view: PositionView, closing: Side) -> tuple[Slot, ...]:
     """A market order for the position, or for as much of it as the venue takes at once; () for dust."""
     instrument = view.instrument
     quantity: Decimal = round_down(view.quantity, instrument.market_step or instrument.step)
@@ -158,7 +158,7 @@ def _exit(view: PositionView, f: Factors) -> tuple[Slot, ...]:
         return ()
     slot = Slot(
         key=EXIT_KEY,
-        side=f.closing,
+        side=closing,
         kind=OrderType.MARKET,
         quantity=quantity,
         reduce_only=view.position_mode is PositionMode.ONE_WAY,
