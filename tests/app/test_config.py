@@ -262,3 +262,22 @@ def test_the_page_has_a_meaning_for_every_key():
 def test_the_example_has_no_key_that_is_unknown():
     (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert set(yaml.safe_load(example)) <= set(Settings.model_fields)
+
+
+def test_limits_on_exposure_are_read_with_their_units(tmp_path):
+    text = """managers: []
+risk:
+  max_symbol_notional: 500
+  loss_streak: 3
+  loss_pause: 2h
+  max_spread: 0.05%
+  max_orders_per_minute: 6
+  groups: [{name: majors, symbols: [BTCUSDT, ETHUSDT], max_positions: 1}]
+"""
+    limits = load(tmp_path, text).risk.limits()
+    assert (limits.max_symbol_notional, limits.loss_streak) == (500, 3)
+    assert limits.loss_pause == 2 * 3600 * SECOND
+    assert limits.max_spread == Decimal("0.0005")
+    assert limits.groups[0].symbols == ("BTCUSDT", "ETHUSDT")
+    assert "risk.loss_pause" in refusal(tmp_path, text.replace("2h", "soon"))
+    assert "symbols" in refusal(tmp_path, text.replace("[BTCUSDT, ETHUSDT]", "[BTCUSDT]"))

@@ -6,12 +6,11 @@ known key. Secrets are not part of it (`backstay.app.secrets`).
 
 import os
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -19,29 +18,21 @@ from backstay.app import older_names
 from backstay.app.config_errors import explain
 from backstay.app.errors import ConfigError
 from backstay.app.managers import ManagerSettings, parse_managers
+from backstay.app.risk_config import RiskSettings
 from backstay.app.secrets import Secrets
+from backstay.app.sections import Port, Section
 from backstay.app.spot_settings import SpotSettings
-from backstay.app.units import decimal, fraction
 from backstay.app.yaml_file import KeyPath, YamlFile, read_yaml
 from backstay.binance.wire.endpoints import Environment, environment
 from backstay.core.engine import Engine
 from backstay.core.modes import FACTS, locks
-from backstay.core.risk import RiskLimits
 from backstay.core.types import Mode, PositionMode
 
 DEFAULT_FILE = Path("config.yaml")
 PREFIX = "BACKSTAY_"
 
-type Amount = Annotated[Decimal, BeforeValidator(decimal), Field(gt=0)]
-type Share = Annotated[Decimal, BeforeValidator(fraction), Field(gt=0, lt=1)]
-type Port = Annotated[int, Field(ge=0, le=65535)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class RunSettings(_Section):
+class RunSettings(Section):
     mode: Mode | None = Field(
         default=None,
         description="see [modes](../operating/modes.md); left out: `DRY_RUN_PRIVATE` with keys, else `PAPER`",
@@ -56,7 +47,7 @@ class RunSettings(_Section):
     )
 
 
-class AccountSettings(_Section):
+class AccountSettings(Section):
     name: str = Field(
         default="main", min_length=1, description="a name for the account, in the ledger and on screens"
     )
@@ -66,7 +57,7 @@ class AccountSettings(_Section):
     )
 
 
-class UsdmHosts(_Section):
+class UsdmHosts(Section):
     rest: str | None = Field(default=None, description="base URL of REST, `http://` or `https://`")
     public_stream: str | None = Field(
         default=None, description="order books and book tickers, `ws://` or `wss://`"
@@ -76,44 +67,22 @@ class UsdmHosts(_Section):
     ws_api: str | None = Field(default=None, description="orders over WebSocket")
 
 
-class SpotHosts(_Section):
+class SpotHosts(Section):
     rest: str | None = Field(default=None, description="base URL of REST, `http://` or `https://`")
     stream: str | None = Field(default=None, description="market streams, `ws://` or `wss://`")
     ws_api: str | None = Field(default=None, description="orders and account events over WebSocket")
 
 
-class EndpointSettings(_Section):
+class EndpointSettings(Section):
     usdm: UsdmHosts = UsdmHosts()
     spot: SpotHosts = SpotHosts()
 
 
-class RiskSettings(_Section):
-    max_open_positions: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="no new position beyond this many"
-    )
-    max_notional: Amount | None = Field(
-        default=None,
-        description="worst case over all positions and resting exposure orders, in quote currency",
-    )
-    max_leverage: Annotated[int, Field(ge=1, le=150)] | None = Field(
-        default=None, description="no exposure in a symbol whose leverage is set higher"
-    )
-    daily_loss_limit: Share | None = Field(default=None, description="read, and not enforced in this version")
-
-    def limits(self) -> RiskLimits:
-        return RiskLimits(
-            max_open_positions=self.max_open_positions,
-            max_notional=self.max_notional,
-            max_leverage=self.max_leverage,
-            daily_loss_limit=self.daily_loss_limit,
-        )
-
-
-class StoreSettings(_Section):
+class StoreSettings(Section):
     url: str = Field(default="sqlite:///data/backstay.db", description="no effect in this version")
 
 
-class DashboardSettings(_Section):
+class DashboardSettings(Section):
     host: str = Field(
         default="127.0.0.1", description="address of the status page; it has no log-in, keep it local"
     )
@@ -121,15 +90,15 @@ class DashboardSettings(_Section):
     enabled: bool = Field(default=True, description="`false`: `run` serves no page")
 
 
-class MetricsSettings(_Section):
+class MetricsSettings(Section):
     port: Port = Field(default=9108, description="no effect in this version")
 
 
-class AlertSettings(_Section):
+class AlertSettings(Section):
     urls: tuple[str, ...] = Field(default=(), description="no effect in this version")
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     dir: Path = Field(default=Path("logs"), description="folder of the log files and of the lock of the mode")
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least that is logged"

@@ -89,6 +89,9 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     for x in wanted.slots:
         protects = protects or x.key.role is Role.SL
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
+    book = wanted.book
+    if engine.limits.needs_book and not book:
+        book = any(x.key.role in EXPOSING for x in field.slots)
     decision = plan(field, now)
     if not isinstance(decision, Act):
         return Plan(
@@ -96,7 +99,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             decision,
             watches=wanted.watches,
             wake_at=wanted.wake_at,
-            book=wanted.book,
+            book=book,
             protects=protects,
         )
     if view is not None and instrument is not None and _exposes(decision):
@@ -109,7 +112,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         tuple([v for v in verdicts if type(v) is Refused]),
         wanted.watches,
         wanted.wake_at,
-        book=wanted.book,
+        book=book,
         protects=protects,
     )
 

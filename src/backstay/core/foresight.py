@@ -67,7 +67,6 @@ def premise_of(account: AccountState, key: Scope) -> Premise:
         account.instruments.get(symbol),
         account.gates,
         account.marks.get(symbol),
-        account.books.get(symbol),
         account.position_mode,
         account.maker_fee,
         account.taker_fee,

@@ -11,9 +11,19 @@ import msgspec
 
 from backstay.core.contexts import OrderContext
 from backstay.core.decisions import Act, Approved, Intent, Refused
+from backstay.core.limits import (
+    NO_OBJECTION,
+    CorrelationGroup,
+    Refusal,
+    after_losses,
+    bad_market,
+    group_full,
+    near_liquidation,
+    too_many_orders,
+)
 from backstay.core.modes import FACTS, may_send
 from backstay.core.state import AccountState, Gate, ScopeState
-from backstay.core.types import EXPOSING, ZERO, Action, Scope, TimeNs
+from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -23,6 +33,24 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     max_notional: Decimal | None = None
     max_leverage: int | None = None
     daily_loss_limit: Decimal | None = None
+    max_symbol_notional: Decimal | None = None
+    """As `max_notional`, of one symbol."""
+    loss_streak: int | None = None
+    """Lost positions in a row after which exposure waits for `loss_pause`."""
+    loss_pause: TimeNs = 3600 * SECOND
+    min_liquidation_distance: Decimal | None = None
+    """Least estimated distance to liquidation, as a share of price (`limits.near_liquidation`)."""
+    max_spread: Decimal | None = None
+    """Widest spread that exposure is added in, as a share of price."""
+    max_slippage: Decimal | None = None
+    """Largest expected slippage of an exposure order, as a share of price."""
+    max_orders_per_minute: int | None = None
+    """Exposure orders in any minute."""
+    groups: tuple[CorrelationGroup, ...] = ()
+
+    @property
+    def needs_book(self) -> bool:
+        return self.max_spread is not None or self.max_slippage is not None
 
 
 NO_LIMITS = RiskLimits()
@@ -96,7 +124,7 @@ def gate(
     # 6.4: with another position mode than configured every request would mean something else.
     halted = open_gate(account.gates, now, "venue_halt", "account_mode_mismatch") if account.gates else ""
     out: list[Approved | Refused] = []
-    approved = ZERO
+    approved, count = ZERO, 0
     for intent in act.intents:
         refusal, added = (halted.partition(":")[0], halted) if halted else ("", ""), ZERO
         if run is None:
@@ -106,6 +134,9 @@ def gate(
         elif not halted and intent.action is not Action.CANCEL and intent.key.role in EXPOSING:
             added = _added(intent, account, s)
             refusal = _exposure(intent, account, s, limits, approved + added)
+            if not refusal[0]:
+                refusal = _limited(intent, account, s, limits, approved + added, count, now)
+            count += not refusal[0]
         if refusal[0]:
             out.append(Refused(s.scope, act.family, intent, *refusal))
         else:
@@ -120,8 +151,15 @@ def _added(intent: Intent, account: AccountState, s: ScopeState) -> Decimal:
     if slot is None or slot.quantity is None:
         return ZERO
     price = slot.price or s.position.entry_price or account.marks.get(s.scope.symbol, ZERO)
+    if not price and s.entry_signal is not None:
+        price = s.entry_signal.price
     ctx = s.contexts.get(intent.target) if intent.target else None
-    return slot.quantity * price - (_worst_order(s, ctx) if ctx is not None else ZERO)
+    quantity = slot.quantity
+    if slot.total is not None and ctx is None:
+        # The slices that will follow count from the first one on.
+        held = (c for c in s.contexts.values() if c.key == slot.key and c.created_at >= s.entry_since)
+        quantity = max(quantity, slot.total - sum((c.filled for c in held), ZERO))
+    return quantity * price - (_worst_order(s, ctx) if ctx is not None else ZERO)
 
 
 def _exposure(
@@ -138,6 +176,45 @@ def _exposure(
         if total > limits.max_notional:
             return "max_notional", f"{total} would exceed {limits.max_notional}"
     return "", ""
+
+
+def _limited(
+    intent: Intent,
+    account: AccountState,
+    s: ScopeState,
+    limits: RiskLimits,
+    added: Decimal,
+    count: int,
+    now: TimeNs,
+) -> Refusal:
+    """The further limits, each asked only where it is set."""
+    slot, symbol, refusal = intent.slot, s.scope.symbol, NO_OBJECTION
+    if slot is None:
+        return refusal
+    if limits.loss_streak is not None:
+        refusal = after_losses(account, limits.loss_streak, limits.loss_pause, now)
+    if not refusal[0] and limits.max_orders_per_minute is not None:
+        refusal = too_many_orders(account, limits.max_orders_per_minute, count, now)
+    if not refusal[0] and limits.max_symbol_notional is not None and added > 0:
+        mine = (worst_notional(x) for key, x in account.scopes.items() if key.symbol == symbol)
+        total = sum(mine, ZERO) + added
+        if total > limits.max_symbol_notional:
+            refusal = "max_symbol_notional", f"{total} would exceed {limits.max_symbol_notional}"
+    if not refusal[0] and limits.min_liquidation_distance is not None:
+        instrument = account.instruments.get(symbol)
+        wallet = account.balances.get(instrument.margin_asset) if instrument is not None else None
+        whole = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + added
+        equity = wallet.wallet if wallet is not None else None
+        refusal = near_liquidation(account, s, equity, whole, limits.min_liquidation_distance)
+    if not refusal[0] and limits.needs_book:
+        refusal = bad_market(s, slot, limits.max_spread, limits.max_slippage, now)
+    if not refusal[0] and limits.groups:
+        held = {key.symbol: x for key, x in account.scopes.items() if _may_be_open(x)}
+        worst: dict[str, Decimal] = {}
+        for key, x in account.scopes.items():
+            worst[key.symbol] = worst.get(key.symbol, ZERO) + worst_notional(x)
+        refusal = group_full(s, limits.groups, added, frozenset(held), worst)
+    return refusal
 
 
 def _may_be_open(s: ScopeState) -> bool:

@@ -1,11 +1,12 @@
 """The composite score: `sum(weight * score * confidence)` over the factors, vetoes, and what follows.
 
-One formula serves a whole series and a single bar (a column of one row), so a backtest over columns and a
-live bar agree to the last bit, and so does a score that is computed again from its logged inputs.
+One formula serves a whole series and a single bar, so a backtest over columns and a live bar agree to the
+last bit, and so does a score that is computed again from its logged inputs.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from math import isnan, nan
 
 import msgspec
@@ -14,7 +15,20 @@ import numpy as np
 from backstay.core.scored import FactorScore, Signal, SignalKind, SignalScored, Target
 from backstay.core.types import Product, TimeNs
 from backstay.signals.bars import Bar, BarRefused, Floats, Ints, Series, exact, judge
-from backstay.signals.factors.base import Columns, Factor, Marks
+from backstay.signals.factors.base import (
+    COLUMN,
+    SINGLE,
+    Columns,
+    Factor,
+    Figures,
+    Flag,
+    Inputs,
+    Marks,
+    Ops,
+    Row,
+    Value,
+    unknown,
+)
 from backstay.signals.factors.every import FACTORS
 from backstay.signals.factors.liquidity import too_wide
 from backstay.signals.factors.volatility import chops, in_bounds
@@ -23,10 +37,11 @@ from backstay.signals.news import QUIET, Outlook
 from backstay.signals.policy import BracketRule, ScorePolicy
 
 VETOES = ("warming_up", "news_window", "spread", "volatility", "chop")
-"""What forbids a trade whatever the score, by bit of `Scores.vetoes`."""
+"""What forbids a trade whatever the score, in the order of `Scores.vetoes`."""
 OUTER = ("funding_rate", "spread", "news_pressure", "news_belief", "news_damping", "news_blocked")
 """Inputs that do not come from bars."""
 FINE = Decimal("0.000001")
+_FROM_BARS = frozenset(FEATURES)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,55 +58,80 @@ ALONE = Surroundings()
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Composite scores, one row per bar."""
+    """Composite scores: columns with one row per bar, or the figures of one bar."""
 
-    score: Floats
+    score: Value
     marks: tuple[Marks, ...]
     """Per factor, confidences after damping."""
-    contributions: tuple[Floats, ...]
-    vetoes: Ints
-    """Bits of `VETOES`; 0: none."""
+    contributions: tuple[Value, ...]
+    vetoes: tuple[Flag, ...]
+    """In the order of `VETOES`."""
+
+    def row(self, i: int) -> "Scores":
+        """One bar of columns."""
+        return Scores(
+            float(self.score[i]),
+            tuple(Marks(float(m.score[i]), float(m.confidence[i])) for m in self.marks),
+            tuple(float(p[i]) for p in self.contributions),
+            tuple(bool(v[i]) for v in self.vetoes),
+        )
 
 
-def compose(x: Columns, policy: ScorePolicy, symbol: str) -> Scores:
-    """Scores of all rows of `x`, which holds `FEATURES`, `OUTER`, `slope_bars` and `bars_seen`."""
-    _, weights = policy.of(symbol)
-    total = np.zeros(len(x["close"]))
-    marks: list[Marks] = []
-    parts: list[Floats] = []
-    for factor, (_, weight) in zip(FACTORS, weights.items(), strict=True):
-        found = factor.evaluate(x, policy.scales)
-        mark = Marks(found.score, found.confidence * x["news_damping"])
-        part = float(weight) * mark.score * mark.confidence
-        total = total + part
-        marks.append(mark)
-        parts.append(part)
-    return Scores(total, tuple(marks), tuple(parts), _vetoes(x, policy))
+class _Prepared(msgspec.Struct, frozen=True):
+    """What a policy means for one symbol, as floats."""
+
+    figures: Figures
+    gate: float
+    weights: tuple[float, ...]
+    needed: int
+    """Bars until the indicators are warm."""
 
 
-def _vetoes(x: Columns, policy: ScorePolicy) -> Ints:
-    needed = warm_up(policy.interval, policy.higher, policy.periods)
-    unknown = np.zeros(len(x["close"]), dtype=np.bool_)
-    for name in FEATURES:
-        unknown |= np.isnan(x[name])
-    found = (
-        (x["bars_seen"] < needed) | unknown,
-        x["news_blocked"] > 0,
-        too_wide(x, policy.scales),
-        ~in_bounds(x, policy.scales),
-        chops(x, policy.scales),
+@lru_cache(maxsize=4096)
+def _prepared(policy: ScorePolicy, symbol: str) -> _Prepared:
+    gate, weights = policy.of(symbol)
+    scales = {name: float(getattr(policy.scales, name)) for name in Figures.__struct_fields__}
+    return _Prepared(
+        Figures(**scales),
+        float(gate),
+        tuple(float(weight) for _, weight in weights.items()),
+        warm_up(policy.interval, policy.higher, policy.periods),
     )
-    bits = np.zeros(len(x["close"]), dtype=np.int64)
-    for bit, veto in enumerate(found):
-        bits |= veto.astype(np.int64) << bit
-    return bits
 
 
-def kinds(scores: Scores, gate: Decimal) -> Ints:
-    """1 for a LONG signal, -1 for a SHORT one, 0 for none, per row."""
-    level = float(gate)
-    free = scores.vetoes == 0
-    return np.where(free & (scores.score >= level), 1, np.where(free & (scores.score <= -level), -1, 0))
+def compose(x: Inputs, policy: ScorePolicy, symbol: str, ops: Ops = COLUMN) -> Scores:
+    """Scores of `x`, which holds `FEATURES`, `OUTER`, `slope_bars` and `bars_seen`: columns, or one bar's."""
+    prepared = _prepared(policy, symbol)
+    figures = prepared.figures
+    total: Value = 0.0
+    marks: list[Marks] = []
+    parts: list[Value] = []
+    for factor, weight in zip(FACTORS, prepared.weights, strict=True):
+        score, confidence = factor.evaluate(x, figures, ops)
+        confidence = confidence * x["news_damping"]
+        part = weight * score * confidence + 0.0
+        total = total + part
+        marks.append(Marks(score, confidence))
+        parts.append(part)
+    cold = x["bars_seen"] < prepared.needed
+    for name in FEATURES:
+        cold = cold | unknown(x[name])
+    vetoes = (
+        cold,
+        x["news_blocked"] > 0,
+        too_wide(x, figures),
+        ops.where(in_bounds(x, figures, ops), False, True),
+        chops(x, figures),
+    )
+    return Scores(total, tuple(marks), tuple(parts), vetoes)
+
+
+def kinds(scores: Scores, policy: ScorePolicy, symbol: str) -> Ints:
+    """Of columns: 1 for a LONG signal, -1 for a SHORT one, 0 for none, per row."""
+    gate = _prepared(policy, symbol).gate
+    forbidden = np.logical_or.reduce(scores.vetoes)
+    signs = np.where(scores.score >= gate, 1, np.where(scores.score <= -gate, -1, 0))
+    return np.where(forbidden, 0, signs)
 
 
 # --- a whole series -----------------------------------------------------------------------------
@@ -132,17 +172,7 @@ def event_at(
     """The event of row `i`, with its explanation; the same that `Scorer` makes of the same bars."""
     at = int(bars.open_time[i]) + policy.interval
     row = {name: float(column[i]) for name, column in x.items()}
-    return _event(row, _row_of(scores, i), policy, symbol, at, window)
-
-
-def _row_of(scores: Scores, i: int) -> Scores:
-    rows = slice(i, i + 1)
-    return Scores(
-        scores.score[rows],
-        tuple(Marks(m.score[rows], m.confidence[rows]) for m in scores.marks),
-        tuple(p[rows] for p in scores.contributions),
-        scores.vetoes[rows],
-    )
+    return _event(row, scores.row(i), policy, symbol, at, window)
 
 
 # --- bar by bar ---------------------------------------------------------------------------------
@@ -193,7 +223,7 @@ def score_row(
     row: Mapping[str, float], policy: ScorePolicy, symbol: str, at: TimeNs, window: str = ""
 ) -> SignalScored:
     """The event of one row of inputs, known at `at`."""
-    scores = compose({name: np.array([value]) for name, value in row.items()}, policy, symbol)
+    scores = compose(row, policy, symbol, SINGLE)
     return _event(row, scores, policy, symbol, at, window)
 
 
@@ -225,23 +255,26 @@ def _event(
     row: Mapping[str, float], scores: Scores, policy: ScorePolicy, symbol: str, at: TimeNs, window: str = ""
 ) -> SignalScored:
     gate, weights = policy.of(symbol)
-    kind = (SignalKind.NONE, SignalKind.LONG, SignalKind.SHORT)[int(kinds(scores, gate)[0])]
-    vetoes = tuple(name for bit, name in enumerate(VETOES) if int(scores.vetoes[0]) >> bit & 1)
+    prepared = _prepared(policy, symbol)
+    vetoes = tuple(name for name, forbids in zip(VETOES, scores.vetoes, strict=True) if forbids)
+    kind = SignalKind.NONE
+    if not vetoes and abs(scores.score) >= prepared.gate:
+        kind = SignalKind.LONG if scores.score > 0 else SignalKind.SHORT
     factors = tuple(
         FactorScore(
             name=factor.name,
             weight=weight,
-            score=exact(mark.score[0]),
-            confidence=exact(mark.confidence[0]),
-            contribution=exact(part[0]),
-            sentence=_sentence(factor, row, policy),
+            score=exact(mark.score),
+            confidence=exact(mark.confidence),
+            contribution=exact(part),
+            sentence=_sentence(factor, row, prepared.figures),
             inputs={name: None if isnan(row[name]) else exact(row[name]) for name in factor.inputs},
         )
         for factor, (_, weight), mark, part in zip(
             FACTORS, weights.items(), scores.marks, scores.contributions, strict=True
         )
     )
-    score, price = exact(scores.score[0]), exact(row["close"])
+    score, price = exact(scores.score), exact(row["close"])
     stop, targets = bracket(price, row["atr"], policy.bracket)
     return SignalScored(
         symbol=symbol,
@@ -281,11 +314,11 @@ def bracket(price: Decimal, atr: float, rule: BracketRule) -> tuple[Decimal, tup
     )
 
 
-def _sentence(factor: Factor, row: Mapping[str, float], policy: ScorePolicy) -> str:
-    unknown = [name for name in factor.inputs if name in FEATURES and isnan(row[name])]
-    if unknown:
-        return f"more history is needed for {', '.join(unknown)}"
-    return factor.sentence(row, policy.scales)
+def _sentence(factor: Factor, row: Row, figures: Figures) -> str:
+    missing = [name for name in factor.inputs if name in _FROM_BARS and isnan(row[name])]
+    if missing:
+        return f"more history is needed for {', '.join(missing)}"
+    return factor.sentence(row, figures)
 
 
 def _reason(

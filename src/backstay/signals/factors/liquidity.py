@@ -6,37 +6,43 @@ times. Confidence: falls from 1 at no spread to 0 at `scales.spread_max`; while 
 opinion: that is checked exactly where it is sized.
 """
 
-import numpy as np
-
-from backstay.signals.bars import Bools
-from backstay.signals.factors.base import Columns, Factor, Marks, Row, ratio, settled, share
-from backstay.signals.policy import Scales
+from backstay.signals.factors.base import (
+    Factor,
+    Figures,
+    Flag,
+    Inputs,
+    Marks,
+    Ops,
+    Row,
+    ratio,
+    settled,
+    share,
+    unknown,
+)
 
 INPUTS = ("open", "high", "low", "close", "volume", "volume_mean", "spread")
 
 
-def evaluate(x: Columns, scales: Scales) -> Marks:
+def evaluate(x: Inputs, f: Figures, ops: Ops) -> Marks:
     height = x["high"] - x["low"]
-    body = np.where(height > 0, ratio(x["close"] - x["open"], height), 0.0)
-    surplus = ratio(x["volume"], x["volume_mean"]) - 1.0
-    score = body * share(surplus / (float(scales.volume) - 1.0))
+    body = ops.where(height > 0, ratio(x["close"] - x["open"], height, ops), 0.0)
+    surplus = ratio(x["volume"], x["volume_mean"], ops) - 1.0
+    score = body * share(surplus / (f.volume - 1.0), ops)
     spread = x["spread"]
-    confidence = np.where(
-        np.isnan(spread), float(scales.unknown_spread), 1.0 - spread / float(scales.spread_max)
-    )
-    return settled(score, np.where(x["volume"] > 0, confidence, 0.0))
+    confidence = ops.where(unknown(spread), f.unknown_spread, 1.0 - spread / f.spread_max)
+    return settled(score, ops.where(x["volume"] > 0, confidence, 0.0), ops)
 
 
-def too_wide(x: Columns, scales: Scales) -> Bools:
+def too_wide(x: Inputs, f: Figures) -> Flag:
     """The spread is known and beyond its limit."""
-    return x["spread"] > float(scales.spread_max)
+    return x["spread"] > f.spread_max
 
 
-def sentence(x: Row, scales: Scales) -> str:
+def sentence(x: Row, f: Figures) -> str:
     if not x["volume"]:
         return "nothing was traded in this bar"
     usual = x["volume"] / x["volume_mean"] if x["volume_mean"] else 0.0
-    spread = "not known" if np.isnan(x["spread"]) else f"{x['spread']:.3%}"
+    spread = "not known" if unknown(x["spread"]) else f"{x['spread']:.3%}"
     return f"{usual:.2f} times the usual volume was traded; the spread is {spread}"
 
 

@@ -4,27 +4,24 @@ Score: 0.4 RSI + 0.3 MACD + 0.3 breakout. Confidence falls from 1 to 0 as RSI go
 to 100 (or 0): a move that has run so far is not believed to go on.
 """
 
-import numpy as np
-
-from backstay.signals.factors.base import Columns, Factor, Marks, Row, clip, ratio, settled, side
-from backstay.signals.policy import Scales
+from backstay.signals.factors.base import Factor, Figures, Inputs, Marks, Ops, Row, clip, ratio, settled, side
 
 INPUTS = ("rsi", "macd_histogram", "close", "channel_high", "channel_low", "atr")
 
 
-def evaluate(x: Columns, scales: Scales) -> Marks:
+def evaluate(x: Inputs, f: Figures, ops: Ops) -> Marks:
     away = x["rsi"] - 50.0
-    rsi = clip(away / float(scales.rsi))
-    macd = clip(ratio(x["macd_histogram"], float(scales.macd) * x["atr"]))
-    above = np.maximum(x["close"] - x["channel_high"], 0.0)
-    below = np.maximum(x["channel_low"] - x["close"], 0.0)
-    breakout = clip(ratio(above - below, float(scales.breakout) * x["atr"]))
-    limit = float(scales.rsi_exhausted)
-    confidence = 1.0 - np.maximum(np.abs(away) - limit, 0.0) / (50.0 - limit)
-    return settled(0.4 * rsi + 0.3 * macd + 0.3 * breakout, confidence)
+    rsi = clip(away / f.rsi, ops)
+    macd = clip(ratio(x["macd_histogram"], f.macd * x["atr"], ops), ops)
+    above = ops.above(x["close"] - x["channel_high"], 0.0)
+    below = ops.above(x["channel_low"] - x["close"], 0.0)
+    breakout = clip(ratio(above - below, f.breakout * x["atr"], ops), ops)
+    limit = f.rsi_exhausted
+    confidence = 1.0 - ops.above(abs(away) - limit, 0.0) / (50.0 - limit)
+    return settled(0.4 * rsi + 0.3 * macd + 0.3 * breakout, confidence, ops)
 
 
-def sentence(x: Row, scales: Scales) -> str:
+def sentence(x: Row, f: Figures) -> str:
     histogram = side(x["macd_histogram"], "positive", "negative", "zero")
     if x["close"] > x["channel_high"]:
         where = "above its channel"
@@ -32,7 +29,7 @@ def sentence(x: Row, scales: Scales) -> str:
         where = "below its channel"
     else:
         where = "within its channel"
-    spent = ", exhausted" if abs(x["rsi"] - 50.0) > float(scales.rsi_exhausted) else ""
+    spent = ", exhausted" if abs(x["rsi"] - 50.0) > f.rsi_exhausted else ""
     return f"RSI is {x['rsi']:.1f}{spent}, the MACD histogram {histogram}, the price {where}"
 
 

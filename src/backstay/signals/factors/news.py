@@ -4,17 +4,16 @@ Score and confidence are those of the headlines (`Outlook.pressure`, `Outlook.be
 are 0 and nothing changes.
 """
 
-from backstay.signals.factors.base import Columns, Factor, Marks, Row, settled
-from backstay.signals.policy import Scales
+from backstay.signals.factors.base import Factor, Figures, Inputs, Marks, Ops, Row, settled
 
 INPUTS = ("news_pressure", "news_belief", "news_damping", "news_blocked")
 
 
-def evaluate(x: Columns, scales: Scales) -> Marks:
-    return settled(x["news_pressure"], x["news_belief"])
+def evaluate(x: Inputs, f: Figures, ops: Ops) -> Marks:
+    return settled(x["news_pressure"], x["news_belief"], ops)
 
 
-def sentence(x: Row, scales: Scales) -> str:
+def sentence(x: Row, f: Figures) -> str:
     if x["news_blocked"]:
         return "a scheduled event forbids entries"
     damped = (

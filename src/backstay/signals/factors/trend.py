@@ -4,10 +4,7 @@ Score: 0.4 cross + 0.3 slope + 0.3 higher, each in ranges (ATR) and bounded. Con
 three that agree with the majority: 1 when all point one way, a third when one stands alone against one.
 """
 
-import numpy as np
-
-from backstay.signals.factors.base import Columns, Factor, Marks, Row, clip, ratio, settled, side
-from backstay.signals.policy import Scales
+from backstay.signals.factors.base import Factor, Figures, Inputs, Marks, Ops, Row, clip, ratio, settled, side
 
 INPUTS = (
     "ema_fast",
@@ -21,17 +18,17 @@ INPUTS = (
 )
 
 
-def evaluate(x: Columns, scales: Scales) -> Marks:
-    cross = clip(ratio(x["ema_fast"] - x["ema_slow"], float(scales.cross) * x["atr"]))
+def evaluate(x: Inputs, f: Figures, ops: Ops) -> Marks:
+    cross = clip(ratio(x["ema_fast"] - x["ema_slow"], f.cross * x["atr"], ops), ops)
     rise = (x["ema_slow"] - x["ema_slow_before"]) / x["slope_bars"]
-    slope = clip(ratio(rise, float(scales.slope) * x["atr"]))
-    higher = clip(ratio(x["higher_ema_fast"] - x["higher_ema_slow"], float(scales.cross) * x["higher_atr"]))
+    slope = clip(ratio(rise, f.slope * x["atr"], ops), ops)
+    higher = clip(ratio(x["higher_ema_fast"] - x["higher_ema_slow"], f.cross * x["higher_atr"], ops), ops)
     score = 0.4 * cross + 0.3 * slope + 0.3 * higher
-    agreement = np.abs(np.sign(cross) + np.sign(slope) + np.sign(higher)) / 3.0
-    return settled(score, agreement)
+    agreement = abs(ops.sign(cross) + ops.sign(slope) + ops.sign(higher)) / 3.0
+    return settled(score, agreement, ops)
 
 
-def sentence(x: Row, scales: Scales) -> str:
+def sentence(x: Row, f: Figures) -> str:
     here = side(x["ema_fast"] - x["ema_slow"], "above", "below", "on")
     slow = side(x["ema_slow"] - x["ema_slow_before"], "rises", "falls", "is flat")
     above = side(x["higher_ema_fast"] - x["higher_ema_slow"], "up", "down", "flat")

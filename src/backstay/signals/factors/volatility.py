@@ -5,34 +5,30 @@ way up. Confidence: how far the present range exceeds half of the usual one (exp
 does not), and nothing where the range as a share of price is out of bounds.
 """
 
-import numpy as np
-
-from backstay.signals.bars import Bools
-from backstay.signals.factors.base import Columns, Factor, Marks, Row, ratio, settled, side
-from backstay.signals.policy import Scales
+from backstay.signals.factors.base import Factor, Figures, Flag, Inputs, Marks, Ops, Row, ratio, settled, side
 
 INPUTS = ("move", "path", "atr", "atr_slow", "close")
 
 
-def evaluate(x: Columns, scales: Scales) -> Marks:
+def evaluate(x: Inputs, f: Figures, ops: Ops) -> Marks:
     # A price that stood still has walked no path: that is the perfect chop, not an unknown.
-    efficiency = np.where(x["path"] == 0, 0.0, ratio(x["move"], x["path"]))
-    expansion = ratio(x["atr"], x["atr_slow"])
-    return settled(efficiency, np.where(in_bounds(x, scales), expansion - 0.5, 0.0))
+    efficiency = ops.where(x["path"] == 0, 0.0, ratio(x["move"], x["path"], ops))
+    expansion = ratio(x["atr"], x["atr_slow"], ops)
+    return settled(efficiency, ops.where(in_bounds(x, f, ops), expansion - 0.5, 0.0), ops)
 
 
-def in_bounds(x: Columns, scales: Scales) -> Bools:
+def in_bounds(x: Inputs, f: Figures, ops: Ops) -> Flag:
     """The range as a share of price lies between its limits; False where it is not known."""
-    size = ratio(x["atr"], x["close"])
-    return (size >= float(scales.atr_min)) & (size <= float(scales.atr_max))
+    size = ratio(x["atr"], x["close"], ops)
+    return (size >= f.atr_min) & (size <= f.atr_max)
 
 
-def chops(x: Columns, scales: Scales) -> Bools:
+def chops(x: Inputs, f: Figures) -> Flag:
     """The latest bars went nowhere: |net move| is a small part of the path."""
-    return np.abs(x["move"]) < float(scales.chop) * x["path"]
+    return abs(x["move"]) < f.chop * x["path"]
 
 
-def sentence(x: Row, scales: Scales) -> str:
+def sentence(x: Row, f: Figures) -> str:
     path = x["path"]
     efficiency = x["move"] / path if path else 0.0
     way = side(x["move"], "up", "down", "nowhere")
