@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core import account_market, account_own, account_reads, requests, scope
+from backstay.core import account_market, account_own, account_reads, requests, scope, spot
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -49,7 +49,7 @@ from backstay.core.events import (
 )
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import ExecutionType, PositionMode, PositionSide, Scope, TimeNs
+from backstay.core.types import ExecutionType, PositionMode, PositionSide, Product, Scope, TimeNs
 
 A = AccountState
 
@@ -94,7 +94,9 @@ def fold_in_place(account: AccountState, event: AnyEvent, now: TimeNs) -> Accoun
 
 
 def _of_order(account: A, e: OrderReport | AlgoReport) -> Scope | None:
-    return None if account.deaf_strikes else scope_of(e.product, e.symbol, e.position_side)
+    if account.deaf_strikes or e.product is Product.SPOT:  # a spot trade moves balances and lots
+        return None
+    return scope_of(e.product, e.symbol, e.position_side)
 
 
 def _of_notice(account: A, e: FillNotice) -> Scope | None:
@@ -134,6 +136,8 @@ _LOCAL: dict[type[msgspec.Struct], tuple[_KeyOf, _Change]] = {
 def _order(account: A, e: OrderReport, now: TimeNs) -> A:
     before = scope_state(account, scope_of(e.product, e.symbol, e.position_side))
     after = scope.report_order(before, e, now)
+    if e.product is Product.SPOT:
+        after = spot.after_order(account, before, after, e, now)
     pushed = e.execution is not ExecutionType.SNAPSHOT
     return with_scope(_heard(account, before, after) if pushed else account, after)
 
@@ -211,13 +215,13 @@ def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport
 
 
 def _with_wallets(known: dict[str, BalanceRow], rows: tuple[BalanceRow, ...]) -> dict[str, BalanceRow]:
-    """The balances with what a push says of them; it does not say what is available."""
+    """The balances with what a push says of them."""
     balances = known
     for row in rows:
         old = balances.get(row.asset)
-        new = BalanceRow(
-            row.asset, row.wallet, row.cross_wallet, available=None if old is None else old.available
-        )
+        # Only spot pushes tell what is free; on USD-M the last read is all there is.
+        free = row.available if row.available is not None else old.available if old is not None else None
+        new = BalanceRow(row.asset, row.wallet, row.cross_wallet, available=free)
         if new != old:
             if balances is known:
                 balances = known.copy()

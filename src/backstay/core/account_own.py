@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from backstay.core import confirmations, recovery, requests, scope
+from backstay.core import confirmations, recovery, requests, scope, spot
 from backstay.core.account_scopes import each, gate, of_symbol, scope_state, with_scope
 from backstay.core.contexts import Request
 from backstay.core.events import (
@@ -21,7 +21,7 @@ from backstay.core.events import (
     TrustLost,
 )
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import Direction, Scope, Subject, TimeNs
+from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 
 A = AccountState
 
@@ -82,10 +82,12 @@ def time(account: A, e: TimePassed, now: TimeNs) -> A:
 
 
 def price(account: A, e: PriceReached, now: TimeNs) -> A:
-    if account.marks.get(e.symbol) == e.price:
+    if e.product is not Product.SPOT and account.marks.get(e.symbol) == e.price:
         return account
 
     def remember(s: ScopeState) -> ScopeState:
+        if s.lots is not None:
+            s = spot.priced(s, e.price, e.at)
         direction = s.direction
         if direction is None:
             return s
@@ -95,6 +97,8 @@ def price(account: A, e: PriceReached, now: TimeNs) -> A:
         return s
 
     account = each(account, of_symbol(account, e.symbol), remember)
+    if account.marks.get(e.symbol) == e.price:
+        return account
     return replace(account, marks={**account.marks, e.symbol: e.price})
 
 
@@ -127,11 +131,19 @@ def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
             if e.scope is None and "venue_halt" in account.gates:
                 # It may come from an earlier process: this one's gateway has no halt to tell the end of.
                 account = gate(account, "venue_halt", False, "", now)
-            return each(account, keys, recovery.acknowledged)
+            return each(account, keys, lambda s: spot.acknowledged(recovery.acknowledged(s)))
         case OperatorAction.KILL:
             if e.scope is None:
                 account = gate(account, "kill_switch", True, e.reason or f"killed by {e.who}", now)
             return each(account, keys, lambda s: _flatten(s, f"kill: {e.reason}", now))
+        case OperatorAction.FORGET:
+            return each(
+                account, [k for k in keys if k in account.scopes], lambda s: spot.forget_lot(s, e, now)
+            )
+        case OperatorAction.CLOSE if e.lot:
+            return each(
+                account, [k for k in keys if k in account.scopes], lambda s: spot.close_lot(s, e, now)
+            )
         case OperatorAction.CLOSE:
             # A close means the position that is there: it must not lie in wait for a later one.
             keys = [k for k in keys if k in account.scopes and _may_hold(account.scopes[k])]

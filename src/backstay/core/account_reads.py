@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core import recovery
+from backstay.core import recovery, spot
 from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -35,7 +35,8 @@ def orders_read(account: A, e: OrdersSnapshot, now: TimeNs) -> A:
         rows = tuple(
             r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
         )
-        return recovery.merge_orders(s, rows, e.requested_at, now)
+        after = recovery.merge_orders(s, rows, e.requested_at, now)
+        return spot.after_read(account, s, after, rows, now) if e.product is Product.SPOT else after
 
     return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
 
@@ -62,6 +63,8 @@ def _strike(before: A, after: A) -> A:
 
 
 def positions_read(account: A, e: PositionsSnapshot, now: TimeNs) -> A:
+    if e.product is Product.SPOT:
+        return account  # there are none: the position follows from trades
     hedge = account.position_mode is PositionMode.HEDGE
     both = PositionSide.BOTH
     rows = {(r.symbol, r.position_side): r for r in e.rows if not (hedge and r.position_side is both)}
@@ -82,7 +85,11 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
 
 
 def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:
-    """Trades explain, they do not define: they only move the fill watermark (O-2)."""
+    """Trades explain, they do not define: they only move the fill watermark (O-2). On spot all
+    follows from them.
+    """
+    if e.product is Product.SPOT:
+        return spot.fills(account, e, now)
     for row in e.rows:
         key = scope_of(e.product, row.symbol, row.position_side)
         s = scope_state(account, key)
@@ -121,5 +128,12 @@ def account_mode(account: A, e: AccountModeSnapshot, now: TimeNs) -> A:
 
 def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
     keys = [k for k in of_symbol(account, e.symbol) if e.ctx_id in account.scopes[k].contexts]
-    after = each(account, keys, lambda s: recovery.queried(s, e, now))
+
+    def merge(s: ScopeState) -> ScopeState:
+        found = recovery.queried(s, e, now)
+        if e.product is not Product.SPOT or e.order is None:
+            return found
+        return spot.after_read(account, s, found, (e.order,), now)
+
+    after = each(account, keys, merge)
     return after if e.order is None and e.algo is None else _strike(account, after)

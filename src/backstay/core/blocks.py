@@ -5,6 +5,7 @@ A block never costs trust (I-28). Who writes them is `backstay.core.requests`, h
 """
 
 from backstay.core.contexts import OrderContext
+from backstay.core.lots import get
 from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
@@ -15,6 +16,9 @@ def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
     """In force: its time is not over, or the premise that it waits to see changed is still the same."""
     if block.until:
         return now < block.until
+    if block.by_lot:
+        # The request itself names what the lots hold: another quantity is another request.
+        return block.key is not None and s.lots is not None and get(s.lots, block.key.step) is not None
     return block.position == s.position.quantity or block.key is None
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from backstay.core.slots import Slot, SlotKey
+from backstay.core.slots import Slot, SlotKey, surface_of
 from backstay.core.types import Action, Direction, Role, Scope, Surface, TimeNs
 
 
@@ -98,7 +98,7 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def surface(self) -> Surface:
-        return self.slot.surface
+        return surface_of(self.scope.product, self.slot.kind)
 
     @property
     def is_terminal(self) -> bool:

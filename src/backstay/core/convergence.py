@@ -11,7 +11,7 @@ from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, OrderReport
 from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
-from backstay.core.types import IMMEDIATE, OrderType, PositionSide, Surface
+from backstay.core.types import IMMEDIATE, ZERO, OrderType, PositionSide, Surface
 
 type Row = OrderReport | AlgoReport
 
@@ -32,7 +32,8 @@ def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:
     if isinstance(row, OrderReport):
         return (
             slot.tif not in IMMEDIATE
-            and row.price == slot.price
+            and row.price == (slot.price or ZERO)
+            and (slot.trigger is None or row.trigger == slot.trigger)
             and row.quantity - row.filled == slot.quantity
             # In hedge mode the sides imply it, and what the venue echoes means nothing (7.6).
             and (row.reduce_only is slot.reduce_only or row.position_side is not PositionSide.BOTH)

@@ -12,24 +12,30 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core.contexts import OrderContext, Phase
-from backstay.core.decisions import Act, Approved, Plan, Refused, Wait
+from backstay.core.blocks import holds
+from backstay.core.contexts import TERMINAL, OrderContext, Phase
+from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
 from backstay.core.instruments import Instrument
+from backstay.core.lots import NONE as NO_LOTS
 from backstay.core.market import market_view, slot_life
+from backstay.core.orders import is_open
 from backstay.core.planner import Field, plan
 from backstay.core.requests import fingerprint
-from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
+from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate, open_gate
 from backstay.core.slots import Slot, Unplaceable
+from backstay.core.spot import uncovered
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Role, Scope, TimeNs
-from backstay.core.view import NO_MARKET, PositionView, SlotLife, StepProgress
+from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Product, Role, Scope, TimeNs
+from backstay.core.view import NO_MARKET, LotsView, PositionView, SlotLife, StepProgress
 from backstay.core.wanted import NOTHING, AnyStrategy, Wanted
 
 DEFAULT_MAKER = Decimal("0.0002")
 DEFAULT_TAKER = Decimal("0.0005")
 """Used until commissionRate is read (binance.md 9)."""
+SPOT_FEE = Decimal("0.001")
+"""Both sides, without any discount, until the account's own rates are read."""
 _NO_STEPS: Mapping[int, StepProgress] = {}
 # Looked up once: `decide` is on the path from a fill to its stop.
 PRE_ARMED = Phase.PRE_ARMED
@@ -45,6 +51,9 @@ class Manager(msgspec.Struct, frozen=True):
     symbols: frozenset[str] = frozenset()
     """Empty: every symbol with an open position."""
     directions: frozenset[Direction] = frozenset(Direction)
+    product: Product = Product.USDM
+    by_lot: bool = False
+    """The strategy sells lots, each by its own order, instead of guarding a position."""
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -56,9 +65,9 @@ class Engine(msgspec.Struct, frozen=True):
     def manager(self, key: Scope) -> Manager | None:
         """Who manages this scope; the first that names its symbol, then one that takes all."""
         for m in self.managers:
-            if key.symbol in m.symbols:
+            if key.symbol in m.symbols and m.product is key.product:
                 return m
-        return next((m for m in self.managers if not m.symbols), None)
+        return next((m for m in self.managers if not m.symbols and m.product is key.product), None)
 
 
 def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Plan:
@@ -71,6 +80,8 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     if manager is None:
         return Plan(key, Wait("not_managed"), protects=False)
     kill = account.gates.get("kill_switch")
+    if manager.by_lot:
+        return _decide_lots(account, s, manager, engine, now)
     if kill is not None and not s.flatten_since and s.position.quantity:
         # A position that appeared after the switch was thrown; its orders are not wanted, nor is it.
         s = replace(s, flatten_since=kill.since, flatten_reason="kill: switch is on")
@@ -117,6 +128,38 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     )
 
 
+def _decide_lots(account: AccountState, s: ScopeState, manager: Manager, engine: Engine, now: TimeNs) -> Plan:
+    """A scope whose strategy sells lots: there is no position to flatten, a kill only stops what is new."""
+    run, instrument = account.run, account.instruments.get(s.scope.symbol)
+    if run is None or instrument is None:
+        return Plan(s.scope, Wait("filters_missing") if s.trusted else Recover(s.reasons, s.retry_at or None))
+    view = lots_view(account, s, run.position_mode, instrument, now)
+    wanted = manager.strategy.wanted(view, manager.policy, now)
+    if wanted.unknown and s.trusted:
+        return Plan(
+            s.scope, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at, protects=False
+        )
+    field = _field(account, s, run, wanted, instrument, engine.limits, now, view.mark)
+    decision = plan(_unflattened(field), now)
+    verdicts = gate(decision, account, s, engine.limits, now) if isinstance(decision, Act) else ()
+    return Plan(
+        s.scope,
+        decision,
+        tuple([v for v in verdicts if type(v) is Approved]),
+        tuple([v for v in verdicts if type(v) is Refused]),
+        wanted.watches,
+        wanted.wake_at,
+        protects=False,
+    )
+
+
+def _unflattened(field: Field) -> Field:
+    s = field.state
+    if not s.flatten_since:
+        return field
+    return replace(field, state=replace(s, flatten_since=0, flatten_reason=""))
+
+
 def _field(
     account: AccountState,
     s: ScopeState,
@@ -125,13 +168,16 @@ def _field(
     instrument: Instrument | None,
     limits: RiskLimits,
     now: TimeNs,
+    mark: Decimal | None = None,
 ) -> Field:
     """Put the wanted slots on the venue's grid and name what the account forbids."""
     slots: tuple[Slot, ...] = ()
     refused: tuple[Unplaceable, ...] = ()
     exposes = False
     if instrument is not None and wanted.slots:
-        slots, refused, exposes = fitted(wanted.slots, instrument, account.marks.get(s.scope.symbol))
+        if mark is None:
+            mark = account.marks.get(s.scope.symbol)
+        slots, refused, exposes = fitted(wanted.slots, instrument, mark)
     return Field(
         state=s,
         slots=slots,
@@ -246,6 +292,54 @@ def position_view(
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
         taker_fee=account.taker_fee if account.taker_fee is not None else DEFAULT_TAKER,
+    )
+
+
+def lots_view(
+    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument, now: TimeNs
+) -> PositionView:
+    """The facts of a spot scope for a strategy that sells lots; its cost does not grow with their number."""
+    selling: dict[int, OrderContext] = {}
+    under_way = 0
+    for ctx in s.contexts.values():
+        if ctx.slot.lots and ctx.phase not in TERMINAL:
+            under_way += ctx.order_id not in s.orders
+            for name in ctx.slot.lots:
+                selling[name] = ctx
+    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
+    lots = s.lots or NO_LOTS
+    view = LotsView(
+        lots=lots,
+        selling=selling,
+        uncovered=uncovered(account, s),
+        refused=frozenset(
+            b.key.step for b in s.blocks if b.by_lot and b.key is not None and holds(b, s, now)
+        ),
+        open_orders=under_way + sum(is_open(row) for row in s.orders.values()),
+        halted=halted or open_gate(account.gates, 0, "operator_pause", f"operator_pause {s.scope}"),
+    )
+    return PositionView(
+        scope=s.scope,
+        position_mode=mode,
+        direction=s.position.direction,
+        quantity=s.position.quantity,
+        average=s.position.entry_price,
+        venue_break_even=ZERO,
+        epoch=s.epoch,
+        opened_at=s.opened_at,
+        anchor=s.anchor,
+        last_fill_price=s.last_fill_price or s.anchor,
+        dca=_NO_STEPS,
+        stop_floor=None,
+        best_price=s.best_price,
+        mark=lots.price,
+        stop_refused="",
+        stop_retriggered=False,
+        take_profit_refused="",
+        instrument=instrument,
+        maker_fee=account.maker_fee if account.maker_fee is not None else SPOT_FEE,
+        taker_fee=account.taker_fee if account.taker_fee is not None else SPOT_FEE,
+        lots=view,
     )
 
 

@@ -525,6 +525,7 @@ class OperatorAction(StrEnum):
     ACK = "ack"
     KILL = "kill"
     CLOSE = "close"
+    FORGET = "forget"
 
 
 class OperatorCommand(Event, frozen=True, kw_only=True, tag="OperatorCommand"):
@@ -535,6 +536,10 @@ class OperatorCommand(Event, frozen=True, kw_only=True, tag="OperatorCommand"):
     scope: Scope | None = None
     reason: str = ""
     cancel_foreign: bool = False
+    lot: int = 0
+    """Spot: CLOSE or FORGET this one lot (trade id of its BUY); 0: the whole scope."""
+    price: Decimal | None = None
+    """CLOSE of a lot: the limit asked for; None: at market."""
 
 
 class GateChanged(Event, frozen=True, kw_only=True, tag="GateChanged"):

@@ -11,7 +11,7 @@ from backstay.core.blocks import cancel_held, holds
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
 from backstay.core.orders import is_open
-from backstay.core.slots import Slot, SlotKey
+from backstay.core.slots import Slot, SlotKey, surface_of
 from backstay.core.state import ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -117,6 +117,6 @@ def _exit(s: ScopeState, slot: Slot, why: str) -> Intent:
         premise=Premise(s.epoch, s.position.quantity),
         slot=slot,
         generation=s.generation + 1,
-        surface=slot.surface,
+        surface=surface_of(s.scope.product, slot.kind),
         reason=why,
     )

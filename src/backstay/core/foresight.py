@@ -16,7 +16,7 @@ from backstay.core.decisions import Approved
 from backstay.core.engine import Engine, decide
 from backstay.core.events import AccountReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import EXPOSING, ZERO, Action, Direction, Role, Scope, TimeNs
+from backstay.core.types import EXPOSING, ZERO, Action, Direction, Product, Role, Scope, TimeNs
 
 type Premise = tuple[object, ...]
 """Everything outside the scope that `decide` reads for a protective order."""
@@ -78,6 +78,8 @@ def foresee(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> F
     """The forecast for scope `key` at local time `now` (ns); None: its future is not that simple."""
     s = account.scopes.get(key)
     ctx = _resting(s) if s is not None else None
+    if key.product is not Product.USDM:
+        return None  # spot has no position report that could be foreseen
     if s is None or ctx is None or ctx.slot.price is None or ctx.slot.quantity is None:
         return None
     price, quantity = ctx.slot.price, ctx.slot.quantity

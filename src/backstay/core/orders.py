@@ -138,6 +138,11 @@ def advances(known: OrderReport, news: OrderReport) -> bool:
     )
 
 
+def is_fill(report: OrderReport) -> bool:
+    """The report carries a trade (own, liquidation or ADL)."""
+    return report.last_qty > 0 and report.execution in (ExecutionType.TRADE, ExecutionType.CALCULATED)
+
+
 EXCHANGE_MADE = ("autoclose-", "adl_autoclose", "settlement_autoclose-", "delivery_autoclose-")
 """Custom-id prefixes of orders that the exchange itself creates (3.3)."""
 

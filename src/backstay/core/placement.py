@@ -13,9 +13,10 @@ from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premi
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
 from backstay.core.events import OrderReport
-from backstay.core.slots import Slot
+from backstay.core.slots import Slot, surface_of
+from backstay.core.spot import closing
 from backstay.core.state import ScopeState
-from backstay.core.types import IMMEDIATE, Action, OrderType, Role, Side, Surface, TimeNs
+from backstay.core.types import IMMEDIATE, Action, OrderType, Product, Role, Side, Surface, TimeNs
 
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
@@ -29,7 +30,7 @@ def place(s: ScopeState, slot: Slot, generation: int, reason: str) -> Intent:
         premise=Premise(s.epoch, s.position.quantity),
         slot=slot,
         generation=generation,
-        surface=slot.surface,
+        surface=surface_of(s.scope.product, slot.kind),
         reason=reason,
     )
 
@@ -52,8 +53,11 @@ def change(
 
 
 def _changed(s: ScopeState, slot: Slot, newest: OrderContext, generation: int) -> Intent | None:
-    if newest.slot.hands_off:
+    if newest.slot.hands_off and not closing(s, newest):
         return None
+    if s.scope.product is Product.SPOT:
+        # What rests locks the balance that its successor needs, and the venue amends nothing but a size down.
+        return cancel(s, newest, "replaced")
     row = row_of(s, newest)
     limits = slot.kind is OrderType.LIMIT and slot.tif not in IMMEDIATE
     if isinstance(row, OrderReport) and limits and row.kind is OrderType.LIMIT:

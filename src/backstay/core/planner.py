@@ -25,6 +25,7 @@ from backstay.core.lost_stop import lost_stop
 from backstay.core.placement import cancel, change, conflict
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
+from backstay.core.spot import closing
 from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -178,6 +179,9 @@ def join(field: Field, now: TimeNs) -> Verdicts:
         if slot is None:
             continue
         for ctx in held:
+            if _untouchable(s, ctx):
+                v.converged[key] = ctx  # whatever is wanted by now: once placed it is none of our business
+                continue
             if ctx.phase in RESTING and _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
                 best = v.converged.get(key)
                 if best is None or ctx.generation > best.generation:
@@ -241,7 +245,7 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     s = field.state
     # Something under way in the slot settles first: it may be what makes the other one surplus (I-15).
     busy = {p.epoch for p in s.pendings.values() if p.key == key}
-    free = [c for c in held if c.is_resting and c.epoch not in busy and not c.slot.hands_off]
+    free = [c for c in held if c.is_resting and c.epoch not in busy and not _untouchable(s, c)]
     if not free:
         return []
     mine = [c for c in free if _current(s, c)]
@@ -256,6 +260,11 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     if key == MAIN_STOP and v.covered_by == "bridge" and keeper is not None and key not in v.converged:
         out.append(keeper)
     return out
+
+
+def _untouchable(s: ScopeState, ctx: OrderContext) -> bool:
+    """Hands off: never amended or cancelled by us, unless the owner asked to close what it sells."""
+    return ctx.slot.hands_off and not closing(s, ctx)
 
 
 def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
@@ -281,6 +290,8 @@ def _cleanup(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
 def _stop_missing(field: Field, v: Verdicts) -> bool:
     """The position is not covered to its full size: protecting it must not wait (B-1)."""
     s = field.state
+    if s.lots is not None and any(x.lots for x in field.slots):
+        return True  # a lot is known by its own trade: nothing else has to be waited for
     slot = v.desired.get(MAIN_STOP)
     if slot is None or not s.position.quantity:
         return False
@@ -298,7 +309,7 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
 def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     """Place, amend or replace SL and TP; the stop first, all of them in one pass."""
     s = field.state
-    if not s.position.quantity:
+    if not s.position.quantity and s.lots is None:
         return None
     intents: list[Intent] = []
     generation = s.generation
@@ -317,7 +328,8 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         if intent is not None:
             generation += intent.action is Action.PLACE
             intents.append(intent)
-    intents = within_position(s, v.working, intents)
+    if s.lots is None or not any(i.slot is not None and i.slot.lots for i in intents):
+        intents = within_position(s, v.working, intents)
     if not intents:
         return None
     missing = any(i.action is Action.PLACE and i.key.role is Role.SL for i in intents)

@@ -12,19 +12,22 @@ from backstay.core import algo_orders, orders
 from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles, without_settled
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
+from backstay.core.lots import get
 from backstay.core.orders import Evidence
 from backstay.core.rejections import hold_for, treatment
 from backstay.core.scope import lose_trust, naked
 from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
-from backstay.core.types import CONDITIONAL, EXPOSING, MS, Action, Direction, Role, TimeNs
+from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs
 
 CONTEXTS_KEPT = 64
+SPOT_CONTEXTS_KEPT = 400
+"""More SELLs than a symbol's resting orders (200 at the venue) may be under way or just ended."""
 
 
 def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
     """The phase after `evidence`, by the table of the context's surface."""
-    table = algo_orders.TRANSITIONS if ctx.slot.kind in CONDITIONAL else orders.TRANSITIONS
+    table = algo_orders.TRANSITIONS if ctx.surface is Surface.ALGO else orders.TRANSITIONS
     return table.get((ctx.phase, evidence), ctx.phase)
 
 
@@ -65,7 +68,10 @@ def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now:
         if pre_armed or target is None or request.ctx_id in pendings:
             continue
         pendings[request.ctx_id] = _pending(request, target, now)
-    if len(contexts) > CONTEXTS_KEPT:
+    if s.scope.product is Product.SPOT:
+        if len(contexts) > SPOT_CONTEXTS_KEPT:
+            contexts = _without_ended(contexts)
+    elif len(contexts) > CONTEXTS_KEPT:
         contexts = _without_old_stops(contexts)
     return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
 
@@ -82,6 +88,17 @@ def _without_old_stops(contexts: dict[str, OrderContext]) -> dict[str, OrderCont
         if c.key.role is Role.SL and c.is_terminal and c.phase is not Phase.ABSENT
     )
     drop = {name for _, name in ended[: len(contexts) - CONTEXTS_KEPT // 2]}
+    return {name: c for name, c in contexts.items() if name not in drop}
+
+
+def _without_ended(contexts: dict[str, OrderContext]) -> dict[str, OrderContext]:
+    """What became of a lot stands on the lot: of the ended orders the latest few are remembered, so that a
+    late report finds its order; what was concluded absent is remembered, because it may still show up (X-4).
+    """
+    ended = sorted(
+        (c.generation, name) for name, c in contexts.items() if c.is_terminal and c.phase is not Phase.ABSENT
+    )
+    drop = {name for _, name in ended[: -CONTEXTS_KEPT // 2]}
     return {name: c for name, c in contexts.items() if name not in drop}
 
 
@@ -180,7 +197,7 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) 
     contexts, pendings = s.contexts, s.pendings
     pending = pendings.get(e.ctx_id)
     if pending is not None:
-        row = None if ctx.slot.kind in CONDITIONAL else s.orders.get(after.order_id)
+        row = None if ctx.surface is Surface.ALGO else s.orders.get(after.order_id)
         pendings = without_settled(pendings, after, row)
         if pendings is s.pendings and not pending.expired:
             pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
@@ -253,6 +270,14 @@ def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
     return _blocked(s, ctx, e, pending, now)
 
 
+def premise_of(s: ScopeState, slot: Slot) -> Decimal:
+    """What a refusal of this slot's order depends on: the position, or what the slot's lots still hold."""
+    lots = s.lots
+    if not slot.lots or lots is None:
+        return s.position.quantity
+    return sum((lot.left for name in slot.lots if (lot := get(lots, name)) is not None), ZERO)
+
+
 def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending | None) -> str:
     """What was refused: of an amend the values that the order was to have, not those that rest."""
     if e.action is Action.CANCEL:
@@ -279,7 +304,8 @@ def _blocked(
     refused = _asked(s, ctx, e, pending)
     key = None if rule.exposure and exposing and e.action is not Action.CANCEL else ctx.key
     earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
-    same_premise = earlier is not None and earlier.position == s.position.quantity
+    by_lot, premise = bool(ctx.slot.lots), premise_of(s, ctx.slot)
+    same_premise = earlier is not None and earlier.position == premise
     count = earlier.count + 1 if earlier is not None and same_premise else 1
     hold = hold_for(rule, count)
     if hold is not None and e.retry_after_ms:
@@ -290,8 +316,9 @@ def _blocked(
         since=now,
         until=0 if hold is None else now + max(hold, 1),
         count=count,
-        position=s.position.quantity,
+        position=premise,
         fingerprint=refused,
+        by_lot=by_lot,
     )
     rest = tuple(b for b in s.blocks if b is not earlier)
     return replace(s, blocks=(*rest, block))

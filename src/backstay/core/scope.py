@@ -16,26 +16,29 @@ from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
-    CONDITIONAL,
     MS,
     ZERO,
     Action,
     AlgoStatus,
     ExecutionType,
     OrderStatus,
+    Product,
     Role,
+    Surface,
     TimeNs,
     Trust,
 )
 
 # Looked up once: this file is on the path from a fill to its stop.
-ARMED, SL, CANCELED = Phase.ARMED, Role.SL, OrderStatus.CANCELED
+ARMED, LIVE, SL, CANCELED = Phase.ARMED, Phase.LIVE, Role.SL, OrderStatus.CANCELED
 QUIET = 50 * MS
 BURST_MAX = 250 * MS
 """The event-burst wait: quiet this long, or at most that long after the first event."""
 RESULTS_KEPT = 8
 ROWS_KEPT = 32
 """Terminal rows and contexts remembered per scope, so that stale reports stay harmless."""
+SPOT_ROWS_KEPT = 300
+"""On spot two hundred orders may rest in a symbol: pruning begins above them."""
 
 
 def burst_end(s: ScopeState) -> TimeNs:
@@ -73,7 +76,8 @@ def stop_armed(s: ScopeState) -> bool:
 def _armed(contexts: dict[str, OrderContext], position: Position) -> bool:
     direction = position.direction
     for ctx in contexts.values():
-        if ctx.phase is ARMED and ctx.slot.key.role is SL and ctx.direction is direction:
+        phase = ctx.phase  # LIVE: on spot a stop rests among the regular orders
+        if (phase is ARMED or phase is LIVE) and ctx.slot.key.role is SL and ctx.direction is direction:
             return True
     return False
 
@@ -103,13 +107,14 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
         return s
     rows = s.orders.copy()
     rows[r.order_id] = r
-    if known is None and len(rows) > ROWS_KEPT:
+    kept = SPOT_ROWS_KEPT if s.scope.product is Product.SPOT else ROWS_KEPT
+    if known is None and len(rows) > kept:
         rows = _pruned(rows, orders.is_open)
     contexts, pendings, blocks = s.contexts, s.pendings, s.blocks
     cancels = s.manual_cancels
     ctx = contexts.get(r.client_id)
     if ctx is not None:
-        algo = ctx.slot.kind in CONDITIONAL
+        algo = ctx.surface is Surface.ALGO
         after = _child_followed(ctx, r) if algo else _order_followed(ctx, r, now)
         contexts = contexts.copy()
         contexts[after.ctx_id] = after
@@ -190,7 +195,7 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
         rows = _pruned(rows, algo_orders.is_open)
     contexts, pendings, cancels, naked_since = s.contexts, s.pendings, s.manual_cancels, s.naked_since
     ctx = contexts.get(r.client_id)
-    if ctx is not None and ctx.slot.kind in CONDITIONAL:
+    if ctx is not None and ctx.surface is Surface.ALGO:
         after = _algo_followed(ctx, r, now)
         contexts = contexts.copy()
         contexts[after.ctx_id] = after
@@ -274,7 +279,7 @@ def report_position(
         if blocks:
             blocks = tuple(b for b in blocks if b.effect == "liquidation_seen" or not _moved(b, row))
     if position.direction is not old.direction:
-        s = _opened(s, position, at) if position.quantity else _closed(s, at)
+        s = new_life(s, position, at)
     return replace(
         s,
         position=position,
@@ -293,6 +298,11 @@ def proven_until(position: Position) -> TimeNs:
 
 def _moved(block: Block, row: PositionRow) -> bool:
     return block.position != row.quantity
+
+
+def new_life(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
+    """The scope as its position changes direction to `position`; the row itself is the caller's to set."""
+    return _opened(s, position, at) if position.quantity else _closed(s, at)
 
 
 def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:

@@ -12,6 +12,7 @@ import msgspec
 from backstay.core.types import (
     CONDITIONAL,
     OrderType,
+    Product,
     Role,
     Side,
     Surface,
@@ -62,10 +63,16 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_
     order is all there is."""
     tolerance: Decimal = Decimal(0)
     """Relative size difference below which a resting order counts as converged (trailing stops)."""
+    lots: tuple[int, ...] = ()
+    """Spot: the lots (trade ids of the BUYs) that this SELL sells; its key's step is the first of them."""
+    leg: "Slot | None" = None
+    """Spot: the other leg of an OCO list; both are placed by one request and end together."""
 
-    @property
-    def surface(self) -> Surface:
-        return Surface.ALGO if self.kind in CONDITIONAL else Surface.REGULAR
+
+def surface_of(product: Product, kind: OrderType) -> Surface:
+    """Where an order of this kind lives: only USD-M has a surface of its own for conditional orders."""
+    conditional = kind in CONDITIONAL and product is Product.USDM
+    return Surface.ALGO if conditional else Surface.REGULAR
 
 
 class Unplaceable(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import msgspec
 from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, BalanceRow, OrderReport, RunStarted
 from backstay.core.instruments import Instrument
+from backstay.core.lots import Lots
 from backstay.core.scored import Book, Signal
 from backstay.core.slots import SlotKey
 from backstay.core.types import (
@@ -85,6 +86,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """Signed quantity when it arose; a change releases it."""
     fingerprint: str = ""
     """The refused request; another request is not blocked."""
+    by_lot: bool = False
+    """Of a lot's SELL: its premise is what that lot holds (`position`), not the whole position."""
 
 
 class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -136,6 +139,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Epoch that an operator has acknowledged (`on_external_position: review`)."""
     manual_cancels: tuple[TimeNs, ...] = ()
     """When somebody else cancelled a protective order of ours (R-10)."""
+    lots: Lots | None = None
+    """Spot: what was bought, trade by trade."""
 
     signal: Signal | None = None
     """The newest score of the symbol."""
@@ -158,7 +163,7 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
     @property
     def matched(self) -> bool:
-        return self.fill_at <= self.position.at
+        return self.fill_at <= self.position.at and (self.lots is None or not self.lots.short)
 
     @property
     def direction(self) -> Direction | None:

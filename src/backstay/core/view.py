@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core.contexts import OrderContext
 from backstay.core.instruments import Instrument
+from backstay.core.lots import Lots
 from backstay.core.scored import Book, Signal
-from backstay.core.types import Direction, PositionMode, Scope, TimeNs
+from backstay.core.types import ZERO, Direction, PositionMode, Scope, TimeNs
 
 
 class StepProgress(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +67,22 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
 NO_MARKET = MarketView()
 
 
+class LotsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The lots of a spot scope, for a strategy that sells each by itself."""
+
+    lots: Lots
+    selling: Mapping[int, OrderContext] = {}
+    """Lot (trade id) -> its SELL that is under way or rests."""
+    uncovered: Decimal = ZERO
+    """How much of what the lots hold the account does not have; 0: all is covered, or not known yet."""
+    refused: frozenset[int] = frozenset()
+    """Lots whose SELL the venue refused, so that it may not be asked for again yet."""
+    open_orders: int = 0
+    """Resting orders of the symbol, whoever placed them."""
+    halted: str = ""
+    """Why nothing new may be placed; empty: it may."""
+
+
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a strategy's desired slots follow from."""
 
@@ -116,3 +134,5 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     instrument: Instrument
     maker_fee: Decimal
     taker_fee: Decimal
+    lots: LotsView | None = None
+    """Only for strategies that sell lots; the position is then what all lots and sales make together."""

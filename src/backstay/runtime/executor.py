@@ -32,7 +32,7 @@ from backstay.core.foresight import Forecast
 from backstay.core.modes import FACTS, may_send
 from backstay.core.outcomes import NotSent, Sent
 from backstay.core.records import Noted
-from backstay.core.slots import Slot
+from backstay.core.slots import Slot, surface_of
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Direction, Family, Role, Scope
 from backstay.runtime.dry_run import DryRun
@@ -215,7 +215,7 @@ class Executor:
         """An unused pre-armed context of this slot, on the same surface and side."""
         for ctx in s.contexts.values():
             if ctx.phase is Phase.PRE_ARMED and ctx.key == slot.key:
-                fits = ctx.slot.side is slot.side and ctx.surface is slot.surface
+                fits = ctx.slot.side is slot.side and ctx.surface is surface_of(s.scope.product, slot.kind)
                 return ctx if fits else None
         return None
 
@@ -260,7 +260,8 @@ class Executor:
                     self._venue.prepare(request.context)
         seq = self._host.apply(RequestsRegistered(requests=requests), cause)
         urgent = any(
-            item.family is Family.PROTECT and request.key.role is Role.SL for item, request in waiting
+            item.family is Family.PROTECT and (request.key.role is Role.SL or _of_lot(request))
+            for item, request in waiting
         )
         if urgent and self._host.account.scopes[waiting[0][0].scope].naked_since:
             # A position stands without its stop: one sync here is shorter than a trip to the writer.
@@ -374,6 +375,11 @@ class Executor:
             ),
             cause,
         )
+
+
+def _of_lot(request: Request) -> bool:
+    """The SELL of a spot lot: like a stop, it answers a fill."""
+    return request.context is not None and bool(request.context.slot.lots)
 
 
 def _direction(s: ScopeState, slot: Slot) -> Direction:

@@ -1,9 +1,11 @@
 """Whether an intent may still leave: its premise against the newest state, right before the bytes (6.3)."""
 
-from backstay.core.contexts import Request
+from backstay.core.contexts import OrderContext, Request
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Approved, Intent
 from backstay.core.events import OrderReport
+from backstay.core.requests import premise_of
+from backstay.core.spot import closing
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Family
 
@@ -17,6 +19,8 @@ def stale(account: AccountState, item: Approved, request: Request) -> str:
         return "trust lost"
     if request.action is not Action.PLACE:
         return _target_stale(s, item.intent)
+    if request.context is not None and request.context.slot.lots:
+        return _lots_stale(s, request.context)
     premise = item.intent.premise
     if s.position.quantity != premise.position or s.epoch != premise.epoch:
         return "position changed"
@@ -25,10 +29,24 @@ def stale(account: AccountState, item: Approved, request: Request) -> str:
     return ""
 
 
+def _lots_stale(s: ScopeState, ctx: OrderContext) -> str:
+    """A lot's SELL depends on its lots alone: they are open, hold what it sells, and have no other SELL."""
+    wanted = ctx.slot.quantity
+    if s.lots is None or wanted is None or premise_of(s, ctx.slot) < wanted:
+        return "lot changed"
+    names = set(ctx.slot.lots)
+    for other in s.contexts.values():
+        if other.ctx_id != ctx.ctx_id and not other.is_terminal and not names.isdisjoint(other.slot.lots):
+            return "lot has an order"
+    return ""
+
+
 def _target_stale(s: ScopeState, intent: Intent) -> str:
     ctx = s.contexts.get(intent.target)
     if ctx is None or ctx.is_terminal:
         return "target ended"
+    if ctx.slot.hands_off and not closing(s, ctx):
+        return "hands off"
     row = row_of(s, ctx)
     if intent.action is Action.AMEND and isinstance(row, OrderReport):
         if row.quantity != intent.premise.target_quantity or row.price != intent.premise.target_price:

@@ -161,7 +161,7 @@ def cancel(ctx: OrderContext, surface: Surface | None = None) -> Mutation:
     try:
         if _is_id(ctx.ctx_id) is None:
             raise EncodeError(_BAD_ID)
-        form = _cancel_form(ctx.scope.symbol, ctx.slot.surface if surface is None else surface)
+        form = _cancel_form(ctx.scope.symbol, ctx.surface if surface is None else surface)
         return Mutation(form, ctx.ctx_id)
     except ValueError as error:
         raise _error(ctx, error) from None

@@ -58,6 +58,7 @@ UNASKED = frozenset(
         "last_increase_at",
         "last_fill_price",
         "dca",
+        "lots",
         "entry",
         "exit",
         "market",
