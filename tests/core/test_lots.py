@@ -10,7 +10,8 @@ from backstay.core.lots import Lots
 from backstay.core.state import pack, unpack
 from backstay.core.types import Product, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
-from backstay.testing.spot import SpotScene, start_up
+from backstay.testing.spot import start_up
+from backstay.testing.spot_scene import SpotScene
 
 D = Decimal
 quantities = st.integers(1, 5000).map(lambda n: D(n) / 100)
@@ -120,14 +121,14 @@ def test_quantity_is_conserved_over_partial_sales_cancels_and_restarts():
 def test_what_an_order_had_filled_before_we_followed_it_is_not_ours_to_sell():
     scene = SpotScene()
     scene.account = type(scene.account)()
-    row = scene._new(Side.BUY, "web_1", D(10), D("1.2"))
+    row = scene.place(Side.BUY, "web_1", D(10), D("1.2"))
     scene.deaf = True
-    row = scene._trade(row, D(4), D("1.2"))
+    row = scene.trade(row, D(4), D("1.2"))
     older = scene.trades.pop()
     scene.fold(*start_up(scene.rules, "0.001", scene.balances, scene.now)[:5])
     scene.recover(first=True)
     assert older.trade_id not in facts(scene.lots)[0]
-    scene._trade(row, D(6), D("1.2"))
+    scene.trade(row, D(6), D("1.2"))
     assert [x.quantity for x in scene.open_lots()] == [D(6)]
     assert scene.state.matched
 

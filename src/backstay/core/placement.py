@@ -5,6 +5,8 @@ one becomes surplus once the new one is confirmed (make before break). A close-p
 exception: the venue admits one per direction.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from backstay.core import algo_orders
@@ -13,13 +15,14 @@ from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premi
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
 from backstay.core.events import OrderReport
-from backstay.core.slots import Slot, surface_of
-from backstay.core.spot import closing
+from backstay.core.slots import Slot, SlotKey, surface_of
+from backstay.core.spot import untouchable
 from backstay.core.state import ScopeState
 from backstay.core.types import IMMEDIATE, Action, OrderType, Product, Role, Side, Surface, TimeNs
 
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
+EXIT = SlotKey(Role.EXIT)
 _ON_ITS_WAY = frozenset(Phase) - TERMINAL - RESTING - {Phase.PRE_ARMED}
 
 
@@ -53,7 +56,7 @@ def change(
 
 
 def _changed(s: ScopeState, slot: Slot, newest: OrderContext, generation: int) -> Intent | None:
-    if newest.slot.hands_off and not closing(s, newest):
+    if untouchable(s, newest):
         return None
     if s.scope.product is Product.SPOT:
         # What rests locks the balance that its successor needs, and the venue amends nothing but a size down.
@@ -113,3 +116,12 @@ def conflict(s: ScopeState, slot: Slot) -> str | None:
 def _is_close_stop(ctx: OrderContext, side: Side) -> bool:
     slot = ctx.slot
     return slot.close_position and slot.side is side and slot.key.role is Role.SL
+
+
+def in_order(slots: Iterable[Slot]) -> list[Slot]:
+    """The protection among `slots`: stops first, the bridge before them, an exit, then the nearest profit."""
+    stops = [x for x in slots if x.key.role is Role.SL]
+    profits = [x for x in slots if x.key.role is Role.TP or x.key == EXIT]
+    stops.sort(key=lambda x: -x.key.step)
+    profits.sort(key=lambda x: (x.key.role, x.key.step))
+    return stops + profits

@@ -9,7 +9,7 @@ locks its own slot, and exposure altogether.
 Pure: same arguments, same answer. Never raises for market conditions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -22,10 +22,10 @@ from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
 from backstay.core.lost_stop import lost_stop
-from backstay.core.placement import cancel, change, conflict
+from backstay.core.placement import cancel, change, conflict, in_order
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
-from backstay.core.spot import closing
+from backstay.core.spot import untouchable
 from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -179,7 +179,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
         if slot is None:
             continue
         for ctx in held:
-            if _untouchable(s, ctx):
+            if untouchable(s, ctx):
                 v.converged[key] = ctx  # whatever is wanted by now: once placed it is none of our business
                 continue
             if ctx.phase in RESTING and _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
@@ -245,7 +245,7 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     s = field.state
     # Something under way in the slot settles first: it may be what makes the other one surplus (I-15).
     busy = {p.epoch for p in s.pendings.values() if p.key == key}
-    free = [c for c in held if c.is_resting and c.epoch not in busy and not _untouchable(s, c)]
+    free = [c for c in held if c.is_resting and c.epoch not in busy and not untouchable(s, c)]
     if not free:
         return []
     mine = [c for c in free if _current(s, c)]
@@ -260,11 +260,6 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     if key == MAIN_STOP and v.covered_by == "bridge" and keeper is not None and key not in v.converged:
         out.append(keeper)
     return out
-
-
-def _untouchable(s: ScopeState, ctx: OrderContext) -> bool:
-    """Hands off: never amended or cancelled by us, unless the owner asked to close what it sells."""
-    return ctx.slot.hands_off and not closing(s, ctx)
 
 
 def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
@@ -313,7 +308,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
         return None
     intents: list[Intent] = []
     generation = s.generation
-    for slot in _in_order(v.desired.values()):
+    for slot in in_order(v.desired.values()):
         key = slot.key
         if key in v.converged:
             continue
@@ -351,15 +346,6 @@ def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
         return False
     recent = [t for t in s.manual_cancels if t > now - MANUAL_CANCEL_WINDOW]
     return len(recent) >= MANUAL_CANCELS_MAX
-
-
-def _in_order(slots: Iterable[Slot]) -> list[Slot]:
-    """The protection among `slots`: stops first, the bridge before them, an exit, then the nearest profit."""
-    stops = [x for x in slots if x.key.role is Role.SL]
-    profits = [x for x in slots if x.key.role is Role.TP or x.key == EXIT]
-    stops.sort(key=lambda x: -x.key.step)
-    profits.sort(key=lambda x: (x.key.role, x.key.step))
-    return stops + profits
 
 
 def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:

@@ -266,6 +266,11 @@ def acknowledged(s: ScopeState) -> ScopeState:
     return s if lots is s.lots else replace(s, lots=lots)
 
 
+def untouchable(s: ScopeState, ctx: OrderContext) -> bool:
+    """Hands off: never amended or cancelled by us, unless the owner asked to close what the order sells."""
+    return ctx.slot.hands_off and not closing(s, ctx)
+
+
 def closing(s: ScopeState, ctx: OrderContext) -> bool:
     """The owner asked to close a lot of this order: the one reason to cancel what is hands off."""
     if s.lots is None or not s.lots.flags:

@@ -13,7 +13,13 @@ from backstay.core.events import (
 )
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.state import AccountState
-from backstay.core.types import PositionMode, PositionSide, Scope
+from backstay.core.types import PositionMode, PositionSide, Product, Scope
+
+
+def _moved(event: AccountReport, account: AccountState, key: Scope) -> bool:
+    """Spot: a balance of the scope's base asset changed, which its lots are checked against."""
+    instrument = account.instruments.get(key.symbol)
+    return instrument is not None and any(row.asset == instrument.base for row in event.balances)
 
 
 def affected(event: AnyEvent, before: AccountState, after: AccountState) -> list[Scope]:
@@ -38,4 +44,6 @@ def affected(event: AnyEvent, before: AccountState, after: AccountState) -> list
     if after.gates is not before.gates or after.instruments is not before.instruments:
         return list(after.scopes)
     old = before.scopes
+    if isinstance(event, AccountReport) and event.product is Product.SPOT:
+        return [key for key, s in after.scopes.items() if old.get(key) is not s or _moved(event, after, key)]
     return [key for key, s in after.scopes.items() if old.get(key) is not s]

@@ -6,7 +6,7 @@ leave in doubt is asked for by custom id on the order's own surface. What all th
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from backstay.core.account import fold
 from backstay.core.events import AnyEvent, OrderQueried
@@ -14,6 +14,7 @@ from backstay.core.recovery import in_doubt
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Scope, Subject, Surface
 from backstay.runtime.ports import Venue
+from backstay.runtime.trades import Since, read_trades
 
 UNKNOWN_GRACE_S = 0.5
 """Private evidence often comes before a read could; wait this long before asking (8.2)."""
@@ -36,7 +37,7 @@ ONE_SYMBOL: tuple[Subject, ...] = (
 )
 
 
-async def read_account(venue: Venue, *, filters: bool) -> list[AnyEvent]:
+async def read_account(venue: Venue, *, filters: bool, trades: Sequence[Since] = ()) -> list[AnyEvent]:
     """Everything that trust in the whole account needs. Raises VenueUnavailable or TimeoutError."""
     async with asyncio.timeout(READS_DEADLINE_S):
         mode = await venue.read_account_mode()
@@ -45,16 +46,21 @@ async def read_account(venue: Venue, *, filters: bool) -> list[AnyEvent]:
             events.append(await venue.read_instruments())
         # Orders before positions: a fill in between is in the positions, and marks their rows as older.
         orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+        # And before trades: what an order reports to have filled is among them then.
+        fills = await read_trades(venue, trades)
         positions, balances = await asyncio.gather(venue.read_positions(None), venue.read_balances())
-    return [*events, positions, orders, algos, balances]
+    return [*events, positions, orders, algos, *fills, balances]
 
 
-async def read_symbol(venue: Venue, symbol: str, *, fills: bool) -> list[AnyEvent]:
+async def read_symbol(
+    venue: Venue, symbol: str, *, fills: bool, trades: Sequence[Since] = ()
+) -> list[AnyEvent]:
     """What trust in one symbol needs. Raises VenueUnavailable or TimeoutError."""
     async with asyncio.timeout(READS_DEADLINE_S):
         orders, algos = await asyncio.gather(venue.read_orders(symbol), venue.read_algos(symbol))
         events: list[AnyEvent] = [orders, algos]
-        if fills:
+        events.extend(await read_trades(venue, trades))
+        if fills and not trades:
             events.append(await venue.read_fills(symbol, venue.venue_now_ns() - FILLS_LOOKBACK))
         positions = await venue.read_positions(symbol)
     return [positions, *events]

@@ -276,7 +276,7 @@ class Owner:
     def _evidence(self, key: Scope, before: ScopeState | None, seq: int) -> None:
         """A scope learnt something: plan now or when its burst is over."""
         s = self.account.scopes.get(key)
-        if s is None or s is before:
+        if s is None or (s is before and key.product is not Product.SPOT):
             return
         naked_before = before.naked_since if before is not None else 0
         if s.naked_since != naked_before and self.engine.manager(key) is not None:
@@ -357,7 +357,7 @@ class Owner:
             self._arm_timer(key, min(due))
         if not s.position.quantity:
             self._foresight.wish(key)
-        held = s.position.quantity and self.engine.manager(key) is not None
+        held = (s.position.quantity or s.lots is not None) and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
@@ -401,7 +401,7 @@ class Owner:
         if not crossed:
             return
         try:
-            seq = self.apply(PriceReached(symbol=symbol, price=price, at=at, product=Product.USDM))
+            seq = self.apply(PriceReached(symbol=symbol, price=price, at=at, product=crossed[0].product))
         except _LedgerGone:
             return
         if seq:

@@ -5,7 +5,7 @@ from backstay.core.convergence import row_of
 from backstay.core.decisions import Approved, Intent
 from backstay.core.events import OrderReport
 from backstay.core.requests import premise_of
-from backstay.core.spot import closing
+from backstay.core.spot import untouchable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Family
 
@@ -45,7 +45,7 @@ def _target_stale(s: ScopeState, intent: Intent) -> str:
     ctx = s.contexts.get(intent.target)
     if ctx is None or ctx.is_terminal:
         return "target ended"
-    if ctx.slot.hands_off and not closing(s, ctx):
+    if untouchable(s, ctx):
         return "hands off"
     row = row_of(s, ctx)
     if intent.action is Action.AMEND and isinstance(row, OrderReport):

@@ -10,11 +10,12 @@ import asyncio
 from typing import Protocol
 
 from backstay.core.decisions import Recover
+from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, Scope, Trust
+from backstay.core.types import SECOND, Product, Scope, Trust
 from backstay.runtime.hydration import (
     ONE_SYMBOL,
     READS_DEADLINE_S,
@@ -27,12 +28,14 @@ from backstay.runtime.hydration import (
 )
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
+from backstay.runtime.trades import unread, unread_of
 
 
 class Host(Protocol):
     """What recovery needs of the owner."""
 
     clock: Clock
+    engine: Engine
     stats: Stats
 
     @property
@@ -184,9 +187,13 @@ class Recoverer:
         owner = self._owner
         try:
             if key is None:
-                events = await read_account(self._venue, filters=filters)
+                begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
+                events = await read_account(self._venue, filters=filters, trades=begin)
             else:
-                events = await read_symbol(self._venue, key.symbol, fills=True)
+                begin = []
+                if key.product is Product.SPOT:
+                    begin = [unread_of(owner.account, key.symbol, self._venue.venue_now_ns())]
+                events = await read_symbol(self._venue, key.symbol, fills=True, trades=begin)
             seen = preview(owner.account, events, owner.clock.now_ns)
             scopes = tuple(seen.scopes) if key is None else (key,)
             answers: list[AnyEvent] = list(await ask_doubts(self._venue, seen, scopes))

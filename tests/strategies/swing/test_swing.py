@@ -10,7 +10,7 @@ from backstay.core.lots import Ended
 from backstay.core.types import Action, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.strategies.swing.states import LotStatus
-from backstay.testing.spot import SpotScene
+from backstay.testing.spot_scene import SpotScene
 
 D = Decimal
 AT_ONCE = SwingPolicy(sell_when=SellWhen.FILL)
@@ -86,6 +86,7 @@ def test_hands_off_no_other_policy_touches_a_resting_sell(other):
     scene = resting()
     scene.want(other)
     untouched(scene, 1)
+    assert scene.state.trusted
 
 
 def test_hands_off_neither_kill_nor_close_of_the_scope_nor_pause_touches_it():
@@ -95,6 +96,7 @@ def test_hands_off_neither_kill_nor_close_of_the_scope_nor_pause_touches_it():
         untouched(scene, 1)
     scene.fold(OperatorCommand(action=OperatorAction.KILL, who="owner"))
     untouched(scene, 1)
+    assert "kill_switch" in scene.account.gates
 
 
 def test_hands_off_a_restart_keeps_it_and_places_nothing_twice():
@@ -278,11 +280,11 @@ def test_a_sell_filled_while_we_were_away_completes_its_lot():
 
 def test_a_trade_that_was_not_told_is_noticed_by_its_orders_total_and_read():
     scene = SpotScene(AT_ONCE)
-    row = scene._new(Side.BUY, "web_1", D(10), D("1.2345"))
+    row = scene.place(Side.BUY, "web_1", D(10), D("1.2345"))
     scene.deaf = True
-    row = scene._trade(row, D(4), D("1.2345"))
+    row = scene.trade(row, D(4), D("1.2345"))
     scene.deaf = False
-    scene._trade(row, D(6), D("1.2345"))
+    scene.trade(row, D(6), D("1.2345"))
     assert not scene.state.matched
     scene.rest()
     assert scene.requests == []

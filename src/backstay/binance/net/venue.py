@@ -187,7 +187,7 @@ class BinanceVenue(Gateway[OrderDesk]):
     async def read_algos(self, symbol: str | None) -> AlgosSnapshot:
         return await self._reads.algos(symbol)
 
-    async def read_fills(self, symbol: str, since: TimeNs) -> FillsSnapshot:
+    async def read_fills(self, symbol: str, since: TimeNs, from_id: int = 0) -> FillsSnapshot:
         return await self._reads.fills(symbol, since, self._time.now_ns())
 
     async def query_order(self, symbol: str, ctx_id: str, surface: Surface) -> OrderQueried:

@@ -1,0 +1,48 @@
+"""Which trades a recovery has to read on spot, where inventory follows from trades alone.
+
+Every spot symbol that is managed by name or has a scope is read from the trade after the last one that is
+known for certain; a symbol that has never been read is followed from now on.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from backstay.core.engine import Engine
+from backstay.core.events import FillsSnapshot
+from backstay.core.lots import NONE
+from backstay.core.state import AccountState
+from backstay.core.types import SECOND, PositionSide, Product, Scope, TimeNs
+from backstay.runtime.ports import Venue
+
+OVERLAP = SECOND
+"""Where no trade is known yet, the read begins so much before the last one was asked for."""
+
+
+class Since(NamedTuple):
+    """Where the read of one symbol's trades begins."""
+
+    symbol: str
+    at: TimeNs
+    from_id: int
+
+
+def unread(account: AccountState, engine: Engine, now: TimeNs) -> list[Since]:
+    """Where to begin in every spot symbol; `now` is venue time."""
+    symbols = {key.symbol for key in account.scopes if key.product is Product.SPOT}
+    for manager in engine.managers:
+        if manager.product is Product.SPOT:
+            symbols |= manager.symbols
+    return [unread_of(account, symbol, now) for symbol in sorted(symbols)]
+
+
+def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
+    s = account.scopes.get(Scope(Product.SPOT, symbol, PositionSide.BOTH))
+    lots = NONE if s is None or s.lots is None else s.lots
+    if lots.read_to:
+        return Since(symbol, lots.read_at, lots.read_to + 1)
+    return Since(symbol, lots.read_at - OVERLAP if lots.read_at else now, 0)
+
+
+async def read_trades(venue: Venue, begin: Iterable[Since]) -> Sequence[FillsSnapshot]:
+    """One read per symbol, in turn: they are heavy. Raises VenueUnavailable."""
+    return [await venue.read_fills(x.symbol, x.at, x.from_id) for x in begin]
