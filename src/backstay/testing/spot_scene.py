@@ -10,7 +10,7 @@ from typing import Any
 from backstay.core.account import fold
 from backstay.core.contexts import OrderContext, Request
 from backstay.core.decisions import Act, Decision, Intent, Plan, Wait
-from backstay.core.engine import Engine, Manager, decide, lots_view
+from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import (
     AnyEvent,
     Effect,
@@ -27,6 +27,7 @@ from backstay.core.events import (
     TimePassed,
 )
 from backstay.core.lots import NONE, Lot, Lots, every
+from backstay.core.lots_view import lots_view
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     MS,

@@ -1,0 +1,65 @@
+"""What a strategy that sells lots may see of a spot scope."""
+
+from decimal import Decimal
+
+from backstay.core.blocks import holds
+from backstay.core.contexts import TERMINAL, OrderContext
+from backstay.core.instruments import Instrument
+from backstay.core.lots import NONE
+from backstay.core.orders import is_open
+from backstay.core.risk import open_gate
+from backstay.core.spot import uncovered
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import ZERO, PositionMode, TimeNs
+from backstay.core.view import LotsView, PositionView
+
+SPOT_FEE = Decimal("0.001")
+"""Both sides, without any discount, until the account's own rates are read."""
+
+
+def lots_view(
+    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument, now: TimeNs
+) -> PositionView:
+    """The facts of a spot scope for a strategy that sells lots; its cost does not grow with their number."""
+    selling: dict[int, OrderContext] = {}
+    under_way = 0
+    for ctx in s.contexts.values():
+        if ctx.slot.lots and ctx.phase not in TERMINAL:
+            under_way += ctx.order_id not in s.orders
+            for name in ctx.slot.lots:
+                selling[name] = ctx
+    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
+    lots = s.lots or NONE
+    view = LotsView(
+        lots=lots,
+        selling=selling,
+        uncovered=uncovered(account, s),
+        refused=frozenset(
+            b.key.step for b in s.blocks if b.by_lot and b.key is not None and holds(b, s, now)
+        ),
+        open_orders=under_way + sum(is_open(row) for row in s.orders.values()),
+        halted=halted or open_gate(account.gates, 0, "operator_pause", f"operator_pause {s.scope}"),
+    )
+    return PositionView(
+        scope=s.scope,
+        position_mode=mode,
+        direction=s.position.direction,
+        quantity=s.position.quantity,
+        average=s.position.entry_price,
+        venue_break_even=ZERO,
+        epoch=s.epoch,
+        opened_at=s.opened_at,
+        anchor=s.anchor,
+        last_fill_price=s.last_fill_price or s.anchor,
+        dca={},
+        stop_floor=None,
+        best_price=s.best_price,
+        mark=lots.price,
+        stop_refused="",
+        stop_retriggered=False,
+        take_profit_refused="",
+        instrument=instrument,
+        maker_fee=account.maker_fee if account.maker_fee is not None else SPOT_FEE,
+        taker_fee=account.taker_fee if account.taker_fee is not None else SPOT_FEE,
+        lots=view,
+    )
