@@ -8,8 +8,11 @@ import yaml
 from backstay.app import config_reference, older_names
 from backstay.app.config import Settings, load_settings
 from backstay.app.errors import ConfigError
-from backstay.core.types import SECOND, Direction, Mode, PositionMode
+from backstay.app.guard import describe
+from backstay.app.replaying import engine_of
+from backstay.core.types import SECOND, Direction, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.strategies.position_manager.policy import SizeUnit, StopKind
+from backstay.strategies.swing.policy import HOUR, SellWhen, SwingPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
@@ -64,7 +67,6 @@ BAD = [
     ("- a", r"must hold keys"),
     ("managers: [{stop_loss: {}}]", r"managers\[0\]\.strategy is missing"),
     ("managers: [{strategy: postion_manager}]", r"did you mean position_manager\?"),
-    ("managers: [{strategy: swing}]", r"swing is not in this version"),
     ("managers: [{strategy: scored}]", r"symbols is empty"),
     ("managers: [{strategy: scored, symbols: []}]", r"symbols is empty"),
     (
@@ -83,6 +85,10 @@ BAD = [
         "managers: [{strategy: scored, symbols: [A], entry: {escalation: {give_up: 1s}}}]",
         r"escalation\.give_up",
     ),
+    ("managers: [{strategy: swing}]", r"managers\[0\].symbols: swing needs its symbols by name"),
+    ("managers: [{strategy: swing, product: usdm, symbols: [AB]}]", r"swing works on spot, not 'usdm'"),
+    ("managers: [{strategy: swing, symbols: [AB], profit: 0}]", r"managers\[0\]: profit is 0"),
+    ("managers: [{strategy: swing, symbols: [AB], sell_when: now}]", r"managers\[0\].sell_when"),
 ]
 MANAGED = [
     ("stop_loss: {distnace: 5%}", r"did you mean managers\[0\]\.stop_loss\.distance\?"),
@@ -92,7 +98,7 @@ MANAGED = [
     ("stop_loss: {bridge: 1}", r"is not true or false"),
     ("stop_loss: 5%", r"must be keys and values"),
     ("symbols: [btcusdt]", r"'btcusdt' is not a symbol"),
-    ("product: spot", r"trades on usdm"),
+    ("product: margin", r"position_manager works on usdm"),
     ("dca: {steps: 3}", r"dca needs first_deviation and first_size"),
     ("dca: {steps: 3, first_deviation: 1%, first_size: ten}", r"dca\.first_size: 'ten' is not a number"),
     ("take_profit: {levels: [{distance: 1%, share: 120%}]}", r"levels\[0\]: .*share"),
@@ -150,6 +156,31 @@ def test_a_scored_trader_is_configured_in_the_words_of_its_policy(tmp_path):
     assert settings.engine().managers[0].strategy.name == "scored"
     weights.write_text("trnd: 0.6\n")
     assert "'trnd' is not a factor" in refusal(tmp_path, text)
+
+
+def test_swing_reads_its_words_and_a_symbol_may_have_a_manager_on_each_product(tmp_path):
+    text = (
+        "managers:\n"
+        "  - {strategy: position_manager, symbols: [TRUMPUSDC]}\n"
+        "  - {strategy: swing, product: spot, symbols: [TRUMPUSDC], profit: 0.3%, sell_when: fill,\n"
+        "     max_sell_value: 100, age_alert: 10h, merge_unsellable: true}\n"
+    )
+    settings = load(tmp_path, text)
+    policy = settings.policies[1].policy
+    assert policy == SwingPolicy(
+        symbols=("TRUMPUSDC",),
+        profit=Decimal("0.003"),
+        sell_when=SellWhen.FILL,
+        max_sell_value=Decimal(100),
+        age_alert=10 * HOUR,
+        merge_unsellable=True,
+    )
+    engine = settings.engine()
+    spot = Scope(Product.SPOT, "TRUMPUSDC", PositionSide.BOTH)
+    assert engine.manager(spot).by_lot
+    assert not engine.manager(Scope(Product.USDM, "TRUMPUSDC", PositionSide.BOTH)).by_lot
+    assert settings.symbols_of(Product.SPOT) == ("TRUMPUSDC",)
+    assert engine_of(describe(engine), "{}").managers[1].policy == policy
 
 
 def test_env_file_is_over_yaml_and_the_environment_over_both(tmp_path):

@@ -26,7 +26,7 @@ from backstay.app.yaml_file import KeyPath, YamlFile, read_yaml
 from backstay.binance.wire.endpoints import Environment, environment
 from backstay.core.engine import Engine
 from backstay.core.modes import FACTS, locks
-from backstay.core.types import Mode, PositionMode
+from backstay.core.types import Mode, PositionMode, Product
 
 DEFAULT_FILE = Path("config.yaml")
 PREFIX = "BACKSTAY_"
@@ -222,8 +222,12 @@ class Settings(BaseSettings):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Every symbol that is named by a manager."""
-        return tuple(sorted({s for m in self._managers for s in m.policy.symbols}))
+        """Every symbol that a manager of USD-M names."""
+        return self.symbols_of(Product.USDM)
+
+    def symbols_of(self, product: Product) -> tuple[str, ...]:
+        """Every symbol of the product that a manager names."""
+        return tuple(sorted({s for m in self._managers if m.product is product for s in m.policy.symbols}))
 
     def engine(self) -> Engine:
         return Engine(tuple(m.manager() for m in self._managers), self.risk.limits())

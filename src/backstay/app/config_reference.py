@@ -16,7 +16,8 @@ import msgspec
 from pydantic import BaseModel
 
 from backstay.app.config import Settings
-from backstay.app.managers import ABSOLUTE, KINDS
+from backstay.app.managers import ABSOLUTE
+from backstay.app.strategies import BUILT_IN
 from backstay.app.units import span
 from backstay.core.types import TimeNs
 
@@ -73,8 +74,8 @@ def tables() -> str:
         model = _model(field.annotation)
         if model is not None:
             parts.append(f"### {name}\n\n{HEAD}\n" + "".join(map(_line, _section(model, f"{name}."))))
-    for strategy, (policy, _) in KINDS.items():
-        rows = "".join(map(_line, _policy(policy, "")))
+    for strategy, kind in BUILT_IN.items():
+        rows = "".join(map(_line, _policy(kind.policy, "")))
         parts.append(f"### managers: {strategy}\n\n{HEAD}\n{rows}")
     return "\n".join(parts)
 

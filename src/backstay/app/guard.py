@@ -209,6 +209,7 @@ def describe(engine: Engine) -> str:
     managers = [
         {
             "strategy": m.strategy.name,
+            "product": m.product,
             "symbols": sorted(m.symbols),
             "directions": sorted(m.directions),
             "policy": json.loads(msgspec.json.encode(m.policy)),

@@ -1,11 +1,11 @@
 """Entries of `managers:` become policies; percentages, durations and sizes become exact values.
 
-The keys, their defaults and their limits are those of the policies of the strategies: nothing is said twice
-here, so a key that a policy learns can be configured at once.
+The keys, their defaults and their limits are those of the strategies' policies: nothing is said twice here,
+so a key that a policy learns can be configured at once.
 """
 
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -15,26 +15,16 @@ import msgspec
 
 from backstay.app.errors import ConfigError
 from backstay.app.nearest import suggestion
+from backstay.app.strategies import BUILT_IN
 from backstay.app.units import decimal, duration, fraction, size
 from backstay.app.yaml_file import read_yaml
 from backstay.core.engine import Manager
-from backstay.core.types import TimeNs
-from backstay.core.wanted import AnyStrategy
+from backstay.core.types import Product, TimeNs
 from backstay.signals.policy import BracketRule, Scales, ScorePolicy, parse_weights
-from backstay.strategies.position_manager.policy import DcaPolicy, PositionPolicy, StopPolicy
-from backstay.strategies.position_manager.wanted import PositionManager
-from backstay.strategies.scored.policy import ScoredPolicy, SizePolicy
-from backstay.strategies.scored.wanted import ScoredTrader
+from backstay.strategies.position_manager.policy import DcaPolicy, StopPolicy
+from backstay.strategies.scored.policy import SizePolicy
+from backstay.strategies.swing.policy import SwingPolicy
 
-type AnyPolicy = PositionPolicy | ScoredPolicy
-KINDS: dict[str, tuple[type[AnyPolicy], Callable[[], AnyStrategy]]] = {
-    PositionManager.name: (PositionPolicy, PositionManager),
-    ScoredTrader.name: (ScoredPolicy, ScoredTrader),
-}
-"""Strategies by their name in the configuration: their policy, and how they are made."""
-STRATEGIES = ("position_manager", "swing", "scored")
-LATER = ("swing",)
-"""Known by name, not in this version."""
 ABSOLUTE = {
     StopPolicy: ("price",),
     DcaPolicy: (
@@ -47,6 +37,7 @@ ABSOLUTE = {
     Scales: ("cross", "slope", "rsi", "rsi_exhausted", "macd", "breakout", "volume"),
     BracketRule: ("stop", "targets"),
     SizePolicy: ("max_share", "max_notional"),
+    SwingPolicy: ("max_sell_value",),
 }
 """Decimals that count prices, quantities or factors; all others are fractions."""
 OWN_KEYS = ("strategy", "product")
@@ -58,32 +49,29 @@ class ManagerSettings(msgspec.Struct, frozen=True):
 
     where: str
     strategy: str
-    product: str
-    policy: AnyPolicy
+    product: Product
+    policy: Any
+    """The strategy's own policy; it has `symbols` and `check`."""
 
     def manager(self) -> Manager:
         """As the engine takes it."""
-        return Manager(
-            strategy=KINDS[self.strategy][1](),
-            policy=self.policy,
-            symbols=frozenset(self.policy.symbols),
-            directions=frozenset(self.policy.sides),
-        )
+        return BUILT_IN[self.strategy].manager(self.policy, self.product)
 
 
 def parse_managers(entries: Sequence[object]) -> tuple[ManagerSettings, ...]:
     """Raises ConfigError with the path of the offending key."""
     parsed = tuple(parse_manager(entry, f"managers[{i}]") for i, entry in enumerate(entries))
-    owner: dict[str, str] = {}
+    owner: dict[tuple[Product, str], str] = {}
     for manager in parsed:
         for symbol in manager.policy.symbols or ("",):
-            if symbol in owner:
+            key = manager.product, symbol
+            if key in owner:
                 what = symbol or "every symbol with an open position (symbols is empty)"
                 raise ConfigError(
-                    f"{manager.where}.symbols: {what} is managed by {owner[symbol]} already; "
+                    f"{manager.where}.symbols: {what} is managed by {owner[key]} already; "
                     f"a symbol has one manager"
                 )
-            owner[symbol] = manager.where
+            owner[key] = manager.where
     return parsed
 
 
@@ -94,19 +82,18 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
     strategy = str(raw.get("strategy", ""))
     if not strategy:
         raise ConfigError(f"{where}.strategy is missing; write strategy: position_manager")
-    if strategy in LATER:
-        raise ConfigError(
-            f"{where}.strategy: {strategy} is not in this version, which has {' and '.join(KINDS)}; take the "
-            f"entry out"
-        )
-    if strategy not in STRATEGIES:
-        raise ConfigError(f"{where}.strategy: {strategy!r} is not known; {suggestion(strategy, STRATEGIES)}")
-    product = str(raw.get("product", "usdm"))
-    if product != "usdm":
-        raise ConfigError(f"{where}.product: {strategy} trades on usdm, not {product!r}")
+    if strategy not in BUILT_IN:
+        raise ConfigError(f"{where}.strategy: {strategy!r} is not known; {suggestion(strategy, BUILT_IN)}")
+    kind = BUILT_IN[strategy]
+    product = next((p for p in kind.products if p == raw.get("product", kind.products[0].value)), None)
+    if product is None:
+        known = " or ".join(kind.products)
+        raise ConfigError(f"{where}.product: {strategy} works on {known}, not {raw.get('product')!r}")
     fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
     fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
-    policy = _build(KINDS[strategy][0], fields, where, extra=OWN_KEYS)
+    if kind.named_only and not fields["symbols"]:
+        raise ConfigError(f"{where}.symbols: {strategy} needs its symbols by name, such as [TRUMPUSDC]")
+    policy = _build(kind.policy, fields, where, extra=OWN_KEYS)
     return ManagerSettings(where, strategy, product, policy)
 
 

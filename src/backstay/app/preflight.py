@@ -9,6 +9,7 @@ from backstay.binance.net.venue import BinanceVenue
 from backstay.core.events import AccountModeSnapshot, InstrumentsSnapshot
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
+from backstay.core.types import Product
 
 
 class Preflight(msgspec.Struct, frozen=True):
@@ -33,6 +34,8 @@ async def preflight(venue: BinanceVenue, settings: Settings) -> Preflight:
 def check_symbols(settings: Settings, known: list[str]) -> None:
     """Every configured symbol exists at the venue. Raises ConfigError."""
     for manager in settings.policies:
+        if manager.product is not Product.USDM:
+            continue
         for symbol in manager.policy.symbols:
             if symbol not in known:
                 near = nearest(symbol, known)

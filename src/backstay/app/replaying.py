@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from backstay.app.managers import KINDS
+from backstay.app.strategies import BUILT_IN
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.records import Decided
 from backstay.core.risk import RiskLimits
 from backstay.core.state import AccountState
-from backstay.core.types import Direction, Scope, TimeNs
+from backstay.core.types import Direction, Product, Scope, TimeNs
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.reader import entries
@@ -53,12 +53,10 @@ def engine_of(managers: str, limits: str) -> Engine:
 
 
 def _manager(entry: dict[str, Any]) -> Manager:
-    if entry["strategy"] not in KINDS:
+    kind = BUILT_IN.get(entry["strategy"])
+    if kind is None:
         raise ValueError(f"strategy {entry['strategy']}")
-    policy, strategy = KINDS[entry["strategy"]]
-    return Manager(
-        strategy=strategy(),
-        policy=msgspec.convert(entry["policy"], policy),
-        symbols=frozenset(entry["symbols"]),
-        directions=frozenset(map(Direction, entry["directions"])),
-    )
+    policy = msgspec.convert(entry["policy"], kind.policy)
+    made = kind.manager(policy, Product(entry.get("product", kind.products[0])))
+    directions = frozenset(map(Direction, entry["directions"]))
+    return msgspec.structs.replace(made, symbols=frozenset(entry["symbols"]), directions=directions)
