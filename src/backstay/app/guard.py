@@ -14,16 +14,19 @@ from pathlib import Path
 import msgspec
 
 from backstay import __version__
+from backstay.binance.net.spot_venue import SpotVenue
+from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
+from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Transport
 from backstay.binance.net.venue import BinanceVenue
-from backstay.binance.wire.endpoints import UsdmEndpoints
+from backstay.binance.wire.endpoints import SpotEndpoints, UsdmEndpoints
 from backstay.binance.wire.sign import Signer
 from backstay.core.account import fold_in_place
 from backstay.core.engine import Engine
 from backstay.core.events import RunStarted
 from backstay.core.records import Body, Noted
 from backstay.core.state import AccountState, pack, unpack
-from backstay.core.types import Mode, PositionMode, TimeNs
+from backstay.core.types import Mode, PositionMode, Product, TimeNs
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
@@ -35,6 +38,8 @@ from backstay.runtime.owner import Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 
 LEDGER = "ledger/events.jsonl"
+SPOT_LEDGER = "spot/ledger/events.jsonl"
+"""Spot is an account of its own, with a ledger of its own (docs/decisions, two product groups)."""
 SNAPSHOT_EVERY = 5_000
 """Records between two snapshots: bounds what a restart has to fold."""
 
@@ -49,8 +54,19 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     armed: bool
     id_prefix: str = "bs-"
-    endpoints: UsdmEndpoints
+    endpoints: UsdmEndpoints | SpotEndpoints
     fee_symbol: str = ""
+    spot_timings: Timings = SPOT_TIMINGS
+    """How long spot's connections are waited for."""
+
+    @property
+    def product(self) -> Product:
+        return Product.SPOT if isinstance(self.endpoints, SpotEndpoints) else Product.USDM
+
+    @property
+    def ledger(self) -> str:
+        """Path of the account's ledger in the data folder."""
+        return SPOT_LEDGER if self.product is Product.SPOT else LEDGER
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,18 +113,39 @@ class Guard:
             account=account,
             on_record=self._recorded,
         )
-        self.venue = BinanceVenue(
+        self.venue = self._gateway(config.endpoints)
+
+    def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
+        config, world, owner = self.config, self.world, self.owner
+        orders = config.mode is not Mode.DRY_RUN_PRIVATE
+        if isinstance(endpoints, SpotEndpoints):
+            return SpotVenue(
+                transport=world.transport,
+                endpoints=endpoints,
+                signer=world.signer,
+                clock=world.clock,
+                entropy=world.entropy,
+                on_event=owner.on_event,
+                on_mark=owner.on_mark,
+                on_lost=owner.fail,
+                fee_symbol=config.fee_symbol,
+                id_prefix=config.id_prefix,
+                order_connection=orders,
+                timings=config.spot_timings,
+                log=world.log,
+            )
+        return BinanceVenue(
             transport=world.transport,
-            endpoints=config.endpoints,
+            endpoints=endpoints,
             signer=world.signer,
             clock=world.clock,
             entropy=world.entropy,
-            on_event=self.owner.on_event,
-            on_mark=self.owner.on_mark,
+            on_event=owner.on_event,
+            on_mark=owner.on_mark,
             position_mode=config.position_mode,
             fee_symbol=config.fee_symbol,
             id_prefix=config.id_prefix,
-            order_connection=config.mode is not Mode.DRY_RUN_PRIVATE,
+            order_connection=orders,
             log=world.log,
         )
 
@@ -196,11 +233,11 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
 
     Raises DamagedLedgerError, JournalError.
     """
-    snapshots = SnapshotStore(world.disk, LEDGER, pack=pack, unpack=unpack)
-    opened = open_ledger(world.disk, LEDGER, snapshots)
+    snapshots = SnapshotStore(world.disk, config.ledger, pack=pack, unpack=unpack)
+    opened = open_ledger(world.disk, config.ledger, snapshots)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
     account = fold_entries(opened.tail(), account, fold_in_place)
-    journal = Journal(world.disk, LEDGER, start=opened.head, writer=world.writer)
+    journal = Journal(world.disk, config.ledger, start=opened.head, writer=world.writer)
     return Guard(config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports)
 
 

@@ -5,11 +5,11 @@ import msgspec
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError, ExchangeError
 from backstay.app.nearest import nearest
-from backstay.binance.net.venue import BinanceVenue
 from backstay.core.events import AccountModeSnapshot, InstrumentsSnapshot
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import Product
+from backstay.runtime.ports import Venue
 
 
 class Preflight(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Preflight(msgspec.Struct, frozen=True):
     account: AccountModeSnapshot
 
 
-async def preflight(venue: BinanceVenue, settings: Settings) -> Preflight:
+async def preflight(venue: Venue, settings: Settings) -> Preflight:
     """Read and check. Raises ConfigError, ExchangeError, each with what to do."""
     try:
         instruments = await venue.read_instruments()
