@@ -27,6 +27,7 @@ from backstay.core.events import (
     Unidentified,
 )
 from backstay.core.records import Body, Decided, Noted
+from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey
 from backstay.core.types import Action, ExecutionType, Family, Role, Scope
 
@@ -140,6 +141,10 @@ def _more(body: Body) -> str:
             return f"trust in {_scopes(body.scopes)} lost: {body.reason}"
         case PriceReached():
             return f"{body.symbol}: mark price reached {number(body.price)}"
+        case SignalScored():
+            return f"{body.symbol}: {body.signal.reason}"
+        case BookSeen():
+            return f"{body.symbol}: the order book was looked at"
         case RunStarted():
             return f"run started: {body.account}, {body.mode}, {'armed' if body.armed else 'not armed'}"
         case RunStopped():
