@@ -23,6 +23,8 @@ from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import SECOND, ZERO, OrderType, Side, TimeInForce, TimeNs
 from backstay.core.view import SlotLife
 
+ORDERS_MAX = 60
+"""One slot takes at most about so many orders."""
 FRESH = 5 * SECOND
 """A book that is older than this says nothing any more."""
 
@@ -46,18 +48,21 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Farthest price that is taken, as a fraction from the reference; none: no limit (`market` only)."""
     depth_share: Decimal | None = None
     """Largest part of the visible depth that one order takes; none: the book is not asked."""
-    pause: TimeNs = 2 * SECOND
+    pause: TimeNs = 3 * SECOND
     """Least time between two orders of the slot."""
     give_up: TimeNs = 180 * SECOND
-    """Age at which what is left is no longer wanted; 0: never."""
+    """Age at which what is left is no longer wanted; longer than `timeout`, at most 60 pauses."""
 
     def __post_init__(self) -> None:
-        if self.timeout < 0 or self.pause < 0 or self.give_up < 0:
-            raise ValueError("escalation: timeout, pause and give_up are durations of 0 or more")
-        if 0 < self.give_up <= self.timeout:
-            raise ValueError("escalation.give_up must be longer than escalation.timeout, or 0 for never")
-        if not self.pause:
-            raise ValueError("escalation.pause is 0; write at least some milliseconds between two orders")
+        if self.timeout < 0 or self.pause <= 0:
+            raise ValueError("escalation: timeout is a duration of 0 or more, pause one above 0")
+        if self.give_up <= self.timeout:
+            raise ValueError("escalation.give_up must be longer than escalation.timeout")
+        if self.give_up > ORDERS_MAX * self.pause:
+            # Every order is remembered while its slot lives.
+            raise ValueError(
+                f"escalation: {ORDERS_MAX} pauses are shorter than give_up; lengthen pause or shorten give_up"
+            )
         for name in ("max_slippage", "depth_share"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
@@ -110,7 +115,7 @@ def escalate(
     age = now - life.since if life is not None else 0
     if book is not None and now > book.at + FRESH:
         book = None
-    if life is not None and rule.give_up and age >= rule.give_up:
+    if life is not None and age >= rule.give_up:
         return Step(over=True, note="given up")
     if age < rule.timeout:
         return _patient(asked, rule, life, left, book, instrument, now)
@@ -168,7 +173,7 @@ def _immediate(
     now: TimeNs,
 ) -> Step:
     """An order that never rests, once the one before has ended and its pause is over."""
-    ends_at = life.since + rule.give_up if life is not None and rule.give_up else None
+    ends_at = life.since + rule.give_up if life is not None else None
     if life is not None and life.resting is None:
         if life.open:
             return Step(wake_at=ends_at, note="under way")

@@ -72,20 +72,26 @@ def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now:
         if len(contexts) > SPOT_CONTEXTS_KEPT:
             contexts = _without_ended(contexts)
     elif len(contexts) > CONTEXTS_KEPT:
-        contexts = _without_old_stops(contexts)
+        contexts = _without_old_ones(contexts, s.entry_since)
     return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
 
 
-def _without_old_stops(contexts: dict[str, OrderContext]) -> dict[str, OrderContext]:
-    """A stop that moves often may not fill the memory: its ended generations are forgotten, oldest first.
+def _without_old_ones(contexts: dict[str, OrderContext], entry_since: TimeNs) -> dict[str, OrderContext]:
+    """A stop that moves often, or entries that nobody took, may not fill the memory: what has ended is
+    forgotten, oldest first.
 
-    Steps and levels keep theirs, because progress is counted from them (D-6); so does what was concluded
-    absent, because it may still show up (X-4).
+    Steps, levels and the present entry keep theirs, because progress is counted from them (D-6); so does
+    what was concluded absent, because it may still show up (X-4).
     """
+
+    def needless(c: OrderContext) -> bool:
+        role = c.key.role
+        return role is Role.SL or (role is Role.ENTRY and not c.filled and c.created_at < entry_since)
+
     ended = sorted(
         (c.generation, name)
         for name, c in contexts.items()
-        if c.key.role is Role.SL and c.is_terminal and c.phase is not Phase.ABSENT
+        if c.is_terminal and c.phase is not Phase.ABSENT and needless(c)
     )
     drop = {name for _, name in ended[: len(contexts) - CONTEXTS_KEPT // 2]}
     return {name: c for name, c in contexts.items() if name not in drop}

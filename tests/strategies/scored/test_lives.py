@@ -329,3 +329,16 @@ def test_a_restart_between_entry_and_fill_still_protects(kind):
     scene.rest()
     wanted = [("STOP_MARKET", D(59400 if kind is LONG else 60600))]
     assert [x for x in resting(scene)[1] if x[0] == "STOP_MARKET"] == wanted
+
+
+def test_entries_that_nobody_took_do_not_fill_the_memory():
+    scene = trading()
+    for _ in range(90):
+        scene.tick(1_000)
+        score(scene, price="59000")
+        scene.step()
+        scene.confirm()
+        (row,) = scene.venue.open_orders()
+        scene.see(scene.venue.expire(row.client_id))
+    assert len(scene.state.contexts) <= 65
+    assert scene.state.generation == 90

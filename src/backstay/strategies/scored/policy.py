@@ -47,6 +47,7 @@ class EntryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if not 0 <= self.offset < 1:
             raise ValueError(f"entry.offset is {self.offset}; write a fraction from 0 to below 1")
+        _ = self.rule  # what does not fit together is told here, not in the middle of trading
 
     @property
     def rule(self) -> Escalation:
