@@ -99,7 +99,6 @@ def test_a_usage_error_is_one_message_and_code_2(folder, capsys, arguments):
         (["positions", "list", "--min-age", "10"], "--min-age"),
         (["positions", "list", "--status", "FINE"], "known are GUARDED"),
         (["ledger", "verify"], "there is no ledger"),
-        (["ledger", "rebuild"], "no database"),
         (["run", "-c", "missing.yaml"], "missing.yaml cannot be read"),
     ],
 )

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from backstay.app.exchange import API_KEY, API_SECRET
+from backstay.ledger.projections.store import Store
+from backstay.ledger.projections.upkeep import dump
 
 from tests.app.venues import venue
 
@@ -108,6 +110,30 @@ def test_a_run_guards_answers_refuses_a_second_and_leaves_orders_resting(tmp_pat
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         assert json.loads(ask(tmp_path, environ, "ledger", "verify", "--json").stdout)["ok"] is True
+        kept = dumped(tmp_path / "data" / "backstay.db")
+        assert '"table":"fills"' in kept
+        assert ask(tmp_path, environ, "ledger", "rebuild").returncode == 0
+        assert dumped(tmp_path / "data" / "backstay.db") == kept
+        one_fill(tmp_path / "logs" / "backstay.log")
+
+
+def dumped(path):
+    store = Store(f"sqlite:///{path}", read_only=True)
+    store.open()
+    try:
+        return "\n".join(dump(store))
+    finally:
+        store.close()
+
+
+def one_fill(log):
+    """The log follows one fill from its report to the stop that it led to, by one number."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    decided = next(line for line in lines if line.get("type") == "Decided" and "stop" in line["event"])
+    family = [line for line in lines if line.get("trace") == decided["trace"]]
+    assert family[0]["seq"] == decided["trace"]
+    steps = ["AccountReport", "Decided", "RequestsRegistered", "RequestSent", "AlgoReport"]
+    assert set(steps) <= {line["type"] for line in family}, family
 
 
 def test_exchange_serve_tells_where_it_is_and_ends_on_a_signal(tmp_path, environ):

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import stat
+from decimal import Decimal
 
 import pytest
 
@@ -160,3 +161,19 @@ def test_a_folder_with_a_long_name_has_its_socket_elsewhere_and_both_sides_agree
     assert len(str(socket_path(folder))) <= 100
     assert socket_path(folder) == socket_path(folder)
     assert socket_path(folder) != socket_path(tmp_path / ("y" * 120))
+
+
+def test_one_lot_is_closed_at_the_limit_asked_for_and_nonsense_is_refused(tmp_path):
+    async def talk(client, host, _server):
+        where = {"scope": "spot:TRUMPUSDC:BOTH", "who": "anna", "reason": "moving house"}
+        await client.ask("close", **where, lot=1001, price="1.2345")
+        await client.ask("close", **where, lot=1002)
+        first, second = host.commands
+        assert (first.lot, first.price, first.reason) == (1001, Decimal("1.2345"), "moving house")
+        assert (second.lot, second.price) == (1002, None)
+        for wrong in ({"lot": "x"}, {"lot": -1}, {"lot": 1, "price": 1.5}, {"lot": 1, "price": "NaN"}):
+            with pytest.raises(ControlError):
+                await client.ask("close", **where, **wrong)
+        assert len(host.commands) == 2
+
+    served(tmp_path, talk)

@@ -11,6 +11,7 @@ from backstay.app.config import Settings
 from backstay.app.errors import RefusedError, ReviewError
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.modes import FACTS
+from backstay.core.names import scope_of_name
 from backstay.core.types import Mode, Scope
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
@@ -48,7 +49,7 @@ async def close(
         return _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
     try:
         rows = (await client.ask("positions"))["positions"]
-        held = {row["id"]: _scope(row) for row in rows}
+        held = {row["id"]: scope_of_name(row["product"], row["id"]) for row in rows}
         wanted = {row_id: key for row_id, key in held.items() if meant(key)}
         unmanaged = [row["id"] for row in rows if row["id"] in wanted and row["status"] == "UNMANAGED"]
         seq = 0
@@ -74,13 +75,6 @@ def _targets(
     if action is OperatorAction.KILL and not symbol:
         return [None]
     return [scope] if scope is not None else [*sorted(wanted.values())]
-
-
-def _scope(row: dict[str, Any]) -> Scope:
-    from backstay.core.types import PositionSide, Product
-
-    symbol, side, _ = row["id"].rsplit("-", 2)
-    return Scope(Product(row["product"]), symbol, PositionSide(side))
 
 
 async def _gone(client: ControlClient, ids: set[str], patience_s: float) -> None:

@@ -7,7 +7,7 @@ known key. Secrets are not part of it (`backstay.app.secrets`).
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, ValidationError
@@ -16,11 +16,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from backstay.app import older_names
 from backstay.app.config_errors import explain
+from backstay.app.config_sections import (
+    AlertSettings,
+    DashboardSettings,
+    LogSettings,
+    MetricsSettings,
+    StoreSettings,
+)
 from backstay.app.errors import ConfigError
 from backstay.app.managers import ManagerSettings, parse_managers
 from backstay.app.risk_config import RiskSettings
 from backstay.app.secrets import Secrets
-from backstay.app.sections import Port, Section
+from backstay.app.sections import Section
 from backstay.app.spot_settings import SpotSettings
 from backstay.app.yaml_file import KeyPath, YamlFile, read_yaml
 from backstay.binance.wire.endpoints import Environment, environment
@@ -76,39 +83,6 @@ class SpotHosts(Section):
 class EndpointSettings(Section):
     usdm: UsdmHosts = UsdmHosts()
     spot: SpotHosts = SpotHosts()
-
-
-class StoreSettings(Section):
-    url: str = Field(default="sqlite:///data/backstay.db", description="no effect in this version")
-
-
-class DashboardSettings(Section):
-    host: str = Field(
-        default="127.0.0.1", description="address of the status page; it has no log-in, keep it local"
-    )
-    port: Port = Field(default=8720, description="0 takes a free one")
-    enabled: bool = Field(default=True, description="`false`: `run` serves no page")
-
-
-class MetricsSettings(Section):
-    port: Port = Field(default=9108, description="no effect in this version")
-
-
-class AlertSettings(Section):
-    urls: tuple[str, ...] = Field(default=(), description="no effect in this version")
-
-
-class LogSettings(Section):
-    dir: Path = Field(default=Path("logs"), description="folder of the log files and of the lock of the mode")
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="least that is logged"
-    )
-    file: Path | None = Field(default=None, description="left out: `backstay.log` in `logs.dir`")
-    error_file: Path | None = Field(default=None, description="left out: `error.log` in `logs.dir`")
-    rotate_mb: Annotated[int, Field(ge=1)] = Field(
-        default=100, description="size at which a log file is put aside"
-    )
-    keep: Annotated[int, Field(ge=1)] = Field(default=5, description="how many old log files are kept")
 
 
 class Settings(BaseSettings):
@@ -252,8 +226,6 @@ class Settings(BaseSettings):
             found.append("managers is empty: positions are watched and nothing is guarded")
         if self.risk.daily_loss_limit is not None:
             found.append("risk.daily_loss_limit is not enforced in this version")
-        if self.alerts.urls:
-            found.append("alerts.urls has no effect in this version: nobody is called")
         if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:
             found.append("endpoints.spot.rest is set and endpoints.spot.ws_api is not: orders go elsewhere")
         if self.mode is Mode.PAPER and self._hosts():

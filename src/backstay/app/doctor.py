@@ -10,9 +10,10 @@ from backstay.app import preflight
 from backstay.app.config import Settings, load_settings
 from backstay.app.errors import AppError, ConfigError, ExchangeError
 from backstay.app.guard import LEDGER
+from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade
-from backstay.app.session import ID_PREFIX, PAPER_SYMBOLS, lock_paths, prepare_folders
+from backstay.app.session import ID_PREFIX, PAPER_SYMBOLS, prepare_folders
 from backstay.app.status import rows
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport, TransportError

@@ -6,13 +6,17 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from backstay import __version__
 from backstay.app import status
 from backstay.app.guard import Guard
 from backstay.app.news import News
+from backstay.app.words import number
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND
+from backstay.telemetry.redaction import redact
 
 FRESH = 3 * SECOND
 """Prices younger than this are not read again."""
@@ -26,6 +30,8 @@ class GuardHost:
         self.guard = guard
         self.news = News(lambda: guard.owner.account)
         self._extra = extra
+        self.database: Callable[[], str] = lambda: "none"
+        """One line on the store, for who keeps one."""
         self._refreshed_at = 0
         self._refreshing: asyncio.Task[None] | None = None
         guard.listeners.append(self.news.record)
@@ -33,8 +39,10 @@ class GuardHost:
     def command(self, event: OperatorCommand) -> int:
         """Fold, record and act upon an operator's command.
 
-        `ack` and `resume` of everything also end a venue halt in the gateway.
+        `ack` and `resume` of everything also end a venue halt in the gateway. A reason is kept as it was
+        given, but for secrets.
         """
+        event = msgspec.structs.replace(event, reason=redact(event.reason))
         ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
         if ends_halt and self.guard.venue.status().halted:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
@@ -105,6 +113,7 @@ class GuardHost:
                 "orders_outstanding": venue.orders_outstanding,
                 "orders_by_ws": venue.orders_by_ws,
                 "orders_by_rest": venue.orders_by_rest,
+                "left": venue.headroom,
             },
             "gates": status.gates(account),
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
@@ -122,7 +131,8 @@ class GuardHost:
                 "unprotected_alarms": stats.unprotected_alarms,
             },
             "ledger": {"records": self.guard.journal.seq, "durable": self.guard.journal.durable_seq},
-            "database": "none",
+            "marks": {name: number(price) for name, price in {**news.marks, **owner.marks}.items()},
+            "database": self.database(),
             "errors": news.errors(),
             "news": news.recent(),
         }

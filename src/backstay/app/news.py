@@ -10,25 +10,18 @@ import msgspec
 from backstay.app.status import iso
 from backstay.app.words import words
 from backstay.core.account import scope_of
-from backstay.core.decisions import Act
 from backstay.core.events import (
     AccountReport,
-    AnswerClass,
-    AnswerReceived,
-    GateChanged,
-    OperatorCommand,
     PositionsSnapshot,
     PriceReached,
-    RecoveryEnded,
     RequestSent,
-    RunStarted,
-    RunStopped,
     StreamChanged,
     StreamState,
     TrustLost,
     Unidentified,
 )
-from backstay.core.records import Body, Decided, Noted
+from backstay.core.grades import grade
+from backstay.core.records import Body, Decided
 from backstay.core.state import AccountState
 from backstay.core.types import Action, Role, Scope, TimeNs
 
@@ -78,9 +71,10 @@ class News:
                     self.liquidations.pop(scope_of(body.product, row.symbol, row.position_side), None)
         elif isinstance(body, PriceReached):
             self.marks[body.symbol] = body.price
-        grade = self._grade(body)
-        if grade:
-            self.items.append(Item(seq, at, grade, words(body)))
+        self._count(body)
+        matters = grade(body)
+        if matters:
+            self.items.append(Item(seq, at, matters, words(body)))
 
     def prices(self, snapshot: PositionsSnapshot) -> None:
         """Mark and liquidation prices of a reading."""
@@ -115,30 +109,11 @@ class News:
             del self._sent[next(iter(self._sent))]
         self.stops_placed += ctx is not None and ctx.role is Role.SL
 
-    def _grade(self, body: Body) -> str:
-        """How much it matters to somebody who watches; empty: not at all."""
+    def _count(self, body: Body) -> None:
         match body:
             case Decided():
                 self.refused += len(body.refused)
-                return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
-            case Noted():
-                return "bad" if body.what in {"unprotected", "ledger_repaired"} else "info"
-            case AnswerReceived():
-                accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
-                return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"
             case StreamChanged():
-                if body.state in {StreamState.CONNECTED, StreamState.OVERLAP}:
-                    return "info"
-                self.incidents += 1
-                return "bad"
-            case RecoveryEnded():
-                return "bad" if body.failure else "info"
-            case GateChanged():
-                return "warn" if body.active else "info"
+                self.incidents += body.state not in {StreamState.CONNECTED, StreamState.OVERLAP}
             case TrustLost() | Unidentified():
                 self.incidents += 1
-                return "warn"
-            case OperatorCommand() | RunStarted() | RunStopped():
-                return "info"
-            case _:
-                return ""

@@ -12,10 +12,12 @@ from msgspec.structs import replace
 
 from backstay.app.config import Settings
 from backstay.app.errors import ReviewError
-from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
+from backstay.app.locks import make_lock
+from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.state import AccountState
 from backstay.core.types import Scope
+from backstay.telemetry.redaction import redact
 
 PATIENCE_S = 60.0
 LOOK_S = 0.05
@@ -45,6 +47,7 @@ async def command(
 
     Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
     """
+    event = replace(event, reason=redact(event.reason))
     may_run(settings)
     prepare_folders(settings)
     lock = make_lock(settings)

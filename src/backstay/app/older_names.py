@@ -19,13 +19,13 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "WEBSOCKET_PING_INTERVAL": ("spot", "ping_interval"),
     "WEBSOCKET_PING_TIMEOUT": ("spot", "ping_timeout"),
     "REST_API_REFRESH_RATE": ("spot", "refresh"),
+    "DB_PATH": ("store", "url"),
 }
 IDLE: dict[str, str] = {
     "TRADING_SYMBOL": "spot; futures symbols are managers.symbols",
     "MIN_PROFIT_PERCENTAGE": "spot",
     "MAX_SELL_VALUE_USDC": "spot",
     "POSITION_AGE_ALERT_HOURS": "spot",
-    "DB_PATH": "this version keeps its truth in run.data_dir and has no database",
     "MAX_ORDER_PROCESSING_TIME": "deadlines are fixed",
     "MAX_PRICE_UPDATE_LATENCY": "deadlines are fixed",
     "MAX_STATE_RECOVERY_TIME": "deadlines are fixed",

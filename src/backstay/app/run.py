@@ -10,7 +10,8 @@ from typing import Any
 from backstay.app import logs
 from backstay.app.config import Settings
 from backstay.app.errors import AppError, RefusedError
-from backstay.app.session import Session, iso_now, make_lock, may_run, open_session, prepare_folders
+from backstay.app.locks import make_lock
+from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
 
 type Page = Callable[[Session], Awaitable[Callable[[], Awaitable[None]]]]
 """Opens a screen on a session and tells how to close it."""
@@ -62,6 +63,9 @@ async def run(
             await session.close(reason)
     except AppError as error:
         logging.getLogger(logs.ROOT).error("%s", error)
+        raise
+    except Exception as error:
+        logging.getLogger(logs.ROOT).critical("stopped by %s", type(error).__name__, exc_info=error)
         raise
     finally:
         lock.release()

@@ -10,6 +10,7 @@ from pathlib import Path
 from backstay.app.errors import ConfigError
 from backstay.binance.wire.sign import Ed25519Signer, HmacSigner, Signer
 from backstay.core.types import Mode
+from backstay.telemetry.redaction import hide
 
 PREFIXES = {
     Mode.DRY_RUN_PRIVATE: "BINANCE_",
@@ -29,6 +30,7 @@ class Secrets:
             name: value.strip() for name, value in values.items() if name in known and value.strip()
         }
         self._env_file = env_file
+        hide(*(value for name, value in self._values.items() if not name.endswith("PRIVATE_KEY_PATH")))
 
     def __repr__(self) -> str:
         return f"Secrets({', '.join(sorted(self._values)) or 'none'})"

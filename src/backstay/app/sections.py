@@ -14,4 +14,6 @@ type Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Section(BaseModel):
+    """Unknown keys are errors, values do not change, and no message shows a value that was refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -2,12 +2,12 @@
 
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 
 from backstay.app import logs, paper
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ConfigError, RefusedError
+from backstay.app.following import Following
 from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.host import GuardHost
@@ -31,16 +31,6 @@ from backstay.simulator.specs import default_specs
 
 ID_PREFIX = "bs-"
 PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-DATA_LOCK = "backstay.lock"
-
-
-def lock_paths(settings: Settings) -> tuple[Path, Path]:
-    """The lock of the data folder, then the one of the mode."""
-    return settings.data_dir / DATA_LOCK, settings.logs_dir / f"backstay.{settings.mode.value}.lock"
-
-
-def make_lock(settings: Settings) -> InstanceLock:
-    return InstanceLock(lock_paths(settings), mode=settings.mode.value)
 
 
 def iso_now() -> str:
@@ -77,6 +67,8 @@ class Session:
         self._exchange = exchange
         self._control: ControlServer | None = None
         self._garbage = CollectorAtRest(guard.is_calm, guard.at_rest)
+        self._following = Following(settings, guard)
+        self.host.database = self._following.database
 
     async def check(self) -> Preflight | None:
         """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols)."""
@@ -96,6 +88,7 @@ class Session:
         except VenueUnavailable as failure:
             raise unreachable(failure, self.settings) from None
         self._garbage.start()
+        self._following.start()
 
     async def listen(self) -> None:
         """Open the control socket. Raises ControlError."""
@@ -108,8 +101,10 @@ class Session:
         try:
             if self._control is not None:
                 await self._control.close()
+            self._following.guard_stops()
             await self.guard.stop(reason)
         finally:
+            await self._following.stop()
             await self._transport.close()
             if self._exchange is not None:
                 self._exchange.close()

@@ -11,11 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.app.words import number
-from backstay.core.contexts import OrderContext, Phase
+from backstay.core.contexts import Phase
 from backstay.core.engine import Engine
+from backstay.core.names import position_name
 from backstay.core.scope import stop_armed
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Role, Scope, TimeNs, Trust
+from backstay.ledger.projections.position_rows import live, price_of
 
 COLUMNS = (
     "id",
@@ -36,12 +38,13 @@ COLUMNS = (
     "status",
 )
 STATUSES = ("GUARDED", "UNPROTECTED", "UNMANAGED", "RECOVERING", "CLOSING", "MANUAL_REVIEW")
+LOT_STATUSES = ("WAITING_FOR_PROFIT", "SELL_PLACED", "COMPLETED", "UNSELLABLE", "CLOSED_BY_HAND")
 SORTS = ("symbol", "age", "pnl")
 
 
 def position_id(s: ScopeState) -> str:
     """`BTCUSDT-BOTH-3`: symbol, position side, and the how-manieth position of its scope it is."""
-    return f"{s.scope.symbol}-{s.scope.position_side}-{s.epoch}"
+    return position_name(s.scope, s.epoch)
 
 
 def iso(at: TimeNs) -> str | None:
@@ -70,7 +73,7 @@ def _row(
 ) -> dict[str, Any]:
     position = s.position
     protected = stop_armed(s)
-    armed_at = [c.updated_at for c in _live(s, Role.SL) if c.phase is Phase.ARMED and c.updated_at]
+    armed_at = [c.updated_at for c in live(s, Role.SL) if c.phase is Phase.ARMED and c.updated_at]
     since = (min(armed_at) if armed_at else 0) if protected else s.naked_since
     return {
         "id": position_id(s),
@@ -108,26 +111,19 @@ def status_of(s: ScopeState, engine: Engine) -> str:
     return "GUARDED" if stop_armed(s) else "UNPROTECTED"
 
 
-def _live(s: ScopeState, role: Role) -> list[OrderContext]:
-    """Contexts of a role that rest or are on their way, the resting ones first."""
-    found = [c for c in s.contexts.values() if c.role is role and not c.is_terminal and not c.stuck]
-    found = [c for c in found if c.phase is not Phase.PRE_ARMED and c.epoch == s.epoch]
-    return sorted(found, key=lambda c: (not c.is_resting, c.key.step, c.generation))
-
-
 def _stop(s: ScopeState) -> dict[str, Any]:
-    held = _live(s, Role.SL)
+    held = live(s, Role.SL)
     if not held:
         return {"price": None, "state": "NONE"}
-    trigger = held[0].slot.trigger
+    trigger = price_of(s, held[0])
     return {"price": number(trigger) if trigger is not None else None, "state": held[0].phase.value}
 
 
 def _take_profit(s: ScopeState) -> dict[str, Any]:
-    held = _live(s, Role.TP)
+    held = live(s, Role.TP)
     if not held:
         return {"price": None, "state": "NONE", "levels": 0}
-    price = held[0].slot.price or held[0].slot.trigger
+    price = price_of(s, held[0])
     return {
         "price": number(price) if price is not None else None,
         "state": held[0].phase.value,
@@ -142,8 +138,8 @@ def _dca(s: ScopeState, engine: Engine) -> dict[str, Any]:
     for c in s.contexts.values():
         if c.role is Role.DCA and c.epoch == s.epoch and c.filled and c.is_terminal:
             filled[c.key.step] = filled.get(c.key.step, ZERO) + c.filled
-    waiting = _live(s, Role.DCA)
-    price = waiting[0].slot.price if waiting else None
+    waiting = live(s, Role.DCA)
+    price = price_of(s, waiting[0]) if waiting else None
     return {
         "done": len(filled),
         "total": ladder.steps if ladder is not None else 0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from backstay.cli.exits import complain
+from backstay.telemetry.redaction import scrub
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +47,7 @@ def folder(config: Path | None, data_dir: Path | None) -> Path:
 
 def show_json(document: Any) -> None:
     """One document in one line, at once."""
-    print(json.dumps(document, separators=(",", ":"), ensure_ascii=False), flush=True)
+    print(scrub(json.dumps(document, separators=(",", ":"), ensure_ascii=False)), flush=True)
 
 
 def console() -> "Console":

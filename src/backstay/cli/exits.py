@@ -7,6 +7,8 @@ importing layers that it does not use.
 import sys
 from enum import IntEnum
 
+from backstay.telemetry.redaction import redact
+
 
 class Exit(IntEnum):
     """Stable for scripts."""
@@ -55,4 +57,4 @@ def exit_of(error: BaseException) -> Exit | None:
 
 def complain(message: str) -> None:
     """One diagnostic on stderr: stdout belongs to results."""
-    print(f"backstay: {message}", file=sys.stderr)
+    print(f"backstay: {redact(message)}", file=sys.stderr)

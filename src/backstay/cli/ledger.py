@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from backstay.app.errors import ConfigError
-from backstay.cli.common import ConfigOption, DataDirOption, JsonOption, console, folder, loop, show_json
+from backstay.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    console,
+    folder,
+    loop,
+    settings,
+    show_json,
+)
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
@@ -141,11 +150,17 @@ def replay(*, data_dir: DataDirOption = None, config: ConfigOption = None, json:
 
 @app.command
 def rebuild(*, config: ConfigOption = None, json: JsonOption = False) -> int:
-    """Rebuild the projections from the ledger."""
-    raise ConfigError(
-        "this version has no database and no other projection to rebuild: the ledger is all there is. "
-        "`backstay ledger replay` folds it, `ledger verify` checks it"
-    )
+    """Drop the database and make it anew from the ledger. Refused while a process keeps it up to date."""
+    from backstay.app.store import rebuild_alone
+
+    done = rebuild_alone(settings(config))
+    if json:
+        show_json({"store": done.where, "records": done.records, "rows": done.rows})
+    else:
+        records = ", ".join(f"{count} records of {name}" for name, count in done.records.items())
+        print(f"{done.where}: rebuilt from {records or 'no ledger: it is empty'}")
+        print("  ".join(f"{name} {count}" for name, count in done.rows.items()))
+    return Exit.DONE
 
 
 @app.command

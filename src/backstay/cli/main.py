@@ -6,8 +6,21 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from backstay import __version__
-from backstay.cli import demo, doctor, exchange, init, ledger, operator, positions, run, simulate, watch
+from backstay.cli import (
+    demo,
+    doctor,
+    exchange,
+    init,
+    ledger,
+    operator,
+    positions,
+    run,
+    simulate,
+    store,
+    watch,
+)
 from backstay.cli.exits import Exit, complain, exit_of
+from backstay.telemetry.redaction import redact
 
 app = App(
     name="backstay",
@@ -27,6 +40,7 @@ app.command(operator.ack)
 app.command(operator.kill)
 app.command(watch.watch)
 app.command(ledger.app)
+app.command(store.app)
 app.command(exchange.app)
 app.command(simulate.simulate)
 
@@ -66,7 +80,7 @@ def _failed(error: Exception) -> int:
         return code
     import traceback
 
-    traceback.print_exception(error)
+    print(redact("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     complain(f"this is a defect of ours ({type(error).__name__}). Please report it with the lines above")
     return Exit.DEFECT
 

@@ -1,17 +1,21 @@
 """`positions list|status|close`: by the running process, or by a look of our own when none runs."""
 
 import getpass
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from backstay.app.errors import ConfigError, RefusedError, ReviewError
 from backstay.cli import common
-from backstay.cli.common import ConfigOption, JsonOption, YesOption, confirm, console, loop, show_json
+from backstay.cli.common import ConfigOption, JsonOption, YesOption, confirm, loop, show_json
 from backstay.cli.exits import Exit, complain
+from backstay.cli.tables import WIDTH, lots_text, positions_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from decimal import Decimal
+
+    from rich.console import Console
 
     from backstay.app.config import Settings
 
@@ -33,22 +37,34 @@ def list_(
 ) -> int:
     """Every open position with its protection."""
     from backstay.app import status as view
+    from backstay.app.positions import read
     from backstay.app.units import duration
 
     try:
         age = duration(min_age) if min_age else 0
     except ValueError as error:
         raise ConfigError(f"--min-age: {error}") from None
-    if status and status.upper() not in view.STATUSES:
-        raise ConfigError(f"--status: {status!r} is not known; known are {', '.join(view.STATUSES)}")
-    found = loop(read(common.settings(config)))
-    rows = view.chosen(found["positions"], symbol=symbol, status=status, min_age=age, sort=sort)
+    known = (*view.STATUSES, *view.LOT_STATUSES)
+    if status and status.upper() not in known:
+        raise ConfigError(f"--status: {status!r} is not known; known are {', '.join(known)}")
+    found = loop(read(common.settings(config), symbol=symbol, status=status))
+    positions, lots = (
+        view.chosen(table, symbol=symbol, status=status, min_age=age, sort=sort)
+        for table in (found.positions, found.lots)
+    )
     if json:
-        show_json({"positions": rows, "source": found["source"], "at": found["at"]})
+        show_json({"positions": [*positions, *lots], "source": found.source, "at": found.at})
         return Exit.DONE
-    if found["source"] != "process":
-        complain(SOURCES[found["source"]])
-    console().print(positions_table(rows) if rows else "no open position")
+    if found.source != "process":
+        complain(SOURCES[found.source])
+    if positions:
+        page().print(positions_table(positions))
+    if positions and lots:
+        print()
+    if lots:
+        print("\n".join(lots_text(lots)))
+    if not positions and not lots:
+        print("no open position")
     return Exit.DONE
 
 
@@ -58,60 +74,28 @@ SOURCES = {
 }
 
 
-async def read(settings: "Settings") -> dict[str, Any]:
-    """`positions`, `status` (None without a process), `source` and `at`."""
-    from backstay.app.status import iso, rows
-    from backstay.runtime.control import ControlClient, NotRunningError, socket_path
+def page() -> "Console":
+    """For tables: the terminal's width, or the one that they are made for."""
+    from rich.console import Console
 
-    try:
-        client = await ControlClient.connect(socket_path(settings.data_dir))
-    except NotRunningError:
-        from backstay.app.look import look
-
-        seen = await look(settings)
-        table = rows(
-            seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations
-        )
-        source = "exchange" if seen.live else "ledger"
-        return {"positions": table, "status": None, "source": source, "at": iso(seen.at), "seen": seen}
-    try:
-        positions = (await client.ask("positions"))["positions"]
-        status = (await client.ask("status"))["status"]
-        return {"positions": positions, "status": status, "source": "process", "at": status["now"]}
-    finally:
-        await client.close()
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
 
 
 @app.command
 def status(*, config: ConfigOption = None, json: JsonOption = False) -> int:
-    """Counts, streams, ages, recent errors, uptime, rate budget."""
+    """Counts, streams, ages, recent errors, uptime, database, rate budget."""
+    from backstay.app.positions import lot_counts, offline_status, read
+
     settings = common.settings(config)
     found = loop(read(settings))
-    document = found["status"] or _offline_status(settings, found)
+    document = dict(found.status) if found.status is not None else offline_status(settings, found)
+    if found.lots:
+        document["lots"] = lot_counts(found.lots)
     if json:
         show_json(document)
     else:
         _print_status(document)
     return Exit.DONE
-
-
-def _offline_status(settings: "Settings", found: dict[str, Any]) -> dict[str, Any]:
-    from backstay.app import status as view
-
-    seen = found["seen"]
-    return {
-        "running": False,
-        "account": settings.account.name,
-        "mode": settings.mode.value,
-        "source": found["source"],
-        "now": found["at"],
-        "positions": view.counts(found["positions"]),
-        "streams": {"private": "down", "orders": "down", "market": "down"},
-        "gates": view.gates(seen.account),
-        "uptime_s": 0,
-        "database": "none",
-        "errors": [],
-    }
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -124,7 +108,7 @@ def _print_status(document: dict[str, Any]) -> None:
         if key in document:
             value = document[key]
             table.add_row(key.replace("_", " "), value["why"] if isinstance(value, dict) else str(value))
-    for key in ("positions", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger"):
+    for key in ("positions", "lots", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger"):
         if key in document:
             table.add_row(key.replace("_", " "), "  ".join(f"{k} {v}" for k, v in document[key].items()))
     for gate in document["gates"]:
@@ -132,7 +116,7 @@ def _print_status(document: dict[str, Any]) -> None:
     for item in document["errors"]:
         table.add_row("error", f"{item['at']} {item['text']}")
     table.add_row("database", document["database"])
-    console().print(table)
+    page().print(table)
 
 
 @app.command
@@ -142,25 +126,75 @@ def close(
     market_price: Annotated[
         bool, Parameter(negative=(), help="At market, without being asked about it.")
     ] = False,
+    limit_price: Annotated[str, Parameter(help="A lot: at this limit instead of at market.")] = "",
     force: Annotated[
-        bool, Parameter(negative=(), help="Also when its state is in doubt; asks before.")
+        bool,
+        Parameter(negative=(), help="Also in doubt: an uncertain size, a lot below its target; asks before."),
     ] = False,
     yes: YesOption = False,
     reason: Annotated[str, Parameter(help="Why; it is kept in the ledger.")] = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Close one position with a reduce-only market order, and wait until it is closed."""
+    """Close one position at market, or one lot at market or at a limit, and wait until that is done."""
+    from backstay.app.positions import read
+
     settings = common.settings(config)
-    found = loop(read(settings))
-    row = _row(found["positions"], position_id)
-    _may_close(row, force=force, yes=yes, market_price=market_price)
-    document = loop(_close(settings, row, reason or "closed by its operator"))
+    limit = _limit(limit_price, market_price=market_price)
+    found = loop(read(settings, ended=True))
+    row = _row([*found.positions, *found.lots], position_id)
+    reason = reason or "closed by its operator"
+    if "trade_id" in row:
+        from backstay.app.closing_lots import close_lot
+
+        _may_close_lot(row, limit, force=force, yes=yes, market_price=market_price)
+        document = loop(close_lot(settings, row, limit=limit, who=getpass.getuser(), reason=reason))
+    else:
+        if limit is not None:
+            raise ConfigError("--limit-price is for lots; a position is closed at market")
+        _may_close(row, force=force, yes=yes, market_price=market_price)
+        document = loop(_close(settings, row, reason))
     if json:
         show_json({"position_id": row["id"], **document})
     else:
-        complain(f"{row['id']}: closed")
+        complain(f"{row['id']}: {'closed' if document['closed'] else f'offered at {limit}'}")
     return Exit.DONE
+
+
+def _limit(text: str, *, market_price: bool) -> "Decimal | None":
+    """The limit asked for. Raises ConfigError."""
+    from backstay.app.units import decimal
+
+    if not text:
+        return None
+    if market_price:
+        raise ConfigError("--market-price and --limit-price exclude each other")
+    try:
+        price = decimal(text)
+    except ValueError as error:
+        raise ConfigError(f"--limit-price: {error}") from None
+    if price <= 0:
+        raise ConfigError(f"--limit-price: {text} is not a price; write a number above 0")
+    return price
+
+
+def _may_close_lot(
+    row: dict[str, Any], limit: "Decimal | None", *, force: bool, yes: bool, market_price: bool
+) -> None:
+    """Raises RefusedError. Selling below the target needs --force, and is asked about unless --yes."""
+    from backstay.app.closing_lots import doubt
+
+    at = f"at {limit}" if limit is not None else "at market"
+    why = doubt(row, limit)
+    if why and not force:
+        raise RefusedError(f"{row['id']} was not closed: {why}. --force sells it all the same")
+    question = f"Sell {row['quantity']} {row['symbol']}, bought at {row['buy_price']}, {at}?"
+    if why:
+        question = f"{why[0].upper()}{why[1:]}. {question}"
+    else:
+        yes = yes or market_price
+    if not confirm(question, yes=yes):
+        raise RefusedError("nothing was done: the closing was not confirmed (--yes confirms it)")
 
 
 def _row(table: list[dict[str, Any]], position_id: str) -> dict[str, Any]:
@@ -199,60 +233,9 @@ def _may_close(row: dict[str, Any], *, force: bool, yes: bool, market_price: boo
 async def _close(settings: "Settings", row: dict[str, Any], reason: str) -> dict[str, Any]:
     from backstay.app import closing
     from backstay.core.events import OperatorAction
-    from backstay.core.types import parse_scope
+    from backstay.core.names import scope_of_name
 
-    symbol, side, _ = row["id"].rsplit("-", 2)
-    scope = parse_scope(f"{row['product']}:{symbol}:{side}")
+    scope = scope_of_name(row["product"], row["id"])
     return await closing.close(
         settings, OperatorAction.CLOSE, who=getpass.getuser(), reason=reason, scope=scope
     )
-
-
-def positions_table(rows: list[dict[str, Any]]) -> "Table":
-    """The rows for a terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from backstay.app.units import span
-
-    table = Table(box=None, pad_edge=False)
-    for head in (
-        "id",
-        "side",
-        "quantity",
-        "entry",
-        "mark",
-        "pnl",
-        "age",
-        "stop",
-        "take-profit",
-        "DCA",
-        "liq",
-        "protected",
-        "status",
-    ):
-        table.add_column(
-            head, justify="right" if head in {"quantity", "entry", "mark", "pnl", "age", "liq"} else "left"
-        )
-    for row in rows:
-        pnl, stop, profit, dca = row["unrealised_pnl"], row["stop"], row["take_profit"], row["dca"]
-        percent = pnl["percent"]
-        naked = row["protected"] == "no" and row["status"] != "UNMANAGED"
-        table.add_row(
-            row["id"],
-            row["side"],
-            row["quantity"],
-            row["entry_price"],
-            row["mark_price"] or "",
-            Text(f"{pnl['quote']} ({percent}%)", style="red" if percent.startswith("-") else "green")
-            if percent
-            else "",
-            span(row["age"] * 1_000_000_000) if row["age"] is not None else "",
-            f"{stop['price'] or ''} {stop['state']}".strip(),
-            f"{profit['price'] or ''} {profit['state']}".strip(),
-            f"{dca['done']}/{dca['total']}" + (f" {dca['next_price']}" if dca["next_price"] else ""),
-            f"{row['distance_to_liquidation']}%" if row["distance_to_liquidation"] else "",
-            Text(row["protected"], style="bold red" if naked else "green"),
-            row["status"],
-        )
-    return table

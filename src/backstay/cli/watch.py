@@ -65,7 +65,7 @@ def screen(status: dict[str, Any], positions: list[dict[str, Any]]) -> "Renderab
     from rich.text import Text
 
     from backstay.app.units import span
-    from backstay.cli.positions import positions_table
+    from backstay.cli.tables import positions_table
 
     health = status["health"]
     colours = {"ok": "green", "attention": "yellow", "alarm": "bold red"}

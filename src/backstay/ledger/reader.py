@@ -18,6 +18,7 @@ from backstay.ledger.errors import DamagedLedgerError, RecordNotFoundError
 DECODE_CHUNK = 64 << 10
 """Bytes decoded in one go: the records of one chunk still lie in the processor's cache when folded."""
 POLL_S = 0.05
+READ_STEP = 16 << 10
 
 
 class Located(msgspec.Struct, frozen=True):
@@ -50,6 +51,26 @@ def _decoded[R](disk: Disk, path: str, offset: int, decode: Callable[[bytes], li
         rest = data[end:]
         if end:
             yield _decode_chunk(path, data[:end], start, decode)
+
+
+def lines(disk: Disk, path: str, offset: int, most: int) -> Iterator[tuple[int, bytes]]:
+    """(beginning, line without newline) of at most `most` complete lines from byte `offset` on."""
+    data = b""
+    step = READ_STEP
+    while most > 0:
+        end = data.find(b"\n")
+        if end >= 0:
+            yield offset, data[:end]
+            offset += end + 1
+            data = data[end + 1 :]
+            most -= 1
+            step = READ_STEP
+            continue
+        more = disk.read(path, offset + len(data), step)
+        if not more:
+            return
+        data += more
+        step *= 2
 
 
 def records(disk: Disk, path: str, offset: int = 0) -> Iterator[Record]:

@@ -77,10 +77,15 @@ class SnapshotStore[T]:
             self._disk.delete(f"{self.folder}/{name}")
         return path
 
-    def newest(self) -> tuple[Snapshot[T] | None, tuple[str, ...]]:
-        """The newest snapshot that is whole and fits the ledger, and why newer ones were passed over."""
+    def newest(self, *, at_most: int | None = None) -> tuple[Snapshot[T] | None, tuple[str, ...]]:
+        """The newest snapshot that is whole and fits the ledger, and why newer ones were passed over.
+
+        With `at_most` only those of this record or an earlier one are looked at.
+        """
         reports: list[str] = []
         for name in reversed(self._names()):
+            if at_most is not None and name > f"{at_most:012d}{SUFFIX}":
+                continue
             path = f"{self.folder}/{name}"
             found = self._load(path)
             if not isinstance(found, str):

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,6 +156,8 @@ class ControlServer:
             who=str(request.get("who") or "operator"),
             scope=_scope(request.get("scope")),
             reason=str(request.get("reason") or ""),
+            lot=_lot(request.get("lot")),
+            price=_price(request.get("price")),
         )
         if command.action is OperatorAction.CLOSE and command.scope is None:
             raise ControlError("close needs a scope; kill closes everything")
@@ -185,6 +188,27 @@ def _scope(text: object) -> Scope | None:
         return parse_scope(str(text))
     except ValueError as error:
         raise ControlError(str(error)) from None
+
+
+def _lot(number: object) -> int:
+    """A lot's trade id; 0: the whole scope is meant."""
+    if number is None:
+        return 0
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ControlError(f"lot is the number of a trade, and not {number!r}")
+    return number
+
+
+def _price(text: object) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        price = Decimal(str(text)) if isinstance(text, str) else None
+    except InvalidOperation:
+        price = None
+    if price is None or not price.is_finite() or price <= 0:
+        raise ControlError(f"price is a number above 0 as text, and not {text!r}")
+    return price
 
 
 async def _write(writer: asyncio.StreamWriter, document: dict[str, Any]) -> None:

@@ -1,0 +1,113 @@
+"""Closing one swing lot for an operator: what is asked first, what is sent, and when it is done.
+
+The owner of the spot account cancels the lot's resting SELL, waits until that is confirmed, and sells at
+market or at the limit that was asked for. The words, the person and the time are a record of the ledger.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+from backstay.app.config import Settings
+from backstay.app.errors import RefusedError, ReviewError
+from backstay.app.lots import DONE, lot_rows
+from backstay.app.store import reading
+from backstay.core.modes import FACTS
+from backstay.runtime.control import ControlClient, NotRunningError, socket_path
+
+PATIENCE_S = 60.0
+LOOK_S = 0.3
+
+
+def doubt(row: dict[str, Any], limit: Decimal | None) -> str:
+    """Why the lot should not be sold at `limit` (None: at market) without --force; empty: it may be.
+
+    Raises RefusedError for a lot that has ended.
+    """
+    if row["status"] in DONE:
+        raise RefusedError(f"{row['id']} is {row['status']}: there is nothing left to close")
+    target = row["target"]
+    if target is None:
+        return f"the target of {row['id']} is not known ({row['reason'] or row['status']})"
+    if limit is not None:
+        return f"{limit} is below its target {target}" if limit < Decimal(target) else ""
+    mark = row["mark_price"]
+    if mark is None:
+        return f"no price of {row['symbol']} is known now, and its target is {target}"
+    return f"the price is {mark}, below its target {target}" if Decimal(mark) < Decimal(target) else ""
+
+
+async def close_lot(
+    settings: Settings,
+    row: dict[str, Any],
+    *,
+    limit: Decimal | None,
+    who: str,
+    reason: str,
+    patience_s: float = PATIENCE_S,
+) -> dict[str, Any]:
+    """Tell the owner to close the lot, and wait until it is sold, or rests at the limit asked for.
+
+    Raises RefusedError in a mode that sends nothing and when no process owns the spot account, ReviewError
+    when it does not get there in time.
+    """
+    if not FACTS[settings.mode].sends:
+        raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
+    try:
+        client = await ControlClient.connect(socket_path(settings.data_dir))
+    except NotRunningError:
+        raise RefusedError(
+            f"no process owns the spot account, which must take {row['id']}'s SELL back first: start "
+            "`backstay run`, or sell it at the exchange (that is noticed and told)"
+        ) from None
+    try:
+        answer = await client.ask(
+            "close",
+            scope=f"spot:{row['symbol']}:BOTH",
+            lot=row["trade_id"],
+            price=str(limit) if limit is not None else None,
+            who=who,
+            reason=reason,
+        )
+    finally:
+        await client.close()
+    after = await _settled(settings, row, limit, patience_s)
+    return {
+        "seq": int(answer["seq"]),
+        "closed": [row["id"]] if after["status"] in DONE else [],
+        "resting": [row["id"]] if after["status"] not in DONE else [],
+        "left_alone": [],
+        "verified": True,
+        "by": "the running process",
+    }
+
+
+async def _settled(
+    settings: Settings, row: dict[str, Any], limit: Decimal | None, patience_s: float
+) -> dict[str, Any]:
+    """The lot's row once the store shows it sold, or offered anew at the limit."""
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                now = await asyncio.to_thread(_look, settings, row)
+                if now is not None and (now["status"] in DONE or (limit is not None and _offered(row, now))):
+                    return now
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise ReviewError(
+            f"{row['id']} is not closed after {patience_s:g} s; see `backstay positions list` and "
+            "`backstay ledger tail`"
+        ) from None
+
+
+def _offered(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    return bool(now["status"] == "SELL_PLACED" and now["sell_order"] != before["sell_order"])
+
+
+def _look(settings: Settings, row: dict[str, Any]) -> dict[str, Any] | None:
+    store = reading(settings)
+    try:
+        found = lot_rows(store, 0, {}, symbol=row["symbol"], with_completed=True)
+    finally:
+        store.close()
+    return next((lot for lot in found if lot["id"] == row["id"]), None)

@@ -1,0 +1,118 @@
+"""What follows the ledger of a running guard: the store, the log, the metrics, the alerts.
+
+All of them read records behind the guard's back (`backstay.app.readers`). None can stop or delay it: what
+fails is logged, noted in the ledger for people, and tried again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from backstay.app import logs
+from backstay.app.config import Settings
+from backstay.app.figures import gauges
+from backstay.app.guard import Guard
+from backstay.app.readers import Reader, Readers, Tail
+from backstay.app.store import LEDGERS, StoreReader, url_of
+from backstay.app.words import words
+from backstay.core.records import Noted, Record
+from backstay.ledger.disk import FileDisk
+from backstay.telemetry.alerts import AlertSender
+from backstay.telemetry.logs import RecordLog
+from backstay.telemetry.metrics import Metrics
+from backstay.telemetry.redaction import redact
+
+
+class Following:
+    """Made with the guard, before it records anything; started once it guards."""
+
+    def __init__(self, settings: Settings, guard: Guard) -> None:
+        self._guard = guard
+        self._log = logging.getLogger(logs.ROOT)
+        self._loop = asyncio.get_running_loop()
+        self._guarding = False
+        disk = FileDisk(settings.data_dir)
+        self._store = StoreReader(
+            url_of(settings),
+            disk,
+            told=self._tell,
+            now=guard.world.clock.now_ns,
+            keep=settings.store.keep_completed,
+        )
+        self._metrics = Metrics(lambda: gauges(guard)) if settings.metrics.enabled else None
+        self._served: Callable[[], None] | None = None
+        self._alerts: AlertSender | None = None
+        self._settings = settings
+        if settings.alerts.urls:
+            self._alerts = AlertSender(
+                settings.alerts.urls, words, self._undelivered, account=settings.account.name
+            )
+        tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
+        readers: list[Reader] = [*tails, self._store]
+        self._readers = Readers(readers, calm=guard.is_calm, told=self._failed)
+        self._started = False
+        self.metrics_port = 0
+        """Where the metrics are served; 0: nowhere."""
+
+    def _tail(self, disk: FileDisk, ledger: str, path: str) -> Tail:
+        """What reads the records of one ledger from now on; a ledger that does not exist yet has none."""
+        listeners: list[Callable[[Record], object]] = [RecordLog(words, ledger=ledger).take]
+        if self._metrics is not None:
+            listeners.append(partial(self._metrics.take, ledger=ledger))
+        if self._alerts is not None:
+            listeners.append(self._alerts.take)
+        return Tail(disk, path, disk.size(path) or 0, listeners, name=f"records of {ledger}")
+
+    def start(self) -> None:
+        self._guarding = self._started = True
+        self._readers.start()
+        if self._metrics is None:
+            return
+        host, port = self._settings.metrics.host, self._settings.metrics.port
+        try:
+            self.metrics_port, self._served = self._metrics.serve(host, port)
+        except OSError as error:
+            self._log.warning(
+                "no metrics on %s:%d (%s); metrics.port names another", host, port, error.strerror
+            )
+
+    def database(self) -> str:
+        """How the store stands, in one line."""
+        failure = self._readers.failures().get(self._store.name)
+        return f"failed: {redact(failure)}" if failure else self._store.describe()
+
+    def guard_stops(self) -> None:
+        """From now on nothing is noted in the ledger."""
+        self._guarding = False
+
+    async def stop(self) -> None:
+        """Let the readers take in what is left; told when they do not get there."""
+        if self._started and not await asyncio.to_thread(self._readers.stop):
+            self._log.warning("the readers of the ledger did not end in time; the store goes on next time")
+        if self._served is not None:
+            await asyncio.to_thread(self._served)
+        if self._alerts is not None:
+            await asyncio.to_thread(self._alerts.close)
+
+    def _undelivered(self, text: str) -> None:
+        self._log.warning("%s", text)
+
+    def _tell(self, text: str) -> None:
+        self._log.warning("%s", text)
+        self._note("store_repaired", text)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._log.error(
+            "the reader %s of the ledger failed and is tried again: %s", name, error, exc_info=error
+        )
+        self._note("reader_failed", f"{name}: {error}")
+
+    def _note(self, what: str, detail: str) -> None:
+        """Called on the readers' thread; the note is made on the guard's."""
+        if self._guarding:
+            self._loop.call_soon_threadsafe(self._noted, Noted(what, {"detail": redact(detail)}))
+
+    def _noted(self, note: Noted) -> None:
+        if self._guarding and not self._guard.owner.failed.done():
+            self._guard.owner.note(note)

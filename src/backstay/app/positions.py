@@ -1,0 +1,113 @@
+"""Everything that is open, for commands: from the running process, or by a look of our own when none runs.
+
+Futures positions come from the owner's state; swing lots from the store, which has ten thousand of them ready
+and asks nothing of the process that guards them.
+"""
+
+import time
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from backstay.app import status as view
+from backstay.app.config import Settings
+from backstay.app.guard import LEDGER
+from backstay.runtime.control import ControlClient, NotRunningError, socket_path
+
+SPOT_LEDGER = f"spot/{LEDGER}"
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What is open."""
+
+    positions: list[dict[str, Any]]
+    """Rows of `app.status.rows`."""
+    lots: list[dict[str, Any]]
+    """Rows of `app.lots.lot_rows`, which have more keys."""
+    status: dict[str, Any] | None
+    """The running process's own document; None: none runs."""
+    gates: list[dict[str, Any]]
+    source: str
+    """`process`, `exchange` (asked just now) or `ledger` (what it last knew)."""
+    at: str
+
+
+async def read(settings: Settings, *, symbol: str = "", status: str = "", ended: bool = False) -> Found:
+    """`symbol` and `status` choose lots, `ended` adds the ended ones; positions come whole.
+
+    Raises ExchangeError, ConfigError, DamagedLedgerError, StoreError and its siblings.
+    """
+    marks: dict[str, Decimal] = {}
+    try:
+        client = await ControlClient.connect(socket_path(settings.data_dir))
+    except NotRunningError:
+        from backstay.app.look import look
+
+        seen = await look(settings)
+        table = view.rows(
+            seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations
+        )
+        document, gates, at = None, view.gates(seen.account), view.iso(seen.at) or ""
+        source = "exchange" if seen.live else "ledger"
+        marks |= seen.account.marks | seen.marks
+    else:
+        try:
+            table = (await client.ask("positions"))["positions"]
+            document = (await client.ask("status"))["status"]
+        finally:
+            await client.close()
+        gates, source, at = document["gates"], "process", document["now"]
+        marks |= {name: Decimal(price) for name, price in document.get("marks", {}).items()}
+    held = lots_of(settings, marks, symbol=symbol, status=status, ended=ended)
+    return Found(positions=table, lots=held, status=document, gates=gates, source=source, at=at)
+
+
+def lots_of(
+    settings: Settings,
+    marks: dict[str, Decimal],
+    *,
+    symbol: str = "",
+    status: str = "",
+    ended: bool = False,
+) -> list[dict[str, Any]]:
+    """Swing lots from the store; none where no spot account was ever run."""
+    if not (settings.data_dir / SPOT_LEDGER).exists():
+        return []
+    from backstay.app.lots import lot_rows
+    from backstay.app.store import reading
+
+    store = reading(settings)
+    try:
+        return lot_rows(store, time.time_ns(), marks, symbol=symbol, status=status, with_completed=ended)
+    finally:
+        store.close()
+
+
+def offline_status(settings: Settings, found: Found) -> dict[str, Any]:
+    """The document of `positions status` when no process runs: what store, ledger and venue tell."""
+    from backstay.app.store import described, last_errors, last_seen
+
+    seen = last_seen(settings)
+    return {
+        "running": False,
+        "account": settings.account.name,
+        "mode": settings.mode.value,
+        "source": found.source,
+        "now": found.at,
+        "positions": view.counts(found.positions),
+        "streams": {"private": "down", "orders": "down", "market": "down"},
+        "gates": found.gates,
+        "uptime_s": 0,
+        "last_event_age_s": max(time.time_ns() - seen, 0) // 1_000_000_000 if seen else None,
+        "rate_budget": {"limited_until": None, "halted": False},
+        "database": described(settings),
+        "errors": last_errors(settings),
+    }
+
+
+def lot_counts(lots: list[dict[str, Any]]) -> dict[str, int]:
+    """How many lots are in each state."""
+    from collections import Counter
+
+    return dict(sorted(Counter(str(row["status"]).lower() for row in lots).items()))

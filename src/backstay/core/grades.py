@@ -1,0 +1,46 @@
+"""How much a record matters to somebody who watches: one answer for screens, logs, tables and alerts."""
+
+from backstay.core.decisions import Act
+from backstay.core.events import (
+    AnswerClass,
+    AnswerReceived,
+    GateChanged,
+    MarginCall,
+    OperatorCommand,
+    RecoveryEnded,
+    RunStarted,
+    RunStopped,
+    StreamChanged,
+    StreamState,
+    TrustLost,
+    Unidentified,
+)
+from backstay.core.records import Body, Decided, Noted
+
+BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
+
+
+def grade(body: Body) -> str:
+    """`bad`, `warn`, `info`, or empty for what is no news."""
+    match body:
+        case Decided():
+            return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
+        case Noted():
+            return "bad" if body.what in BAD_NOTES else "info"
+        case AnswerReceived():
+            accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
+            return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"
+        case StreamChanged():
+            return "info" if body.state in {StreamState.CONNECTED, StreamState.OVERLAP} else "bad"
+        case RecoveryEnded():
+            return "bad" if body.failure else "info"
+        case GateChanged():
+            return "warn" if body.active else "info"
+        case MarginCall():
+            return "bad"
+        case TrustLost() | Unidentified():
+            return "warn"
+        case OperatorCommand() | RunStarted() | RunStopped():
+            return "info"
+        case _:
+            return ""

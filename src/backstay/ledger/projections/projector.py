@@ -1,0 +1,66 @@
+"""From records to changes of rows: `project` is pure, `Projector` carries what the next record needs."""
+
+from collections.abc import Iterator
+
+from backstay.core.account import fold
+from backstay.core.events import RunStarted
+from backstay.core.records import Decided, Noted, Record
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import Product
+from backstay.ledger.projections.changes import Change, Leave
+from backstay.ledger.projections.order_rows import fill_puts, order_puts
+from backstay.ledger.projections.pair_rows import pair_puts, swing_policy
+from backstay.ledger.projections.position_rows import position_puts
+from backstay.ledger.projections.system_rows import System, alert_puts, system_after, system_put
+
+
+def project(ledger: str, before: AccountState, record: Record, after: AccountState) -> Iterator[Change]:
+    """What a record changes in the tables, given the account before and after it.
+
+    `ledger` is `usdm` or `spot`. The same record and states always give the same changes.
+    """
+    yield from alert_puts(ledger, record)
+    if after is before:
+        return
+    if isinstance(record.body, RunStarted) and _another(before, record.body):
+        yield Leave(ledger)
+        return
+    for key, s in after.scopes.items():
+        known = before.scopes.get(key)
+        if known is s:
+            continue
+        was = known if known is not None else ScopeState(scope=key)
+        yield from order_puts(was, record, s)
+        yield from fill_puts(record, s)
+        if key.product is not Product.SPOT or swing_policy(after, key.symbol) is None:
+            yield from position_puts(was, record, s)
+    yield from pair_puts(before, record, after)
+
+
+def _another(before: AccountState, run: RunStarted) -> bool:
+    """The ledger goes on with another account: the fold forgets everything (6.4)."""
+    old = before.run
+    return old is not None and (old.account, old.mode, old.environment) != (
+        run.account,
+        run.mode,
+        run.environment,
+    )
+
+
+class Projector:
+    """Feed it every record of one ledger, in order, from where `account` and `system` stand."""
+
+    def __init__(self, ledger: str, account: AccountState, system: System) -> None:
+        self.ledger = ledger
+        self.account = account
+        self.system = system
+
+    def feed(self, record: Record) -> Iterator[Change]:
+        """The changes of one record; all of them must be taken before the next record is fed."""
+        before = self.account
+        body = record.body
+        if not isinstance(body, (Decided, Noted)):
+            self.account = fold(before, body, record.at)
+        self.system = system_after(self.system, record)
+        yield from project(self.ledger, before, record, self.account)
+        yield system_put(self.ledger, self.system, record)

@@ -1,0 +1,163 @@
+"""Figures for Prometheus: counted from ledger records, and read from the run when somebody asks.
+
+`Metrics.take` is given every record by a reader that follows the ledger; `read` is asked at each scrape for
+what no record tells. Names are a contract: docs/reference/metrics.md lists them and a test compares.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from backstay.core.events import (
+    AccountReport,
+    AlgoReport,
+    AnswerClass,
+    AnswerReceived,
+    OrderReport,
+    RecoveryEnded,
+    RequestsRegistered,
+    StreamChanged,
+    StreamState,
+)
+from backstay.core.records import Decided, Noted, Record
+from backstay.core.types import SECOND, ExecutionType, TimeNs
+
+NAKED_S = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0)
+LAG_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+PASS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
+KEPT = 10_000
+NAMESPACE = "backstay"
+
+type Label = tuple[str, ...]
+type Gauges = Mapping[str, Mapping[Label, float]]
+"""Name of a gauge without its prefix -> values by labels."""
+
+GAUGES: dict[str, tuple[str, Label]] = {
+    "up": ("1 while the account is guarded, 0 before that and behind it", ()),
+    "mode": ("1 for the mode of this run", ("mode",)),
+    "armed": ("1 when orders may be sent", ()),
+    "positions": ("Open positions by how they stand", ("state",)),
+    "exposure": ("Cost of the open position, in quote currency", ("product", "symbol", "side")),
+    "naked_positions": ("Positions without a stop now", ()),
+    "manual_reviews": ("Scopes that wait for a person", ()),
+    "gates_shut": ("1 for each door of the account that is shut", ("gate",)),
+    "stream_up": ("1 while the connection stands", ("stream",)),
+    "rate_budget_left": ("Requests left in a bucket of the venue", ("bucket",)),
+    "orders_outstanding": ("Requests without an answer", ()),
+    "last_event_age_seconds": ("Since the newest event of the venue", ()),
+    "ledger_records": ("Number of the newest record", ()),
+    "events": ("Events taken in since the start", ()),
+    "passes": ("Decisions taken since the start", ()),
+}
+
+
+class _Asked(Collector):
+    """Gauges whose values are read when somebody asks."""
+
+    def __init__(self, read: Callable[[], Gauges]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        values = self._read()
+        for name, (meaning, labels) in GAUGES.items():
+            family = GaugeMetricFamily(f"{NAMESPACE}_{name}", meaning, labels=labels)
+            for label, value in sorted(values.get(name, {}).items()):
+                family.add_metric(label, value)
+            yield family
+
+
+class Metrics:
+    """One registry for one run."""
+
+    def __init__(self, read: Callable[[], Gauges]) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Asked(read))
+        self._requests = self._counter(
+            "requests", "Requests by action, role and what the venue answered", "action", "role", "outcome"
+        )
+        self._rejections = self._counter(
+            "rejections", "Refusals by class and by what they forbid", "answer", "effect"
+        )
+        self._fills = self._counter("fills", "Trades of the account", "product", "symbol", "side")
+        self._losses = self._counter("stream_losses", "Times the private stream was lost", "state")
+        self._recoveries = self._counter("recoveries", "Recoveries by how they ended", "outcome")
+        self._alarms = self._counter("unprotected_alarms", "Alarms: too long without a stop")
+        self._naked = self._histogram("naked_seconds", "Time without a stop", NAKED_S)
+        self._lag = self._histogram("event_lag_seconds", "From the venue's time to ours", LAG_S)
+        self._pass = self._histogram("pass_seconds", "From evidence to decision", PASS_S)
+        self._roles: dict[str, str] = {}
+        self._at: dict[tuple[str, int], TimeNs] = {}
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, meaning, buckets=buckets, namespace=NAMESPACE, registry=self.registry)
+
+    def take(self, record: Record, ledger: str = "usdm") -> None:
+        """Count one record of a ledger."""
+        self._at[ledger, record.seq] = record.at
+        if len(self._at) > KEPT:
+            del self._at[next(iter(self._at))]
+        body = record.body
+        match body:
+            case RequestsRegistered():
+                for request in body.requests:
+                    self._name(request.ctx_id, request.key.role.value)
+            case AnswerReceived():
+                self._answer(body)
+            case OrderReport() | AlgoReport() | AccountReport():
+                self._report(body, record.at)
+            case StreamChanged():
+                if body.state not in {StreamState.CONNECTED, StreamState.OVERLAP}:
+                    self._losses.labels(body.state.value).inc()
+            case RecoveryEnded():
+                self._recoveries.labels("failed" if body.failure else "done").inc()
+            case Decided():
+                if (ledger, record.cause) in self._at:
+                    self._pass.observe(max(record.at - self._at[ledger, record.cause], 0) / SECOND)
+            case Noted():
+                if body.what == "protected":
+                    self._naked.observe(int(body.detail["naked_us"]) / 1_000_000)
+                elif body.what == "unprotected":
+                    self._alarms.inc()
+            case _:
+                pass
+
+    def _name(self, ctx_id: str, role: str) -> None:
+        self._roles[ctx_id] = role
+        if len(self._roles) > KEPT:
+            del self._roles[next(iter(self._roles))]
+
+    def _answer(self, body: AnswerReceived) -> None:
+        role = self._roles.get(body.ctx_id, "")
+        self._requests.labels(body.action.value, role, body.answer.value).inc()
+        if body.answer not in {AnswerClass.ACCEPTED, AnswerClass.NOOP}:
+            self._rejections.labels(body.answer.value, body.effect.value).inc()
+
+    def _report(self, body: OrderReport | AlgoReport | AccountReport, at: TimeNs) -> None:
+        if isinstance(body, OrderReport):
+            if body.execution is ExecutionType.SNAPSHOT:
+                return
+            if body.trade_id and body.last_qty:
+                self._fills.labels(body.product.value, body.symbol, body.side.value).inc()
+        elif isinstance(body, AlgoReport) and body.snapshot:
+            return
+        self._lag.observe(max(at - body.at, 0) / SECOND)
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Every name -> (kind, meaning), as they are scraped."""
+        return {m.name: (m.type, m.documentation) for m in self.registry.collect()}
+
+    def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
+        """Answer `GET /metrics` on a thread; returns the port and how to stop. Raises OSError."""
+        server, thread = start_http_server(port, addr=host, registry=self.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join(5)
+
+        return server.server_port, stop

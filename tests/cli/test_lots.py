@@ -1,0 +1,108 @@
+"""Swing lots on the command line, with no process running: from the ledger by way of the store."""
+
+import json
+import time
+
+import pytest
+
+from backstay.app import status
+from backstay.ledger.disk import FileDisk
+from backstay.strategies.swing.policy import SellWhen, SwingPolicy
+
+from tests.cli.harness import run
+from tests.ledger.projections.spot_lives import LEDGER, RecordedScene
+
+SYMBOL = "TRUMPUSDC"
+
+
+@pytest.fixture
+def spot(folder):
+    """A data folder in which a swing ran: one lot sold, one offered, one too small."""
+    scene = RecordedScene(SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL))
+    scene.buy(("4", "1.2345"))
+    scene.rest()
+    scene.fill(scene.requests[-1])
+    scene.buy(("6", "1.2345"))
+    scene.buy(("0.5", "1.3"))
+    scene.rest()
+    FileDisk(folder / "data").replace(LEDGER, scene.disk().read(LEDGER))
+    return folder
+
+
+def listed(capsys, *options):
+    code, out, err = run(capsys, "positions", "list", "--json", *options)
+    assert code == 0, err
+    return json.loads(out)["positions"]
+
+
+def test_lots_have_every_key_of_a_position_and_their_own(spot, capsys):
+    offered, small = listed(capsys)
+    assert set(status.COLUMNS) | {"buy_price", "target"} <= set(offered)
+    assert (offered["symbol"], offered["product"], offered["status"]) == (SYMBOL, "spot", "SELL_PLACED")
+    assert (offered["buy_price"], offered["target"], offered["quantity"]) == ("1.2345", "1.2407", "5.994")
+    assert offered["take_profit"] == {"price": "1.2407", "state": "LIVE", "levels": 1}
+    assert (small["status"], small["reason"]) == ("UNSELLABLE", "notional_below_min")
+
+
+def test_they_are_chosen_as_positions_are(spot, capsys):
+    assert [r["status"] for r in listed(capsys, "--status", "completed")] == ["COMPLETED"]
+    assert len(listed(capsys, "--symbol", SYMBOL.lower())) == 2
+    assert listed(capsys, "--symbol", "BTCUSDT") == []
+    assert len(listed(capsys, "--min-age", "10h", "--sort", "age")) == 2
+    code, _, err = run(capsys, "positions", "list", "--status", "SOLD")
+    assert code == 2
+    assert "WAITING_FOR_PROFIT" in err
+
+
+def test_the_text_fits_100_columns_and_loses_no_digit(spot, capsys):
+    code, out, _ = run(capsys, "positions", "list")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    for text in ("1.2407", "5.994", "UNSELLABLE notional_below_min", f"{SYMBOL}-LOT-"):
+        assert text in out
+
+
+def test_status_counts_lots(spot, capsys):
+    code, out, _ = run(capsys, "positions", "status", "--json")
+    assert code == 0
+    assert json.loads(out)["lots"] == {"sell_placed": 1, "unsellable": 1}
+
+
+def test_closing_refuses_what_it_should(spot, capsys):
+    offered, small = listed(capsys)
+    close = ("positions", "close", "--yes", "--position-id")
+    code, out, err = run(capsys, *close, offered["id"])
+    assert (code, out) == (3, "")
+    assert "--force" in err, "no price is known, so it may be below the target"
+    code, _, err = run(capsys, *close, offered["id"], "--limit-price", "1.2")
+    assert code == 3
+    assert "below its target 1.2407" in err
+    code, _, err = run(capsys, *close, small["id"], "--force", "--limit-price", "1.5", "--market-price")
+    assert code == 2
+    code, _, err = run(capsys, *close, offered["id"], "--limit-price", "1.3")
+    assert code == 3
+    assert "no process owns the spot account" in err
+    code, _, err = run(capsys, *close, f"{SYMBOL}-LOT-999")
+    assert code == 2
+    assert "no open position" in err
+    (sold,) = listed(capsys, "--status", "completed")
+    code, _, err = run(capsys, *close, sold["id"], "--force")
+    assert code == 3
+    assert "nothing left to close" in err
+
+
+def test_a_damaged_database_is_rebuilt_on_the_way(spot, capsys):
+    before = listed(capsys)
+    (spot / "data" / "backstay.db").write_bytes(b"no database" * 1000)
+    after = listed(capsys)
+    assert [r["id"] for r in after] == [r["id"] for r in before]
+
+
+def test_a_thousand_lots_are_listed_at_once(folder, capsys):
+    scene = RecordedScene(SwingPolicy(symbols=(SYMBOL,)), balances={"USDC": 10**7})
+    scene.buy(*[("10", "1.2345")] * 1000)
+    FileDisk(folder / "data").replace(LEDGER, scene.disk().read(LEDGER))
+    assert len(listed(capsys)) == 1000
+    began = time.process_time()
+    assert len(listed(capsys)) == 1000
+    assert time.process_time() - began < 1.0, "loosely: bench figures are taken on a quiet machine"
