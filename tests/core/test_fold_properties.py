@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backstay.core.account import fold
+from backstay.core.account import fold, fold_in_place
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import AlgosSnapshot, OrderReport, OrdersSnapshot
 from backstay.core.orders import is_open
@@ -99,6 +99,21 @@ def test_i1_the_fold_is_deterministic_and_total(case):
     mode, history = case
     events = [e for burst in history for e in burst]
     assert pack(take(begin(mode), events)) == pack(take(begin(mode), events))
+
+
+@given(with_mode, st.randoms(use_true_random=False))
+def test_i38_folding_in_place_gives_the_same_account_at_every_event(case, dice):
+    mode, history = case
+    events = [e for burst in history for e in burst] * 2
+    dice.shuffle(events)
+    pure = begin(mode)
+    owned = unpack(pack(pure))
+    for n, event in enumerate(events):
+        before = pack(pure)
+        after = fold(pure, event, ms(n))
+        assert pack(pure) == before
+        pure, owned = after, fold_in_place(owned, event, ms(n))
+        assert pack(owned) == pack(pure)
 
 
 @given(with_mode, st.randoms(use_true_random=False))

@@ -191,6 +191,19 @@ def test_8_1_a_margin_refusal_is_released_by_a_changed_balance():
     assert said(scene.step()) == ("EXPOSURE", [("place", "DCA/1")])
 
 
+def test_8_1_a_margin_refusal_after_a_changed_balance_is_released_by_the_next_one():
+    scene = refused(Effect.MARGIN, role=Role.DCA)
+    scene.fold(evidence.wallet(20_000, at=90_000))
+    scene.tick(300)
+    scene.step()
+    scene.refuse(scene.waiting[-1], Effect.MARGIN)
+    scene.tick(300)
+    assert isinstance(scene.step(), Wait)
+    scene.fold(evidence.wallet(30_000, at=190_000))
+    scene.tick(300)
+    assert said(scene.step()) == ("EXPOSURE", [("place", "DCA/1")])
+
+
 def test_8_1_a_margin_refusal_is_released_by_a_read_of_another_balance():
     scene = refused(Effect.MARGIN, role=Role.DCA)
     scene.fold(evidence.balances_read(20_000, at=90_000))

@@ -3,10 +3,11 @@ import asyncio
 import pytest
 
 from backstay.core.events import TimePassed, Unidentified
-from backstay.core.records import Noted
+from backstay.core.records import Decided, Noted
+from backstay.ledger.codec import encode_body
 from backstay.ledger.errors import DamagedLedgerError, RecordNotFoundError
 from backstay.ledger.memory_disk import MemoryDisk
-from backstay.ledger.reader import causes, consequences, find, follow, last, records
+from backstay.ledger.reader import causes, chunks, consequences, entries, find, follow, last, records
 
 from tests.ledger.bodies import SCOPE, T0, body
 from tests.ledger.ledgers import PATH, fill, joined, lines_of, only_ledger, seqs, start, written
@@ -22,6 +23,27 @@ def test_every_record_is_found_by_its_number():
     for seq in (0, -1, 301, 10**9):
         with pytest.raises(RecordNotFoundError, match=str(seq)):
             find(disk, PATH, seq)
+
+
+def test_entries_are_the_records_with_decisions_and_notes_as_they_were_written():
+    disk = only_ledger(joined(lines_of([body(number) for number in range(60)] + [Noted("x", {})])))
+    whole = [record for chunk in chunks(disk, PATH) for record in chunk]
+    found = [entry for chunk in entries(disk, PATH) for entry in chunk]
+    assert [(e.seq, e.at) for e in found] == [(r.seq, r.at) for r in whole]
+    for entry, record in zip(found, whole, strict=True):
+        if isinstance(record.body, (Decided, Noted)):
+            assert bytes(entry.body) == encode_body(record.body)
+        else:
+            assert entry.body == record.body
+
+
+def test_a_damaged_line_is_named_to_a_fold_as_to_any_reader():
+    lines = lines_of([body(number) for number in range(9)])
+    lines[4] = lines[4].replace(b'"body":{', b'"body":[')
+    for read in (chunks, entries):
+        with pytest.raises(DamagedLedgerError) as error:
+            list(read(only_ledger(joined(lines)), PATH))
+        assert (error.value.seq, error.value.offset) == (5, len(joined(lines[:4])))
 
 
 def test_lines_longer_than_any_buffer_are_read_and_found():

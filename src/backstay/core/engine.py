@@ -34,7 +34,7 @@ DEFAULT_TAKER = Decimal("0.0005")
 _NO_STEPS: Mapping[int, StepProgress] = {}
 # Looked up once: `decide` is on the path from a fill to its stop.
 PRE_ARMED = Phase.PRE_ARMED
-ENTRY, EXIT, DCA, TP = Role.ENTRY, Role.EXIT, Role.DCA, Role.TP
+ENTRY, EXIT, DCA, TP, SL = Role.ENTRY, Role.EXIT, Role.DCA, Role.TP, Role.SL
 _NEVER_WAS = frozenset({Phase.REJECTED, Phase.ABSENT})
 
 
@@ -327,25 +327,25 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotL
     entries: list[OrderContext] = []
     exits: list[OrderContext] = []
     entered = False
-    epoch = s.epoch if s.position.quantity else s.epoch + 1
+    present = s.epoch
+    coming = present if s.position.quantity else present + 1
     for ctx in s.contexts.values():
-        if ctx.phase is PRE_ARMED:
-            continue
         key = ctx.slot.key
-        if key.role is ENTRY and ctx.epoch == epoch and ctx.created_at >= s.entry_since:
-            entries.append(ctx)
-        if ctx.epoch != s.epoch:
+        role = key.role
+        # Stops first: most contexts are theirs, and nobody counts them.
+        if role is SL or ctx.phase is PRE_ARMED:
             continue
-        if key.role is ENTRY:
-            entered = entered or bool(ctx.filled) or _may_have_opened(s, ctx)
+        if role is ENTRY:
+            if ctx.epoch == present:
+                entered = entered or bool(ctx.filled) or _may_have_opened(s, ctx)
+            if ctx.epoch == coming and ctx.created_at >= s.entry_since:
+                entries.append(ctx)
+        elif ctx.epoch != present:
             continue
-        if key.role is EXIT:
+        elif role is EXIT:
             exits.append(ctx)
-            continue
-        steps = dca if key.role is DCA else profits if key.role is TP else None
-        if steps is None or (ctx.phase in _NEVER_WAS and not ctx.filled):
-            continue
-        steps.setdefault(key.step, []).append(ctx)
+        elif ctx.phase not in _NEVER_WAS or ctx.filled:
+            (dca if role is DCA else profits).setdefault(key.step, []).append(ctx)
     lives = (slot_life(s, entries) if entries else None, slot_life(s, exits) if exits else None)
     return _summed(dca), _summed(profits), entered, *lives
 

@@ -34,19 +34,25 @@ def _foreign(s: ScopeState) -> bool:
 
 def slot_life(s: ScopeState, held: Sequence[OrderContext]) -> SlotLife:
     """The life of one slot, told by all of its orders; `held` is not empty."""
-    first = min(held, key=lambda c: c.generation)
+    if len(held) == 1:  # as nearly always, and then nothing has to be added up
+        first = last = held[0]
+        filled, is_open = first.filled, not first.is_terminal
+    else:
+        first = min(held, key=lambda c: c.generation)
+        last = max(held, key=lambda c: c.created_at)
+        filled, is_open = sum((c.filled for c in held), ZERO), any(not c.is_terminal for c in held)
     resting: Decimal | None = None
     price: Decimal | None = None
     for ctx in held:
-        row = row_of(s, ctx)
-        if ctx.is_resting and row is not None and row.kind is OrderType.LIMIT:
+        row = row_of(s, ctx) if ctx.is_resting else None
+        if row is not None and row.kind is OrderType.LIMIT:
             resting, price = remaining(row), row.price
     return SlotLife(
         total=first.slot.total or first.slot.quantity or ZERO,
-        filled=sum((c.filled for c in held), ZERO),
+        filled=filled,
         since=first.created_at,
-        last_at=max(c.created_at for c in held),
-        open=any(not c.is_terminal for c in held),
+        last_at=last.created_at,
+        open=is_open,
         resting=resting,
         price=price,
     )

@@ -24,6 +24,9 @@ from backstay.core.types import (
     Trust,
 )
 
+# Looked up once: an event asks for a direction several times.
+LONG, SHORT = Direction.LONG, Direction.SHORT
+
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The position row of a scope, with the watermark of its evidence (O-5)."""
@@ -47,7 +50,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         quantity = self.quantity
         if not quantity:
             return None
-        return Direction.SHORT if quantity.is_signed() else Direction.LONG
+        return SHORT if quantity.is_signed() else LONG
 
 
 FLAT = Position(quantity=ZERO, entry_price=ZERO)
