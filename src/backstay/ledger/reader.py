@@ -15,7 +15,8 @@ from backstay.ledger.codec import Entry, decode_entries, decode_lines, seq_of
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError, RecordNotFoundError
 
-DECODE_CHUNK = 64 << 10
+READ_BYTES = 256 << 10
+DECODE_CHUNK = 16 << 10
 """Bytes decoded in one go: the records of one chunk still lie in the processor's cache when folded."""
 POLL_S = 0.05
 READ_STEP = 16 << 10
@@ -43,14 +44,20 @@ def entries(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Entry]]:
 def _decoded[R](disk: Disk, path: str, offset: int, decode: Callable[[bytes], list[R]]) -> Iterator[list[R]]:
     rest = b""
     position = offset
-    while data := disk.read(path, position, DECODE_CHUNK):
+    while data := disk.read(path, position, READ_BYTES):
         start = position - len(rest)
         position += len(data)
         data = rest + data
-        end = data.rfind(b"\n") + 1
-        rest = data[end:]
-        if end:
-            yield _decode_chunk(path, data[:end], start, decode)
+        begin = 0
+        while end := _end_of_chunk(data, begin):
+            yield _decode_chunk(path, data[begin:end], start + begin, decode)
+            begin = end
+        rest = data[begin:]
+
+
+def _end_of_chunk(data: bytes, begin: int) -> int:
+    """Behind the last line that a chunk from `begin` on holds whole, or a longer line; 0: no line ends."""
+    return data.rfind(b"\n", begin, begin + DECODE_CHUNK) + 1 or data.find(b"\n", begin) + 1
 
 
 def lines(disk: Disk, path: str, offset: int, most: int) -> Iterator[tuple[int, bytes]]:
@@ -168,9 +175,9 @@ async def follow(disk: Disk, path: str, *, offset: int = 0, poll_s: float = POLL
         size = disk.size(path) or 0
         moved = False
         while offset < size:
-            data = disk.read(path, offset, DECODE_CHUNK)
+            data = disk.read(path, offset, READ_BYTES)
             end = data.rfind(b"\n") + 1
-            if not end and len(data) == DECODE_CHUNK:  # a line longer than a chunk
+            if not end and len(data) == READ_BYTES:  # a line longer than a chunk
                 line = _line_at(disk, path, offset)
                 data, end = line + b"\n", len(line) + 1 if line else 0
             if not end:
