@@ -36,11 +36,7 @@ from backstay.core.types import (
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
-    """Base of all evidence; the tag is the class name.
-
-    Values that cannot change cannot form cycles: the collector need not look at them (`gc=False`, here and in
-    the account state).
-    """
+    """Base of all evidence; the tag is the class name. What is frozen forms no cycle: no gc, here and below."""
 
 
 # --- what the venue says about orders -----------------------------------------------------------
