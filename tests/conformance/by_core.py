@@ -1,6 +1,7 @@
 """The first way: fold and decide alone. What owner, executor and gateway do besides is done here by hand."""
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from backstay.core.events import (
     OperatorAction,
     OperatorCommand,
     OrderQueried,
+    PriceReached,
     RecoveryEnded,
     RecoveryStarted,
     RequestSent,
@@ -30,6 +32,7 @@ from backstay.core.events import (
 )
 from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
 from backstay.core.scope import burst_end
+from backstay.core.slots import Watch
 from backstay.core.state import AccountState
 from backstay.core.types import EXPOSING, MS, Action, Direction, Mode, PositionMode, Scope, Surface, Trust
 from backstay.runtime.hydration import ONE_SYMBOL, UNKNOWN_GRACE_S, WHOLE_ACCOUNT
@@ -56,6 +59,7 @@ class ByCore:
         self._unanswered: dict[tuple[str, Action], tuple[int, AnswerReceived]] = {}
         """(id, action) -> when its outcome counts as unknown, and what is folded then."""
         self._recover_at: dict[Scope | None, int] = {}
+        self._watches: dict[Scope, tuple[Watch, ...]] = {}
         self.distrusted = False
 
     # --- what a fixture does --------------------------------------------------------------------
@@ -91,6 +95,13 @@ class ByCore:
         self._take(event)
         if isinstance(event, StreamChanged):
             self._connected()
+        self._work()
+
+    def mark(self, price: str) -> None:
+        """A price is evidence where a strategy asked for it, and nowhere else."""
+        watches = [w for held in self._watches.values() for w in held]
+        if any(w.crossed(Decimal(price)) for w in watches):
+            self._take(PriceReached(symbol=SYMBOL, price=Decimal(price), at=self._now()))
         self._work()
 
     def stream(self, state: str) -> None:
@@ -157,6 +168,7 @@ class ByCore:
         else:
             raise AssertionError(f"I-23: {PASSES_MAX} passes without rest; {plan.decision}")
         s = self.account.scopes[scope]
+        self._watches[scope] = plan.watches if s.position.quantity else ()
         due = [t for t in (next_deadline(s), plan.wake_at, burst_end(s)) if t is not None]
         if isinstance(plan.decision, Wait) and plan.decision.until is not None:
             due.append(plan.decision.until)

@@ -22,6 +22,7 @@ from backstay.ledger.memory_disk import MemoryDisk
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock
 
+from tests.binance.wire import samples
 from tests.conformance.by_core import slot_name
 from tests.conformance.desk import Desk
 from tests.conformance.rows import sample
@@ -127,7 +128,7 @@ class ScriptedTransport:
         surface = urlsplit(url).path.split("/")[1]
         if self._dead or (surface == "private" and not self.reachable):
             raise NotWritten("the fixture's venue cannot be reached")
-        socket = Socket(on_message, on_closed, self._asked if surface == "ws-fapi" else _unheard)
+        socket = Socket(on_message, on_closed, self._asked if surface == "ws-fapi" else _subscribed)
         self.sockets.append((surface, socket))
         return socket
 
@@ -152,8 +153,10 @@ class ScriptedTransport:
             socket.close()
 
 
-def _unheard(socket: Socket, data: bytes) -> None:
-    """Control frames of market streams: nothing of a fixture depends on them."""
+def _subscribed(socket: Socket, data: bytes) -> None:
+    """A control frame of a market stream; its answer says that it was understood."""
+    answer = json.dumps({"result": None, "id": json.loads(data)["id"]}).encode()
+    asyncio.get_running_loop().call_soon(socket.hear, answer)
 
 
 def _json(status: int, body: Any) -> HttpReply:
@@ -222,6 +225,12 @@ class ByWire:
     def push(self, frame: bytes) -> None:
         for socket in self._transport.open_sockets("private"):
             socket.hear(frame)
+
+    def mark(self, price: str) -> None:
+        frame = sample("mark_price", samples.MARKET)
+        frame |= {"E": self._desk.now_ms, "p": price}
+        for socket in self._transport.open_sockets("market"):
+            socket.hear(json.dumps(frame).encode())
 
     def stream(self, state: str) -> None:
         self._transport.reachable = state == "back"

@@ -87,6 +87,8 @@ class Step(_Strict, frozen=True, kw_only=True):
     """Time passes until there is an unanswered request for this order, at most `within_ms`."""
     within_ms: int = 10_000
     reads: Reads | None = None
+    mark: str = ""
+    """The mark price is this one now."""
     stream: Literal["lost", "back"] | None = None
     restart: bool = False
     """The process is killed; another one takes over a second later."""
