@@ -207,6 +207,8 @@ class Mutation:
         self.seconds: dict[int, float] = {}
         self.survivors: list[tuple[str, int, str]] = []
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.killers: dict[str, Counter[int]] = defaultdict(Counter)
+        """Part -> how many of its mutants each test has killed: who killed one kills its neighbour."""
         self._now = -1
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -261,7 +263,7 @@ class Mutation:
                 # module runs at import, so every test may be the one.
                 span = spans.get(line, range(line, line + 1))
                 tests = set().union(*(self.reached.get((path, n), set()) for n in span)) or set(self.seconds)
-                verdict = self._one(session, module, tree, tests)
+                verdict = self._one(session, name, module, tree, tests)
                 self.counts[name][verdict] += 1
                 if verdict == "survived":
                     self.survivors.append((name, line, what))
@@ -273,12 +275,26 @@ class Mutation:
             total.update(counts)
         print(f"-- all: {_score(total)}")
 
-    def _one(self, session: pytest.Session, module: ModuleType, tree: ast.Module, tests: set[int]) -> str:
+    def _one(
+        self, session: pytest.Session, name: str, module: ModuleType, tree: ast.Module, tests: set[int]
+    ) -> str:
+        killers = self.killers[name]
+        order = sorted(tests, key=lambda n: (-killers[n] // 3, self.seconds[n]))
         sys.stdout.flush()
+        told, tell = os.pipe()
         child = os.fork()
         if not child:
-            _child(session, module, tree, sorted(tests, key=lambda n: self.seconds[n]))
-        limit = time.monotonic() + PATIENCE_S + 5 * sum(self.seconds[n] for n in tests)
+            _child(session, module, tree, order, tell)
+        os.close(tell)
+        with os.fdopen(told) as pipe:
+            verdict = self._verdict(
+                child, time.monotonic() + PATIENCE_S + 5 * sum(self.seconds[n] for n in tests)
+            )
+            if (killer := pipe.read()) != "":
+                killers[int(killer)] += 1
+        return verdict
+
+    def _verdict(self, child: int, limit: float) -> str:
         while time.monotonic() < limit:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
@@ -289,8 +305,12 @@ class Mutation:
         return "hung"
 
 
-def _child(session: pytest.Session, module: ModuleType, tree: ast.Module, tests: list[int]) -> None:
-    """Ends the process: 0 when every test passed. A mutant that cannot even be put in is noticed by all."""
+def _child(
+    session: pytest.Session, module: ModuleType, tree: ast.Module, tests: list[int], tell: int
+) -> None:
+    """Ends the process: 0 when every test passed, else the one that failed is told. A mutant that cannot even
+    be put in is noticed by all.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
@@ -301,6 +321,7 @@ def _child(session: pytest.Session, module: ModuleType, tree: ast.Module, tests:
             item = session.items[index]
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if session.testsfailed:
+                os.write(tell, str(index).encode())
                 break
         else:
             code = 0
