@@ -271,6 +271,16 @@ def test_s4_under_the_bridge_only_the_stop_makes_room():
     assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
 
 
+def test_s4_the_bridge_grows_with_the_position_while_the_old_stop_is_being_cancelled():
+    scene = at_rest(guarded())
+    scene.want(guarded(trigger="58000"))
+    scene.step()
+    scene.confirm()
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
+    scene.see(scene.venue.trade_by_hand(BUY, D("0.010"), D(60000)))
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/1"), ("amend", "TP/0")])
+
+
 def test_s4_no_bridge_is_built_for_a_stop_whose_confirmation_is_a_round_trip_away():
     scene = long_of(guarded())
     scene.step()
