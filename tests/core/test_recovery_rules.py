@@ -16,6 +16,7 @@ from backstay.core.events import (
 )
 from backstay.core.recovery import (
     ABSENCE_GAP,
+    ACCOUNT_WIDE,
     ATTEMPTS_MAX,
     BACKOFF,
     PROTECTIVE_WINDOW_MS,
@@ -67,6 +68,11 @@ def test_the_times_are_those_of_the_specification():
     assert {k: v / SECOND for k, v in ABSENCE_GAP.items()} == {Surface.REGULAR: 10, Surface.ALGO: 60}
     assert (ATTEMPTS_MAX, WINDOW_MS, PROTECTIVE_WINDOW_MS) == (5, 5000, 3000)
     assert (WINDOW_SLACK, READ_LAG) == (SECOND, 3 * SECOND)
+
+
+def test_4_1_1_what_only_a_read_of_the_whole_account_can_clear():
+    streams = {"stream_disconnected", "stream_expired", "stream_deaf", "stream_reconnected"}
+    assert {"startup", "restart", "account_mode", "clock"} | streams == ACCOUNT_WIDE
 
 
 # --- how a recovery ends -------------------------------------------------------------------------------
