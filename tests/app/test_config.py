@@ -67,8 +67,8 @@ BAD = [
     ("- a", r"must hold keys"),
     ("managers: [{stop_loss: {}}]", r"managers\[0\]\.strategy is missing"),
     ("managers: [{strategy: postion_manager}]", r"did you mean position_manager\?"),
-    ("managers: [{strategy: scored}]", r"symbols is empty"),
-    ("managers: [{strategy: scored, symbols: []}]", r"symbols is empty"),
+    ("managers: [{strategy: scored}]", r"scored needs its symbols by name"),
+    ("managers: [{strategy: scored, symbols: []}]", r"scored needs its symbols by name"),
     (
         "managers: [{strategy: scored, symbols: [A], score: {weights: {trnd: 0.1}}}]",
         r"did you mean .*weights\.trend",

@@ -92,7 +92,8 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
     fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
     fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
     if kind.named_only and not fields["symbols"]:
-        raise ConfigError(f"{where}.symbols: {strategy} needs its symbols by name, such as [TRUMPUSDC]")
+        example = "TRUMPUSDC" if product is Product.SPOT else "BTCUSDT"
+        raise ConfigError(f"{where}.symbols: {strategy} needs its symbols by name, such as [{example}]")
     policy = _build(kind.policy, fields, where, extra=OWN_KEYS)
     return ManagerSettings(where, strategy, product, policy)
 

@@ -36,7 +36,7 @@ from backstay.core.types import (
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
-    """Base of all evidence; the tag is the class name. What is frozen forms no cycle: no gc, here and below."""
+    """Base of all evidence; the tag is the class name. What is frozen forms no cycle, so gc is off."""
 
 
 # --- what the venue says about orders -----------------------------------------------------------
