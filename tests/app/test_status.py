@@ -20,8 +20,10 @@ from backstay.core.types import (
     Side,
     Trust,
 )
-from backstay.strategies.position_manager.policy import DcaPolicy, PositionPolicy
+from backstay.strategies.position_manager.policy import DcaPolicy, OnExternal, PositionPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
+from backstay.testing import evidence
+from backstay.testing.builders import instrument
 
 SECOND = 1_000_000_000
 NOW = 1_780_000_000 * SECOND
@@ -38,7 +40,8 @@ def context(name, role, phase, *, step=0, trigger=None, price=None, filled="0"):
         kind=kind,
         trigger=Decimal(trigger) if trigger else None,
         price=Decimal(price) if price else None,
-        quantity=Decimal("0.01"),
+        quantity=None if role is Role.SL else Decimal("0.01"),
+        close_position=role is Role.SL,
     )
     return OrderContext(
         ctx_id=name,
@@ -104,6 +107,33 @@ def test_i37_only_a_stop_that_is_proven_resting_protects(phase):
     assert (found["protected"], found["status"]) == ("no", "UNPROTECTED")
     assert found["unprotected_since"] == status.iso(NOW - 5 * SECOND)
     assert found["stop"]["state"] == phase.value
+
+
+def test_i37_a_stop_for_a_part_is_no_protection_and_what_is_bare_is_shown():
+    half = replace(STOP, slot=replace(STOP.slot, quantity=Decimal("0.005"), close_position=False))
+    found = row(state(half, naked_since=NOW - 5 * SECOND))
+    assert (found["protected"], found["status"], found["uncovered"]) == ("no", "UNPROTECTED", "0.015")
+
+
+def test_a_position_that_waits_for_an_acknowledgement_says_so_and_what_to_do():
+    policy = replace(POLICY, on_external_position=OnExternal.REVIEW)
+    engine = Engine((Manager(PositionManager(), policy, frozenset({"BTCUSDT"})),))
+    bare = state(naked_since=NOW, anchor=Decimal(60000))
+    account = AccountState(
+        run=evidence.run(), scopes={KEY: bare}, connected=True, instruments={"BTCUSDT": instrument()}
+    )
+    table = status.rows(account, engine, NOW)
+    assert (table[0]["status"], table[0]["protected"]) == ("REVIEW", "no")
+    assert "backstay ack usdm:BTCUSDT:BOTH" in table[0]["todo"]
+    assert status.health(account, table)[0] == "attention"
+    assert status.counts(table)["review"] == 1
+    seen = AccountState(
+        run=evidence.run(),
+        scopes={KEY: replace(bare, reviewed=1)},
+        connected=True,
+        instruments={"BTCUSDT": instrument()},
+    )
+    assert status.rows(seen, engine, NOW)[0]["status"] == "UNPROTECTED"
 
 
 def test_a_pre_armed_context_is_no_order():

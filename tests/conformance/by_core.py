@@ -30,7 +30,7 @@ from backstay.core.events import (
     StreamState,
     TimePassed,
 )
-from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
+from backstay.core.recovery import in_doubt, is_wide
 from backstay.core.scope import burst_end
 from backstay.core.slots import Watch
 from backstay.core.state import AccountState
@@ -60,6 +60,7 @@ class ByCore:
         """(id, action) -> when its outcome counts as unknown, and what is folded then."""
         self._recover_at: dict[Scope | None, int] = {}
         self._watches: dict[Scope, tuple[Watch, ...]] = {}
+        self._looked: set[str] = set()
         self.distrusted = False
 
     # --- what a fixture does --------------------------------------------------------------------
@@ -161,7 +162,10 @@ class ByCore:
     def _passes(self, scope: Scope) -> list[int]:
         for _ in range(PASSES_MAX):
             self._take(TimePassed(scope=scope))
+            self._listen_anew()
             plan = decide(self.account, scope, self._engine, self._now())
+            if isinstance(plan.decision, Wait) and self._look(scope, plan.decision.look):
+                continue
             if not isinstance(plan.decision, Act) or not plan.approved:
                 break
             self._send(plan.approved)
@@ -176,12 +180,22 @@ class ByCore:
             self._wish(scope, plan.decision)
         return due
 
+    def _look(self, scope: Scope, names: tuple[str, ...]) -> bool:
+        """Ask once for each stop that nothing has reported; returns whether anything was asked."""
+        fresh = [name for name in names if name not in self._looked]
+        for name in fresh:
+            self._looked.add(name)
+            self._desk.reads_made += 1
+            self._take(self._query(self.account.scopes[scope].contexts[name], Surface.ALGO))
+        return bool(fresh)
+
     def _wish(self, scope: Scope, decision: Recover) -> None:
-        wide = any(reason in ACCOUNT_WIDE for reason in decision.reasons)
+        wide = is_wide(decision.reasons)
         if (wide and not self.account.connected) or None in self._recover_at:
             return
-        grace = 0 if self.account.scopes[scope].attempts else round(UNKNOWN_GRACE_S * 1000) * MS
-        doubts = bool(in_doubt(self.account.scopes[scope]))
+        s = self.account.scopes[scope]
+        grace = 0 if s.attempts or s.naked_since else round(UNKNOWN_GRACE_S * 1000) * MS
+        doubts = bool(in_doubt(s))
         at = max((decision.until or 0) + MS, self._now() + (grace if doubts else 0))
         self._recover_at.setdefault(None if wide else scope, at)
 
@@ -290,6 +304,10 @@ class ByCore:
                         self._take(self._query(ctx, surface))
         subjects = WHOLE_ACCOUNT if target is None else ONE_SYMBOL
         self._take(RecoveryEnded(subjects=subjects, scopes=scopes, failure=failure))
+        self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        """Two strikes: the stream is deaf and is replaced (4.1.2)."""
         if self.account.deaf_strikes >= STRIKES_MAX:
             self._take(StreamChanged(state=StreamState.DEAF))
             self._connected()

@@ -20,7 +20,7 @@ def test_an_event_that_cannot_be_read_costs_trust_where_it_may_belong():
     other = fold(scene.account, Unidentified(kind="X", detail="", symbol="ETHUSDT"), scene.now)
     assert other is scene.account
     scene.fold(Unidentified(kind="ORDER_TRADE_UPDATE", detail="no order id"))
-    assert scene.step() == Recover(("unidentified_event",))
+    assert scene.step() == Recover(("unidentified_account_event",))
 
 
 def test_the_entry_of_a_flat_scope_belongs_to_the_life_that_it_begins():

@@ -1,9 +1,11 @@
 """Stops: where they lie, how they are replaced, the bridge, flips (7.1, 7.4, 7.5, 7.6, C-1, C-2)."""
 
 import pytest
+from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Converged, Wait
 from backstay.core.planner import BRIDGE, MAIN_STOP
+from backstay.core.scope import uncovered
 from backstay.core.types import (
     Action,
     AlgoStatus,
@@ -330,3 +332,39 @@ def test_r23_a_cancel_by_the_venue_settles_the_amend_and_is_no_manual_cancel():
     assert scene.state.manual_cancels == ()
     scene.tick(300)
     assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+
+
+# --- partial cover ------------------------------------------------------------------------------
+
+
+def test_i37_a_stop_for_a_part_of_the_position_leaves_it_naked():
+    scene = at_rest(guarded(sized=True))
+    assert scene.state.naked_since == 0
+    scene.fold(*scene.venue.trade_by_hand(BUY, D("0.005"), D(60000)))
+    assert scene.state.naked_since == scene.now
+    assert uncovered(scene.state) == D("0.005")
+    scene.tick(300)
+    assert isinstance(scene.rest(), Converged)
+    assert scene.state.naked_since == 0
+    assert uncovered(scene.state) == 0
+
+
+def test_i37_a_position_that_shrinks_or_has_a_close_position_stop_is_covered():
+    for sized in (True, False):
+        scene = at_rest(guarded(sized=sized))
+        scene.fold(*scene.venue.trade_by_hand(SELL, D("0.005"), D(60000)))
+        assert scene.state.naked_since == 0
+        if not sized:
+            scene.fold(*scene.venue.trade_by_hand(BUY, D("0.020"), D(60000)))
+            assert scene.state.naked_since == 0
+
+
+def test_i37_two_stops_cover_what_they_cover_together():
+    scene = at_rest(guarded(sized=True))
+    first = own(scene, Role.SL)
+    half = replace(first.slot, quantity=D("0.005"))
+    contexts = {**scene.state.contexts, first.ctx_id: replace(first, slot=half)}
+    contexts["second"] = replace(first, ctx_id="second", slot=replace(half, key=BRIDGE))
+    assert uncovered(replace(scene.state, contexts=contexts)) == 0
+    del contexts["second"]
+    assert uncovered(replace(scene.state, contexts=contexts)) == D("0.005")

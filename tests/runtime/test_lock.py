@@ -2,10 +2,23 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from backstay.runtime.lock import InstanceLock, LockError, LockUnwritableError, holder_of
+from backstay.runtime.lock import (
+    MARK_LATEST,
+    MARK_SLACK,
+    InstanceLock,
+    LockError,
+    LockUnwritableError,
+    holder_of,
+)
+
+SECOND = 1_000_000_000
 
 HOLD = """
 import sys
@@ -99,3 +112,87 @@ def test_a_damaged_lock_file_does_not_keep_anybody_out(tmp_path):
     lock.acquire()
     assert lock.held() and lock.fencing == 1
     lock.release()
+
+
+class Life:
+    """Processes one after another on one machine, whose monotonic clock only moves forward."""
+
+    def __init__(self, path, boot="b1"):
+        self.path, self.boot, self.now = path, boot, 5 * SECOND
+
+    def begin(self):
+        lock = InstanceLock([self.path], mode="PAPER", boot=self.boot, monotonic=lambda: self.now)
+        lock.acquire()
+        return lock
+
+
+def test_r12_the_next_owner_knows_for_how_long_nothing_can_have_been_sent(tmp_path):
+    life = Life(tmp_path / "backstay.lock")
+    first = life.begin()
+    assert first.quiet_ns == 0
+    life.now += 60 * SECOND
+    assert first.held()
+    first.release()
+    life.now += 10 * SECOND
+    assert life.begin().quiet_ns == 10 * SECOND - MARK_LATEST - MARK_SLACK
+
+
+def test_r12_a_sign_of_life_is_left_before_a_request_and_by_who_looks_after_the_process(tmp_path):
+    life = Life(tmp_path / "backstay.lock")
+    lock = life.begin()
+    for renew in (lock.held, lock.verify):
+        life.now += 3600 * SECOND
+        assert renew()
+        assert holder_of(life.path).alive == f"{life.now:020}"
+
+
+def test_r12_another_boot_another_machine_or_an_older_file_say_nothing(tmp_path):
+    path = tmp_path / "backstay.lock"
+    life = Life(path)
+    life.begin().release()
+    life.now += 3600 * SECOND
+    life.boot = "b2"
+    rebooted = life.begin()
+    assert rebooted.quiet_ns == 0
+    rebooted.release()
+    path.write_text('{"pid": 1, "fencing": 7, "mode": "PAPER", "since": ""}')
+    older = life.begin()
+    assert (older.quiet_ns, older.fencing) == (0, 8)
+    older.release()
+    life.boot = ""
+    life.now += 3600 * SECOND
+    assert life.begin().quiet_ns == 0
+
+
+@given(
+    looks=st.lists(st.integers(0, 10 * SECOND), max_size=8),
+    sends=st.integers(0, 3600 * SECOND),
+    slack=st.integers(0, MARK_SLACK),
+    away=st.integers(0, 3600 * SECOND),
+)
+def test_r12_what_is_claimed_to_be_quiet_was(looks, sends, slack, away):
+    """Whenever the process was looked after and stalled, and whenever it sent: nothing left in that time."""
+    with tempfile.TemporaryDirectory() as folder:
+        life = Life(Path(folder) / "backstay.lock")
+        lock = life.begin()
+        for pause in looks:
+            life.now += pause
+            lock.verify()
+        life.now += sends
+        assert lock.held()
+        life.now += slack
+        sent_at = life.now
+        lock.release()
+        life.now += away
+        after = life.begin()
+        assert life.now - after.quiet_ns >= sent_at
+        after.release()
+
+
+def test_r24_an_owner_that_cannot_leave_a_sign_of_life_is_none_any_more(tmp_path):
+    life = Life(tmp_path / "backstay.lock")
+    lock = life.begin()
+    os.close(lock._files[0][0])
+    life.now += 3600 * SECOND
+    assert not lock.held()
+    lock._files.clear()

@@ -76,6 +76,21 @@ def test_418_stops_all_requests_until_released():
     play(script, policy=LADDER)
 
 
+@pytest.mark.parametrize("refusals", [1, 3, 5])
+def test_8_1_protection_waits_as_long_as_the_venue_asks_each_time_and_not_longer(refusals):
+    """However often in a row: what grows is the pause of everything else."""
+
+    async def script(world):
+        endpoint = "POST /fapi/v1/algoOrder"
+        world.faults(state({"throttle_429": {"retry_after": 2}}, endpoint=endpoint, times=refusals))
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(2 * refusals + 10)
+        assert max(world.naked_ms()) < 2_000 * refusals + 100, world.auditor.windows
+        await world.quiet()
+
+    play(script, policy=policy())
+
+
 @pytest.mark.parametrize("surface", ["rest", "ws_api"])
 def test_429_is_waited_out_and_protection_keeps_its_reserve(surface):
     async def script(world):
@@ -136,7 +151,8 @@ def test_i29_a_refusal_that_repeats_is_not_provoked_in_a_loop(code, endpoint):
         world.open("LONG", "0.010", at="60000")
         await world.settle(60)
         asked = [r for r in world.mutations() if r["code"] == code]
-        assert 1 <= len(asked) <= 16, (len(asked), world.describe())
+        # One for each window of an unknown outcome, and a few ahead of its proof.
+        assert 1 <= len(asked) <= 20, (len(asked), world.describe())
         world.heal()
         # A changed premise is a reason to try again.
         world.open("LONG", "0.010", at="60000")

@@ -57,6 +57,42 @@ def test_i31_one_bad_answer_to_a_placement_ends_as_without_it(name, endpoint):
     play(script, policy=LADDER)
 
 
+ANSWERED = [
+    "503 unknown, not executed",
+    "503 unavailable",
+    "503 internal",
+    "-1007 not executed",
+    "unclassified",
+]
+
+
+@pytest.mark.parametrize("kind", [StopKind.CLOSE_POSITION, StopKind.FIXED_QTY])
+@pytest.mark.parametrize("name", [*ANSWERED, "unclassified", "cut before"])
+def test_x3_a_first_stop_of_unknown_outcome_is_made_good_after_one_read(name, kind):
+    async def script(world):
+        world.faults(once(EFFECTS[name], ALGO))
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(15)
+        assert max(world.naked_ms()) < 200, world.auditor.windows
+        assert len([x for x in world.resting() if "STOP" in x]) == 1
+        await world.quiet()
+
+    play(script, policy=policy(kind))
+
+
+@pytest.mark.parametrize("kind", [StopKind.CLOSE_POSITION, StopKind.FIXED_QTY])
+def test_t4_late_private_events_cost_one_read_and_no_second_stop(kind):
+    async def script(world):
+        world.faults({"match": {"surface": "private"}, "effect": {"delay": {"ms": 3000}}})
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(20)
+        assert len([r for r in world.mutations() if r["endpoint"] == ALGO]) == 1
+        assert world.scope().trust_epoch == 0, "nothing had to be recovered"
+        await world.quiet()
+
+    play(script, policy=policy(kind))
+
+
 @pytest.mark.parametrize("name", [k for k in EFFECTS if k != "429"])
 def test_i31_one_bad_answer_to_an_amend_or_a_cancel_ends_as_without_it(name):
     async def script(world):

@@ -52,6 +52,11 @@ class RunSettings(Section):
     data_dir: Path = Field(
         default=Path("data"), description="where the ledger lives; one process owns it at a time"
     )
+    start_patience: float = Field(
+        default=600.0,
+        ge=0,
+        description="seconds for which a start goes on trying while the exchange cannot be reached; 0: once",
+    )
 
 
 class AccountSettings(Section):
@@ -224,8 +229,6 @@ class Settings(BaseSettings):
                 found.append(f"{manager.where}: no scores are made in this version, so nothing is entered")
         if not self._managers:
             found.append("managers is empty: positions are watched and nothing is guarded")
-        if self.risk.daily_loss_limit is not None:
-            found.append("risk.daily_loss_limit is not enforced in this version")
         if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:
             found.append("endpoints.spot.rest is set and endpoints.spot.ws_api is not: orders go elsewhere")
         if self.mode is Mode.PAPER and self._hosts():

@@ -299,7 +299,12 @@ async def _account(settings: Settings) -> list[Check]:
         else Check("orphan orders", "pass", "none")
     ]
     table = rows(seen.account, settings.engine(), seen.at, marks=seen.marks)
-    naked = [r["id"] for r in table if r["protected"] == "no" and r["status"] != "UNMANAGED"]
+    told = {"UNMANAGED", "REVIEW"}
+    naked = [r["id"] for r in table if r["protected"] == "no" and r["status"] not in told]
+    waiting = [r for r in table if r["status"] == "REVIEW"]
+    if waiting:
+        ids = ", ".join(r["id"] for r in waiting)
+        found.append(Check("reviews", "warn", f"unprotected until reviewed: {ids}", waiting[0]["todo"]))
     if naked:
         todo = "`backstay run` protects them, or place a stop by hand"
         found.append(Check("positions", "fail", f"unprotected: {', '.join(naked)}", todo, 4))

@@ -18,7 +18,7 @@ def gauges(guard: Guard) -> Gauges:
     states: dict[Label, float] = {}
     exposure: dict[Label, float] = {}
     for s in held:
-        word = (status.status_of(s, owner.engine).lower(),)
+        word = (status.status_of(account, s, owner.engine, now).lower(),)
         states[word] = states.get(word, 0) + 1
         side = s.position.direction.value if s.position.direction is not None else ""
         place = (s.scope.product.value, s.scope.symbol, side)

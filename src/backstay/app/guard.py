@@ -26,7 +26,7 @@ from backstay.core.engine import Engine
 from backstay.core.events import RunStarted
 from backstay.core.records import Body, Noted
 from backstay.core.state import AccountState, pack, unpack
-from backstay.core.types import Mode, PositionMode, Product, TimeNs
+from backstay.core.types import MS, Mode, PositionMode, Product, TimeNs
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
@@ -34,8 +34,9 @@ from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
-from backstay.runtime.owner import Owner
+from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
+from backstay.runtime.starting import Patience
 
 LEDGER = "ledger/events.jsonl"
 SPOT_LEDGER = "spot/ledger/events.jsonl"
@@ -80,6 +81,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     writer: Writer
     lease: Lease
     log: Callable[[str], None]
+    quiet_ns: TimeNs = 0
+    """For so long before it was opened no earlier process can have sent anything."""
 
 
 class Guard:
@@ -149,7 +152,7 @@ class Guard:
             log=world.log,
         )
 
-    async def start(self) -> None:
+    async def start(self, patience: Patience = PATIENT) -> None:
         """Take the account over and return when it is guarded (I-33). Raises VenueUnavailable."""
         run = self.owner.account.run
         await self.owner.start(
@@ -164,8 +167,10 @@ class Guard:
                 managers=describe(self.config.engine),
                 limits=msgspec.json.encode(self.config.engine.limits).decode(),
                 version=__version__,
+                quiet_ms=self.world.quiet_ns // MS,
             ),
             self.venue,
+            patience,
         )
         for report in self.reports:
             self.owner.note(Noted("ledger_repaired", {"detail": report}))

@@ -26,6 +26,8 @@ from backstay.core.state import AccountState
 from backstay.core.types import Action, Role, Scope, TimeNs
 
 KEPT = 120
+NOTES = {"unprotected": "bad", "ledger_repaired": "bad", "start_delayed": "warn"}
+"""Grades of facts for people; others are information."""
 IDS_KEPT = 20_000
 
 

@@ -23,7 +23,9 @@ REFUSED = frozenset({-2014, -2015})
 async def may_trade(
     settings: Settings, transport: Transport, instruments: InstrumentsSnapshot, offset: TimeNs = 0
 ) -> None:
-    """Raises ExchangeError when the keys may not trade. Any other refusal of the order proves that they may.
+    """Raises ExchangeError when the keys may not trade, VenueUnavailable when that could not be asked.
+
+    Any other refusal of the order proves that they may.
 
     `offset`: venue time minus local time, ns.
     """
@@ -58,4 +60,4 @@ async def may_trade(
                 "API key at the exchange (withdrawals stay off); run.mode: DRY_RUN_PRIVATE only reads"
             ) from None
         if refusal.code == 0:
-            raise ExchangeError(f"whether the keys may trade could not be asked: {refusal}") from None
+            raise

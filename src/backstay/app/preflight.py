@@ -20,13 +20,10 @@ class Preflight(msgspec.Struct, frozen=True):
 
 
 async def preflight(venue: Venue, settings: Settings) -> Preflight:
-    """Read and check. Raises ConfigError, ExchangeError, each with what to do."""
-    try:
-        instruments = await venue.read_instruments()
-        check_symbols(settings, [i.symbol for i in instruments.instruments])
-        account = await venue.read_account_mode()
-    except VenueUnavailable as failure:
-        raise unreachable(failure, settings) from None
+    """Read and check. Raises VenueUnavailable; ConfigError and ExchangeError with what to do."""
+    instruments = await venue.read_instruments()
+    check_symbols(settings, [i.symbol for i in instruments.instruments])
+    account = await venue.read_account_mode()
     check_account(settings, account)
     return Preflight(instruments, account)
 

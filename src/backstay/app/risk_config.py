@@ -28,8 +28,11 @@ class RiskSettings(Section):
     max_leverage: Annotated[int, Field(ge=1, le=150)] | None = Field(
         default=None, description="no exposure in a symbol whose leverage is set higher"
     )
-    daily_loss_limit: Share | None = Field(default=None, description="read, and not enforced in this version")
-
+    daily_loss_limit: Share | None = Field(
+        default=None,
+        description="share of the wallets that a day may cost, realised and open; then nothing is added",
+    )
+    daily_loss_hour: int = Field(default=0, ge=0, le=23, description="hour, UTC, at which that day begins")
     max_symbol_notional: Amount | None = Field(default=None, description="as `max_notional`, of one symbol")
     loss_streak: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="no exposure for `loss_pause` after so many lost positions in a row"
@@ -64,4 +67,5 @@ class RiskSettings(Section):
             max_notional=self.max_notional,
             max_leverage=self.max_leverage,
             daily_loss_limit=self.daily_loss_limit,
+            daily_loss_hour=self.daily_loss_hour,
         )

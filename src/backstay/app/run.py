@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from backstay.app import logs
@@ -12,6 +12,8 @@ from backstay.app.config import Settings
 from backstay.app.errors import AppError, RefusedError
 from backstay.app.locks import make_lock
 from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
+from backstay.app.words import words
+from backstay.core.records import Body, Noted
 
 type Page = Callable[[Session], Awaitable[Callable[[], Awaitable[None]]]]
 """Opens a screen on a session and tells how to close it."""
@@ -29,11 +31,13 @@ async def run(
     *,
     page: Page | None = None,
     started: Callable[[Session], object] | None = None,
+    delayed: Callable[[str], object] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run until SIGINT, SIGTERM or `stop`.
 
-    `page` opens a screen before anything is taken over; `started` is called once the account is guarded.
+    `page` opens a screen before anything is taken over; `started` is called once the account is guarded,
+    `delayed` with a sentence each time the start has to be tried again.
     Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
     """
     may_run(settings)
@@ -50,13 +54,15 @@ async def run(
         try:
             with stop_signals(stop or asyncio.Event()) as ended:
                 close_page = await page(session) if page is not None else None
-                await session.check()
-                await session.start()
-                await session.listen()
-                log.info("guarding %s in mode %s", settings.account.name, settings.mode)
-                if started is not None:
-                    started(session)
-                reason = await _watch(session, ended)
+                tell = _teller(log, delayed)
+                session.guard.listeners.append(lambda _seq, _at, body: tell(body))
+                if await _unless(ended, _take_over(session, tell)):
+                    log.info("guarding %s in mode %s", settings.account.name, settings.mode)
+                    if started is not None:
+                        started(session)
+                    reason = await _watch(session, ended)
+                else:
+                    reason = "stopped by its operator before the account was taken over"
         finally:
             if close_page is not None:
                 await close_page()
@@ -70,6 +76,40 @@ async def run(
     finally:
         lock.release()
         logs.tear_down()
+
+
+async def _take_over(session: Session, tell: Callable[[Body], None]) -> None:
+    await session.check(lambda delay: tell(delay.noted()))
+    await session.start()
+    await session.listen()
+
+
+def _teller(log: logging.Logger, delayed: Callable[[str], object] | None) -> Callable[[Body], None]:
+    """Tells the log and the terminal when the start has to be tried again."""
+
+    def tell(body: Body) -> None:
+        if isinstance(body, Noted) and body.what == "start_delayed":
+            text = words(body)
+            log.warning(text)
+            if delayed is not None:
+                delayed(text)
+
+    return tell
+
+
+async def _unless(ended: asyncio.Event, step: Coroutine[Any, Any, None]) -> bool:
+    """Do `step` unless `ended` comes first; returns whether it was done. Raises what it raises."""
+    task, waiting = asyncio.ensure_future(step), asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+            return True
+        return False
+    finally:
+        for each in (task, waiting):
+            each.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
 
 
 async def _watch(session: Session, ended: asyncio.Event) -> str:
@@ -86,7 +126,8 @@ async def _watch(session: Session, ended: asyncio.Event) -> str:
                 return "stopped by its operator"
             if not session.lock.verify():
                 raise LostLockError(
-                    "the lock file was removed while running, so another process may own this account now. "
+                    "the lock file was removed, or cannot be written any more, so another process may own "
+                    "this account now. "
                     "Stopped; orders stay resting. Start again when no other process runs"
                 )
     finally:

@@ -1,6 +1,7 @@
 """A session: lock, exchange, ledger and guard of one configuration, opened together and closed together."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from backstay.app import logs, paper
@@ -24,6 +25,7 @@ from backstay.ledger.disk import FileDisk
 from backstay.ledger.writers import ThreadedWriter
 from backstay.runtime.control import ControlServer, socket_path
 from backstay.runtime.lock import InstanceLock
+from backstay.runtime.starting import Delay, Patience, patiently
 from backstay.runtime.virtual_time import WallClock
 from backstay.simulator.feeds.base import open_feed
 from backstay.simulator.feeds.grid import Grid
@@ -35,6 +37,10 @@ PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 def iso_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def ignored(_delay: Delay) -> None:
+    """Nobody waits for this start."""
 
 
 def may_run(settings: Settings) -> None:
@@ -70,11 +76,26 @@ class Session:
         self._following = Following(settings, guard)
         self.host.database = self._following.database
 
-    async def check(self) -> Preflight | None:
-        """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols)."""
+    async def check(self, tell: Callable[[Delay], object] = ignored) -> Preflight | None:
+        """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols).
+
+        Raises ConfigError and ExchangeError, the latter also when the configured patience is over.
+        """
         if self._exchange is not None:
             check_symbols(self.settings, [s.symbol for s in default_specs()])
             return None
+        try:
+            return await patiently(
+                self._check,
+                "checking keys, position mode and symbols",
+                patience=self._patience,
+                jitter=self.guard.world.entropy.jitter,
+                tell=tell,
+            )
+        except VenueUnavailable as failure:
+            raise unreachable(failure, self.settings) from None
+
+    async def _check(self) -> Preflight:
         found = await preflight(self.guard.venue, self.settings)
         if FACTS[self.settings.mode].sends:
             offset = self.guard.venue.venue_now_ns() - self.guard.world.clock.now_ns()
@@ -84,11 +105,15 @@ class Session:
     async def start(self) -> None:
         """Take the account over. Raises ExchangeError."""
         try:
-            await self.guard.start()
+            await self.guard.start(self._patience)
         except VenueUnavailable as failure:
             raise unreachable(failure, self.settings) from None
         self._garbage.start()
         self._following.start()
+
+    @property
+    def _patience(self) -> Patience:
+        return Patience(total_s=self.settings.run.start_patience)
 
     async def listen(self) -> None:
         """Open the control socket. Raises ControlError."""
@@ -162,6 +187,7 @@ def _world(settings: Settings, lock: InstanceLock, transport: Transport, signer:
         writer=ThreadedWriter(),
         lease=lock,
         log=logging.getLogger(f"{logs.ROOT}.gateway").info,
+        quiet_ns=lock.quiet_ns,
     )
 
 

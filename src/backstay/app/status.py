@@ -12,9 +12,10 @@ from typing import Any
 
 from backstay.app.words import number
 from backstay.core.contexts import Phase
-from backstay.core.engine import Engine
+from backstay.core.decisions import Wait
+from backstay.core.engine import Engine, decide
 from backstay.core.names import position_name
-from backstay.core.scope import stop_armed
+from backstay.core.scope import uncovered
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Role, Scope, TimeNs, Trust
 from backstay.ledger.projections.position_rows import live, price_of
@@ -37,8 +38,13 @@ COLUMNS = (
     "protected",
     "status",
 )
-STATUSES = ("GUARDED", "UNPROTECTED", "UNMANAGED", "RECOVERING", "CLOSING", "MANUAL_REVIEW")
+STATUSES = ("GUARDED", "UNPROTECTED", "UNMANAGED", "RECOVERING", "CLOSING", "REVIEW", "MANUAL_REVIEW")
 LOT_STATUSES = ("WAITING_FOR_PROFIT", "SELL_PLACED", "COMPLETED", "UNSELLABLE", "CLOSED_BY_HAND")
+ADVICE = {
+    "REVIEW": "not opened by this program; `backstay ack {scope}` and it will be guarded",
+    "MANUAL_REVIEW": "compare with the exchange, then `backstay ack {scope}`",
+}
+"""What the operator has to do about a position, by its status."""
 SORTS = ("symbol", "age", "pnl")
 
 
@@ -60,19 +66,25 @@ def rows(
     liquidations: Mapping[Scope, Decimal] | None = None,
 ) -> list[dict[str, Any]]:
     """One row for each open position, by symbol. `now` is local time in ns."""
-    prices = {**account.marks, **(marks or {})}
+    prices, known = {**account.marks, **(marks or {})}, liquidations or {}
     return [
-        _row(s, engine, now, prices.get(key.symbol), (liquidations or {}).get(key))
+        _row(s, status_of(account, s, engine, now), engine, now, prices.get(key.symbol), known.get(key))
         for key, s in sorted(account.scopes.items())
         if s.position.quantity
     ]
 
 
 def _row(
-    s: ScopeState, engine: Engine, now: TimeNs, mark: Decimal | None, liquidation: Decimal | None
+    s: ScopeState,
+    status: str,
+    engine: Engine,
+    now: TimeNs,
+    mark: Decimal | None,
+    liquidation: Decimal | None,
 ) -> dict[str, Any]:
     position = s.position
-    protected = stop_armed(s)
+    bare = uncovered(s)
+    protected = not bare
     armed_at = [c.updated_at for c in live(s, Role.SL) if c.phase is Phase.ARMED and c.updated_at]
     since = (min(armed_at) if armed_at else 0) if protected else s.naked_since
     return {
@@ -93,11 +105,13 @@ def _row(
         "protected": "yes" if protected else "no",
         "protected_since": iso(since) if protected else None,
         "unprotected_since": None if protected else iso(since),
-        "status": status_of(s, engine),
+        "uncovered": number(bare),
+        "status": status,
+        "todo": ADVICE.get(status, "").format(scope=s.scope),
     }
 
 
-def status_of(s: ScopeState, engine: Engine) -> str:
+def status_of(account: AccountState, s: ScopeState, engine: Engine, now: TimeNs) -> str:
     """One word for a scope, the most urgent first (see STATUSES)."""
     manager = engine.manager(s.scope)
     if manager is None or (s.direction is not None and s.direction not in manager.directions):
@@ -108,7 +122,11 @@ def status_of(s: ScopeState, engine: Engine) -> str:
         return "CLOSING"
     if not s.trusted:
         return "RECOVERING"
-    return "GUARDED" if stop_armed(s) else "UNPROTECTED"
+    if not uncovered(s):
+        return "GUARDED"
+    decision = decide(account, s.scope, engine, now).decision
+    waits = isinstance(decision, Wait) and decision.reason.startswith("manual_review")
+    return "REVIEW" if waits else "UNPROTECTED"
 
 
 def _stop(s: ScopeState) -> dict[str, Any]:
@@ -214,7 +232,7 @@ def counts(table: Sequence[dict[str, Any]]) -> dict[str, int]:
     return {
         "open": len(table),
         "protected": sum(1 for row in managed if row["protected"] == "yes"),
-        "unprotected": sum(1 for row in managed if row["protected"] == "no"),
+        "unprotected": sum(1 for row in managed if row["protected"] == "no" and row["status"] != "REVIEW"),
         **{word.lower(): by_status.get(word, 0) for word in STATUSES if word != "UNPROTECTED"},
     }
 
@@ -229,12 +247,16 @@ def gates(account: AccountState) -> list[dict[str, Any]]:
 
 def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str, str]:
     """(`ok` | `attention` | `alarm`, why) of the state; whether the process lives is told by others."""
-    naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] != "UNMANAGED"]
+    told = {"UNMANAGED", "REVIEW"}
+    naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] not in told]
+    unseen = [row["id"] for row in table if row["status"] == "REVIEW"]
     review = [s for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW]
     if naked:
         return "alarm", f"{', '.join(naked)} without a stop"
     if review:
         return "alarm", f"{', '.join(str(s.scope) for s in review)} needs a manual review"
+    if unseen:
+        return "attention", f"{', '.join(unseen)} waits for your `backstay ack`"
     if not account.connected:
         return "attention", "the private stream is down"
     if account.gates:

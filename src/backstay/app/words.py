@@ -75,7 +75,16 @@ def _noted(body: Noted) -> str:
         case "protected":
             return f"protected, after {_ms(int(detail['naked_us']) / 1000)} without a stop"
         case "unprotected":
-            return f"WITHOUT A STOP for {_ms(float(detail['naked_ms']))}: {detail.get('reason', '')}"
+            what = "WITHOUT A STOP"
+            if "uncovered" in detail:
+                what = f"{detail['uncovered']} of {detail['of']} WITHOUT A STOP"
+            return f"{what} for {_ms(float(detail['naked_ms']))}: {detail.get('reason', '')}"
+        case "start_delayed":
+            again, end = _ms(float(detail["next_attempt_in_ms"])), _ms(float(detail["gives_up_in_ms"]))
+            return (
+                f"the start waits: {detail['what']} failed ({detail['reason']}). Attempt "
+                f"{int(detail['attempt']) + 1} in {again}, given up in {end}"
+            )
         case "order_request":
             shown = ", ".join(f"{k} {v}" for k, v in detail.items() if k not in {"action", "timestamp"})
             return f"would {detail.get('action', 'send')} (nothing was sent): {shown}"

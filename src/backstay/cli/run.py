@@ -24,7 +24,12 @@ def run(*, config: ConfigOption = None, json: JsonOption = False) -> int:
 async def _run(settings: "Settings", *, json: bool) -> None:
     from backstay.app.run import run as guard
 
-    await guard(settings, page=_page(settings), started=lambda session: _started(session, json=json))
+    await guard(
+        settings,
+        page=_page(settings),
+        started=lambda session: _started(session, json=json),
+        delayed=complain,
+    )
 
 
 def _page(settings: "Settings") -> "Callable[[Session], Awaitable[Callable[[], Awaitable[None]]]] | None":

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core import account_market, account_own, account_reads, requests, scope, spot
+from backstay.core import account_market, account_own, account_reads, daily, requests, scope, spot
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -40,6 +40,7 @@ from backstay.core.events import (
     RequestSent,
     RequestsRegistered,
     RunStarted,
+    RunStopped,
     StreamChanged,
     StreamState,
     TimePassed,
@@ -203,15 +204,26 @@ def _reported(account: A, e: AccountReport, now: TimeNs) -> list[ScopeState]:
 def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport) -> A:
     """The account with these scopes, and with the balances in `e` unless later ones are known."""
     balances, balances_at, free = account.balances, account.balances_at, account.margin_free
+    results = account.results
     if e.balances and e.at >= balances_at:
         balances_at = e.at
         balances = _with_wallets(balances, e.balances)
-        if balances is not account.balances and not free:
+        changed = balances is not account.balances
+        if changed and e.product is Product.USDM and e.reason in daily.RESULTS:
+            results = daily.booked(results, account.balances, e.balances, e.at)
+        if changed and not free:
             # A changed balance is a changed premise of every refusal for lack of margin (8.1).
             scopes, free = {k: release(s, "margin") for k, s in scopes.items()}, True
     if scopes is account.scopes and balances is account.balances and balances_at == account.balances_at:
         return account
-    return replace(account, scopes=scopes, balances=balances, balances_at=balances_at, margin_free=free)
+    return replace(
+        account,
+        scopes=scopes,
+        balances=balances,
+        balances_at=balances_at,
+        margin_free=free,
+        results=results,
+    )
 
 
 def _with_wallets(known: dict[str, BalanceRow], rows: tuple[BalanceRow, ...]) -> dict[str, BalanceRow]:
@@ -266,7 +278,10 @@ def _distrust_all(account: A, reason: str) -> A:
 
 
 def _unidentified(account: A, e: Unidentified, now: TimeNs) -> A:
-    keys = of_symbol(account, e.symbol) if e.symbol else list(account.scopes)
+    if not e.symbol:
+        # It may be about a position that no scope stands for yet.
+        return _distrust_all(account, "unidentified_account_event")
+    keys = of_symbol(account, e.symbol)
     return each(account, keys, lambda s: scope.lose_trust(s, "unidentified_event"))
 
 
@@ -303,5 +318,6 @@ _HANDLERS: dict[type[msgspec.Struct], _Handler] = {
     RunStarted: account_own.run_started,
     SignalScored: account_market.scored,
     BookSeen: account_market.book_seen,
+    RunStopped: account_own.run_stopped,
 }
 _HANDLERS_IN_PLACE: dict[type[msgspec.Struct], _Handler] = {**_HANDLERS, AccountReport: _account_in_place}

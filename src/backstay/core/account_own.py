@@ -17,6 +17,7 @@ from backstay.core.events import (
     RequestDropped,
     RequestsRegistered,
     RunStarted,
+    RunStopped,
     TimePassed,
     TrustLost,
 )
@@ -78,6 +79,10 @@ def time(account: A, e: TimePassed, now: TimeNs) -> A:
     after, reasons = confirmations.expire(before, now)
     for reason in reasons:
         after = scope.lose_trust(after, reason)
+    silent = confirmations.unheard(after, now)
+    if silent:
+        after = confirmations.heard(after, silent)
+        account = replace(account, deaf_strikes=account.deaf_strikes + 1)
     return with_scope(account, after)
 
 
@@ -93,8 +98,8 @@ def price(account: A, e: PriceReached, now: TimeNs) -> A:
             return s
         best = s.best_price
         if best is None or (e.price > best if direction is Direction.LONG else e.price < best):
-            return replace(s, best_price=e.price)
-        return s
+            return replace(s, best_price=e.price, last_mark=e.price)
+        return replace(s, last_mark=e.price)
 
     account = each(account, of_symbol(account, e.symbol), remember)
     if account.marks.get(e.symbol) == e.price:
@@ -187,7 +192,7 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         return account
     keep = ("kill_switch", "operator_pause", "venue_halt")
     gates = {k: v for k, v in account.gates.items() if k.startswith(keep)}
-    scopes = {k: recovery.restarted(s, now) for k, s in account.scopes.items()}
+    scopes = {k: recovery.restarted(s) for k, s in account.scopes.items()}
     return replace(
         account,
         run=e,
@@ -199,3 +204,8 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         deaf_strikes=0,
         marks={},
     )
+
+
+def run_stopped(account: A, e: RunStopped, now: TimeNs) -> A:
+    """An end in good order: what was only prepared was never sent, and the next process need not doubt it."""
+    return each(account, account.scopes, recovery.stopped)

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core import recovery, spot
+from backstay.core import daily, reading, spot
 from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -18,7 +18,7 @@ from backstay.core.events import (
     PositionsSnapshot,
 )
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import PositionMode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import MS, PositionMode, PositionSide, Product, Scope, TimeNs
 
 A = AccountState
 
@@ -35,7 +35,7 @@ def orders_read(account: A, e: OrdersSnapshot, now: TimeNs) -> A:
         rows = tuple(
             r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
         )
-        after = recovery.merge_orders(s, rows, e.requested_at, now)
+        after = reading.merge_orders(s, rows, e.requested_at, now)
         return spot.after_read(account, s, after, rows, now) if e.product is Product.SPOT else after
 
     return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
@@ -46,7 +46,7 @@ def algos_read(account: A, e: AlgosSnapshot, now: TimeNs) -> A:
         rows = tuple(
             r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
         )
-        return recovery.merge_algos(s, rows, e.requested_at, now)
+        return reading.merge_algos(s, rows, e.requested_at, now)
 
     return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
 
@@ -71,7 +71,7 @@ def positions_read(account: A, e: PositionsSnapshot, now: TimeNs) -> A:
 
     def merge(s: ScopeState) -> ScopeState:
         row = rows.get((s.scope.symbol, s.scope.position_side))
-        return recovery.merge_position(s, row, e.requested_at, now)
+        return reading.merge_position(s, row, e.requested_at, now)
 
     return each(account, _covered(account, e.product, e.symbols, rows.values()), merge)
 
@@ -81,7 +81,10 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     if balances == account.balances or e.requested_at < account.balances_at:
         return account
     account = each(account, account.scopes, lambda s: release(s, "margin"))
-    return replace(account, balances=balances, balances_at=e.requested_at)
+    results = account.results
+    if e.product is Product.USDM:
+        results = daily.booked_read(results, account.balances, e.rows, e.requested_at)
+    return replace(account, balances=balances, balances_at=e.requested_at, results=results)
 
 
 def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:
@@ -128,9 +131,10 @@ def account_mode(account: A, e: AccountModeSnapshot, now: TimeNs) -> A:
 
 def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
     keys = [k for k in of_symbol(account, e.symbol) if e.ctx_id in account.scopes[k].contexts]
+    quiet = account.run.quiet_ms * MS if account.run is not None else 0
 
     def merge(s: ScopeState) -> ScopeState:
-        found = recovery.queried(s, e, now)
+        found = reading.queried(s, e, now, quiet)
         if e.product is not Product.SPOT or e.order is None:
             return found
         return spot.after_read(account, s, found, (e.order,), now)

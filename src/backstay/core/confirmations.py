@@ -55,8 +55,25 @@ def next_deadline(scope: ScopeState) -> TimeNs | None:
     times = [p.deadline for p in scope.pendings.values() if p.deadline and not p.expired]
     if scope.fill_seen_at:
         times.append(scope.fill_seen_at + PAIR_DEADLINE)
-    times.extend(c.updated_at + TRIGGER_GRACE for c in scope.contexts.values() if being_consumed(c))
+    for c in scope.contexts.values():
+        if c.phase in CONSUMING and not c.stuck:
+            times.append(c.updated_at + TRIGGER_GRACE)
+        elif c.unheard:
+            times.append(c.unheard)
     return min(times, default=None)
+
+
+def unheard(s: ScopeState, now: TimeNs) -> tuple[str, ...]:
+    """Orders that a read has shown and whose private event is overdue: each is a deaf strike (4.1.2)."""
+    return tuple(name for name, c in s.contexts.items() if c.unheard and c.unheard <= now)
+
+
+def heard(s: ScopeState, names: tuple[str, ...]) -> ScopeState:
+    """The event has come, or its absence has been counted."""
+    if not names:
+        return s
+    contexts = {name: replace(s.contexts[name], unheard=0) for name in names}
+    return replace(s, contexts={**s.contexts, **contexts})
 
 
 def being_consumed(ctx: OrderContext) -> bool:

@@ -77,7 +77,11 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Regular order that a triggered conditional order became."""
     filled: Decimal = Decimal(0)
     not_found_at: TimeNs = 0
-    """Request time of the first read, after an acceptance, that did not show the order (X-1)."""
+    """Request time of the first complete read since it was sent (or accepted) that did not show it (X-1)."""
+    looked_at: TimeNs = 0
+    """Request time of a query that did not show it while its confirmation was still awaited."""
+    unheard: TimeNs = 0
+    """Only a read has shown it; local time by which its private event is due (4.1.2); 0: none."""
     stuck: bool = False
     """It stayed in TRIGGERING beyond the grace: no longer counted as protection, never cancelled (4.3)."""
     parent: str = ""

@@ -44,6 +44,8 @@ class Wait(msgspec.Struct, frozen=True, tag="wait", omit_defaults=True):
 
     reason: str
     until: TimeNs | None = None
+    look: tuple[str, ...] = ()
+    """Custom ids of stops that nothing has reported in time: each is to be asked for once, meanwhile."""
 
 
 class Recover(msgspec.Struct, frozen=True, tag="recover", omit_defaults=True):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
@@ -89,6 +90,9 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         view = position_view(account, s, run.position_mode, instrument)
         if view.direction is None or view.direction in manager.directions:
             wanted = manager.strategy.wanted(view, manager.policy, now)
+            limits = engine.limits
+            if limits.daily_loss_limit is not None:
+                wanted = watched(wanted, account, s, limits.daily_loss_limit, now, limits.daily_loss_hour)
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)

@@ -548,10 +548,7 @@ class GateChanged(Event, frozen=True, kw_only=True, tag="GateChanged"):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
-    """A process took ownership. `policies` is the resolved configuration, as JSON text.
-
-    Contexts of another mode or environment are never used (6.4); the account key makes that so.
-    """
+    """A process took ownership, before which nothing was sent for `quiet_ms`; its configuration is JSON."""
 
     account: str
     mode: Mode
@@ -564,6 +561,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     managers: str
     limits: str
     version: str
+    quiet_ms: int = 0
 
 
 class RunStopped(Event, frozen=True, kw_only=True, tag="RunStopped"):

@@ -17,7 +17,14 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class NotSent(Exception):
-    """No byte of the request left: the mutation certainly did not happen (exchange-state 8.1)."""
+    """No byte of the request left: the mutation certainly did not happen (exchange-state 8.1).
+
+    `retry_after_ms`: it had to wait for its turn, and this is for how long; 0: for another reason.
+    """
+
+    def __init__(self, message: str, *, retry_after_ms: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
 
 
 class VenueUnavailable(Exception):

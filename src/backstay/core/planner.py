@@ -21,12 +21,12 @@ from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import flatten
-from backstay.core.lost_stop import lost_stop
+from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to_look_at
 from backstay.core.placement import cancel, change, conflict, in_order
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.spot import untouchable
-from backstay.core.state import Block, Pending, ScopeState
+from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
     SECOND,
@@ -45,8 +45,6 @@ BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 EXIT = SlotKey(Role.EXIT)
 _NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
 MANUAL_CANCEL_WINDOW = 600 * SECOND
-BRIDGE_AFTER = SECOND
-"""A close-position stop that is not confirmed for so long is bridged, although it may stand (X-3)."""
 MANUAL_CANCELS_MAX = 2
 """R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
 
@@ -130,9 +128,7 @@ def _rest(field: Field, now: TimeNs) -> Decision:
     s = field.state
     if s.pendings:
         waiting = sorted({f"{p.action}:{p.key}" for p in s.pendings.values()})
-        late = [_overdue(p) for p in s.pendings.values() if p.key == MAIN_STOP and p.action is Action.PLACE]
-        again = [t for t in late if t > now] if field.bridge else []
-        return Wait(f"confirmation {', '.join(waiting)}", min(again, default=None))
+        return Wait(f"confirmation {', '.join(waiting)}", silent_until(s, now) or None, to_look_at(s, now))
     held = [b for b in s.blocks if holds(b, s, now)]
     repairing = [
         c.updated_at + field.repair_delay
@@ -152,10 +148,6 @@ def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
     waived = tuple(f"unplaceable {u.key}: {u.reason}" for u in field.unplaceable)
     shut = (f"exposure refused: {field.exposure_refusal}",) if field.exposure_refusal else ()
     return (*field.notes, *waived, *held, *shut)
-
-
-def _overdue(pending: Pending) -> TimeNs:
-    return pending.opened_at + BRIDGE_AFTER
 
 
 # --- the join -----------------------------------------------------------------------------------
@@ -210,7 +202,12 @@ def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
     somebody else's is left alone and the bridge stays.
     """
     slot = v.desired.get(MAIN_STOP)
-    if slot is None or not slot.close_position or MAIN_STOP in v.converged:
+    if slot is None or MAIN_STOP in v.converged:
+        return
+    if not slot.close_position:
+        guard = bridge_of_sized(field.state, slot, now) if field.bridge else None
+        if guard is not None:
+            v.desired[BRIDGE] = guard
         return
     blocking = v.conflict = conflict(field.state, slot)
     if blocking is None:
@@ -223,8 +220,7 @@ def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
     s = field.state
     if any(c.phase in CONSUMING and _current(s, c) for c in v.working.get(MAIN_STOP, ())):
         return  # it is becoming an order right now: a stop at the same trigger could only be refused (4.3)
-    under_way = s.pendings.values()
-    if any(p.key == MAIN_STOP and p.action is Action.PLACE and now < _overdue(p) for p in under_way):
+    if silent_until(s, now):
         return  # its confirmation is a round trip away: a bridge would only come and go
     wanted = msgspec.structs.replace(
         slot,
@@ -378,6 +374,8 @@ def _expose(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     slots = [x for x in field.slots if x.key.role in EXPOSING and x.key not in v.converged]
     if not slots or s.pendings or field.exposure_refusal or not protected(field, v):
         return None
+    if any(ctx.unheard for ctx in s.contexts.values()):
+        return None  # only a read has shown it: nothing is added while the stream may be deaf (4.1.2)
     intents: list[Intent] = []
     for slot in slots:
         if blocked(s, slot, now):

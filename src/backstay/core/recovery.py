@@ -1,34 +1,25 @@
-"""Trust: how a scope loses it, what recovery must prove, and how snapshots are merged.
+"""Trust: how a scope loses it, what recovery must prove, and when it ends.
 
-Recovery reads, it never mutates. The reads are the runtime's work; what they *mean* is decided here, by
-pure functions, because this is where money is lost: a snapshot replaces everything inside its coverage and
-nothing outside (I-7), it never overwrites later stream evidence (O-9), and "not found" is not "absent"
-(8.2, 8.3) until the request's window is over, or, when the venue had accepted the order, until two reads
-far enough apart agree.
+Recovery reads, it never mutates. The reads are the runtime's work; what they *mean* is decided by pure
+functions, here and in `backstay.core.reading`, because this is where money is lost.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core import orders
-from backstay.core.confirmations import CONSUMING, being_consumed
+from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
-from backstay.core.events import AlgoReport, OrderQueried, OrderReport, PositionRow
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
 from backstay.core.scope import (
     burst_began,
-    lose_trust,
     naked,
-    proven_until,
-    report_algo,
-    report_order,
-    report_position,
 )
-from backstay.core.state import Position, ScopeState
-from backstay.core.types import EXPOSING, MS, SECOND, ZERO, Action, PositionSide, Surface, TimeNs, Trust
+from backstay.core.state import ScopeState
+from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
 
 
 class TrustEvidence(StrEnum):
@@ -59,14 +50,10 @@ TRANSITIONS: dict[tuple[Trust, TrustEvidence], Trust] = {
 
 ATTEMPTS_MAX = 5
 BACKOFF = (500 * MS, SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND, 30 * SECOND)
-ABSENCE_GAP = {Surface.REGULAR: 10 * SECOND, Surface.ALGO: 60 * SECOND}
-"""Two not-found reads of an *accepted* order must be this far apart to prove absence (X-1)."""
 WINDOW_SLACK = SECOND
 """Beyond timestamp + recvWindow: from then on an unanswered request cannot be accepted any more (8.2)."""
 WINDOW_MS, PROTECTIVE_WINDOW_MS = 5000, 3000
 """recvWindow of requests whose record of being sent was lost with the process (13)."""
-READ_LAG = 3 * SECOND
-"""Position reads may lag: a fresher stream row is not overruled by a snapshot that merely lacks it."""
 
 ACCOUNT_WIDE = frozenset(
     {
@@ -78,9 +65,17 @@ ACCOUNT_WIDE = frozenset(
         "stream_reconnected",
         "account_mode",
         "clock",
+        "clock_offset",
+        "ingest_failed",
+        "unidentified_account_event",
     }
 )
-"""Reasons that only a hydration of the whole account removes."""
+"""Reasons that only a hydration of the whole account removes; what follows a colon is for people."""
+
+
+def is_wide(reasons: Iterable[str]) -> bool:
+    """A recovery of the scope alone would not remove all of `reasons`."""
+    return any(reason.partition(":")[0] in ACCOUNT_WIDE for reason in reasons)
 
 
 def started(s: ScopeState) -> ScopeState:
@@ -152,11 +147,11 @@ def _close_done(s: ScopeState) -> dict[str, Any]:
 
 def _next_look(s: ScopeState, now: TimeNs, backoff: TimeNs) -> TimeNs:
     """Not later than the end of a window after which a request that is still in doubt is proven absent."""
-    ends = [_window_end(c) for c in in_doubt(s) if c.phase is Phase.UNKNOWN and not c.order_id]
+    ends = [window_end(c) for c in in_doubt(s) if c.phase is Phase.UNKNOWN and not c.order_id]
     return min([backoff, *(end for end in ends if end > now)])
 
 
-def _window_end(ctx: OrderContext) -> TimeNs:
+def window_end(ctx: OrderContext) -> TimeNs:
     """From here on a request that was never answered cannot be accepted any more (8.2)."""
     return ctx.sent_at + ctx.recv_window_ms * MS + WINDOW_SLACK
 
@@ -178,15 +173,15 @@ def acknowledged(s: ScopeState) -> ScopeState:
     )
 
 
-def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
+def restarted(s: ScopeState) -> ScopeState:
     """A new process knows the past but has seen no evidence: everything unproven is in doubt (R-12)."""
     contexts: dict[str, OrderContext] = {}
     for key, ctx in s.contexts.items():
         phase = moved(ctx, Evidence.RESTARTED)
         if phase is not ctx.phase:
-            # The last moment at which the old process could have sent it is now.
+            # Without a record of being sent it may have been until the old process was gone: see `queried`.
             window = ctx.recv_window_ms or (WINDOW_MS if ctx.role in EXPOSING else PROTECTIVE_WINDOW_MS)
-            contexts[key] = replace(ctx, phase=phase, sent_at=ctx.sent_at or now, recv_window_ms=window)
+            contexts[key] = replace(ctx, phase=phase, recv_window_ms=window)
         else:
             contexts[key] = ctx
     pendings = {
@@ -208,7 +203,15 @@ def restarted(s: ScopeState, now: TimeNs) -> ScopeState:
         fill_seen_at=0,
         burst_since=0,
         burst_last=0,
+        orders_read_at=0,
+        algos_read_at=0,
     )
+
+
+def stopped(s: ScopeState) -> ScopeState:
+    """The process ends in good order: a pre-armed request that has no record of being sent never was."""
+    contexts = {k: c for k, c in s.contexts.items() if c.phase is not Phase.PRE_ARMED}
+    return s if len(contexts) == len(s.contexts) else replace(s, contexts=contexts)
 
 
 def in_doubt(s: ScopeState) -> tuple[OrderContext, ...]:
@@ -253,130 +256,3 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     if stuck:
         contexts = {**contexts, **{k: replace(c, phase=Phase.FINISHED) for k, c in stuck.items()}}
     return replace(s, pendings=keep, contexts=contexts)
-
-
-# --- snapshots ----------------------------------------------------------------------------------
-
-
-def merge_orders(
-    s: ScopeState, rows: tuple[OrderReport, ...], requested_at: TimeNs, now: TimeNs
-) -> ScopeState:
-    """Apply an open-orders read that covers this scope."""
-    present = {r.order_id for r in rows}
-    if requested_at > s.orders_read_at:
-        s = replace(s, orders_read_at=requested_at)
-    for row in rows:
-        s = report_order(s, row, now)
-    gone = [i for i, r in s.orders.items() if orders.is_open(r) and i not in present and r.at < requested_at]
-    if not gone:
-        return s
-    kept = {i: r for i, r in s.orders.items() if i not in gone}
-    contexts = dict(s.contexts)
-    for order_id in gone:
-        ctx = contexts.get(s.orders[order_id].client_id)
-        if ctx is not None and ctx.surface is Surface.REGULAR:
-            contexts[ctx.ctx_id] = replace(ctx, phase=moved(ctx, Evidence.LEFT_SNAPSHOT))
-    return _contradicted(replace(s, orders=kept, contexts=contexts))
-
-
-def _contradicted(s: ScopeState) -> ScopeState:
-    """A read made for another scope lacks a row that this one holds as live: doubt, never a free slot."""
-    doubt = s.trust is Trust.TRUSTED and any(c.phase is Phase.UNKNOWN for c in s.contexts.values())
-    return lose_trust(s, "row_missing") if doubt else s
-
-
-def merge_algos(s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeNs, now: TimeNs) -> ScopeState:
-    """Apply an open-conditional-orders read that covers this scope."""
-    present = {r.algo_id for r in rows}
-    if requested_at > s.algos_read_at:
-        s = replace(s, algos_read_at=requested_at)
-    for row in rows:
-        s = report_algo(s, row, now)
-    gone = [i for i, r in s.algos.items() if i not in present and r.at < requested_at and not _ended(r)]
-    if not gone:
-        return s
-    kept = {i: r for i, r in s.algos.items() if i not in gone}
-    contexts = dict(s.contexts)
-    for algo_id in gone:
-        ctx = contexts.get(s.algos[algo_id].client_id)
-        if ctx is not None and ctx.surface is Surface.ALGO:
-            contexts[ctx.ctx_id] = replace(ctx, phase=moved(ctx, Evidence.LEFT_SNAPSHOT))
-    return _contradicted(naked(replace(s, algos=kept, contexts=contexts), now))
-
-
-def _ended(row: AlgoReport) -> bool:
-    return row.status.value in ("FINISHED", "CANCELED", "EXPIRED", "REJECTED")
-
-
-def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs, now: TimeNs) -> ScopeState:
-    """Apply a position read that covers this scope; `row` None: the venue lists no position there.
-
-    A read that contradicts a row which the stream reported only moments ago, without proof that it is
-    newer, does not overrule it: the scope stays in recovery until the read path has caught up.
-    """
-    known: Position = s.position
-    if known.at > requested_at:
-        return s
-    quantity = row.quantity if row is not None else ZERO
-    proven = row is not None and row.updated_at >= known.at // MS * MS
-    if quantity != known.quantity and not proven and known.at > requested_at - READ_LAG:
-        if s.trust is Trust.TRUSTED:
-            return s  # covered by somebody else's recovery; its own gap-free stream knows better
-        return replace(s, reasons=tuple(dict.fromkeys((*s.reasons, "position_read_lags"))))
-    if row is None:
-        if not known.quantity:
-            return _seen(s, None, requested_at)
-        row = PositionRow(
-            symbol=s.scope.symbol,
-            position_side=PositionSide(s.scope.position_side),
-            quantity=ZERO,
-            entry_price=ZERO,
-        )
-    elif row.quantity == known.quantity and row.entry_price == known.entry_price:
-        return _seen(s, row, requested_at)
-    return report_position(s, row, requested_at, requested_at, now, read=True)
-
-
-def _seen(s: ScopeState, row: PositionRow | None, requested_at: TimeNs) -> ScopeState:
-    """The read confirms the row: move its watermark, which also matches earlier fills."""
-    proven = max(row.updated_at if row is not None else 0, proven_until(s.position))
-    position = replace(
-        s.position, at=requested_at, emitted_at=requested_at, read=True, proven_at=proven, siblings=()
-    )
-    matched: dict[str, Any] = {"fill_seen_at": 0} if s.fill_at <= requested_at else {}
-    return replace(s, position=position, **matched)
-
-
-def queried(s: ScopeState, q: OrderQueried, now: TimeNs) -> ScopeState:
-    """Fold the answer to a query by custom id: a row, or one more piece of proof of absence."""
-    if q.order is not None:
-        return report_order(s, q.order, now)
-    if q.algo is not None:
-        return report_algo(s, q.algo, now)
-    ctx = s.contexts.get(q.ctx_id)
-    if ctx is None or ctx.is_terminal or q.surface is not ctx.surface or ctx.is_resting:
-        return s
-    if being_consumed(ctx):
-        return s
-    # A single query proves nothing: the whole surface must have been read without it as well (8.2, I-8).
-    surface_read = s.algos_read_at if ctx.surface is Surface.ALGO else s.orders_read_at
-    both = min(q.requested_at, surface_read)
-    if not ctx.order_id:
-        window = ctx.sent_at + ctx.recv_window_ms * MS + WINDOW_SLACK
-        return _absent(s, ctx, now) if both > window else s
-    if both <= ctx.sent_at:
-        return s
-    if not ctx.not_found_at:
-        return replace(s, contexts={**s.contexts, ctx.ctx_id: replace(ctx, not_found_at=both)})
-    if both - ctx.not_found_at >= ABSENCE_GAP[ctx.surface]:
-        return _absent(s, ctx, now)
-    return s
-
-
-def _absent(s: ScopeState, ctx: OrderContext, now: TimeNs) -> ScopeState:
-    phase = moved(ctx, Evidence.PROVEN_ABSENT)
-    if phase is not Phase.ABSENT:
-        phase = Phase.ABSENT if ctx.stuck else phase
-    contexts = {**s.contexts, ctx.ctx_id: replace(ctx, phase=phase, updated_at=now)}
-    pendings = {k: v for k, v in s.pendings.items() if k != ctx.ctx_id}
-    return replace(s, contexts=contexts, pendings=pendings)

@@ -29,6 +29,8 @@ class Treatment(msgspec.Struct, frozen=True):
     passes: bool = False
     """The cause goes away by itself (a busy or halted venue, a lost connection): never given up, the last
     wait repeats. Otherwise the third refusal holds until the premise changes (I-29)."""
+    as_told: bool = False
+    """The wait that the answer names is the wait, longer or shorter than the backoff."""
     until_changed: bool = False
     """Hold until the position, the balance or the request changes; do not come back by time."""
 
@@ -60,8 +62,8 @@ TREATMENTS: dict[Effect, Treatment] = {
     Effect.TRIGGERING: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
     Effect.CLOCK: Treatment(passes=True, backoff=(100 * MS, 500 * MS, 2 * SECOND)),
     Effect.THROTTLED: Treatment(passes=True, backoff=(SECOND, 2 * SECOND, 4 * SECOND)),
-    # The gateway paces us by what the venue asked for; a growing wait on top would outlast the venue's pause.
-    Effect.RATE_LIMITED: Treatment(passes=True, backoff=(SECOND,)),
+    # The gateway paces us by what the venue asked for; any wait on top would outlast the venue's pause.
+    Effect.RATE_LIMITED: Treatment(passes=True, as_told=True, backoff=(SECOND,)),
     Effect.NOT_SENT: Treatment(passes=True, backoff=(200 * MS, SECOND, 4 * SECOND)),
 }
 """Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s. A ban and refused keys
@@ -80,8 +82,12 @@ def treatment(effect: Effect, *, exposing: bool) -> Treatment:
     return TREATMENTS.get(effect, _DEFAULT)
 
 
-def hold_for(rule: Treatment, count: int) -> TimeNs | None:
-    """How long the `count`-th refusal of one request holds its slot; None: until the premise changes."""
+def hold_for(rule: Treatment, count: int, told: TimeNs = 0) -> TimeNs | None:
+    """How long the `count`-th refusal of one request holds its slot; None: until the premise changes.
+
+    `told`: the wait that the answer names; 0: none.
+    """
     if rule.until_changed or (count >= MAX_REPEATS and not rule.passes):
         return None
-    return rule.backoff[min(count, len(rule.backoff)) - 1]
+    backoff = rule.backoff[min(count, len(rule.backoff)) - 1]
+    return told if rule.as_told and told else max(backoff, told)

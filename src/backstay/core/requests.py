@@ -200,6 +200,9 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) 
         phase, order_id = moved(ctx, Evidence.ACCEPTED), ctx.order_id or e.order_id
         if phase is not ctx.phase or order_id != ctx.order_id:
             after = replace(ctx, phase=phase, order_id=order_id)
+        if not ctx.order_id and ctx.not_found_at:
+            # What was read before it was accepted proves nothing.
+            after = replace(after, not_found_at=0)
     contexts, pendings = s.contexts, s.pendings
     pending = pendings.get(e.ctx_id)
     if pending is not None:
@@ -313,9 +316,7 @@ def _blocked(
     by_lot, premise = bool(ctx.slot.lots), premise_of(s, ctx.slot)
     same_premise = earlier is not None and earlier.position == premise
     count = earlier.count + 1 if earlier is not None and same_premise else 1
-    hold = hold_for(rule, count)
-    if hold is not None and e.retry_after_ms:
-        hold = max(hold, e.retry_after_ms * MS)
+    hold = hold_for(rule, count, e.retry_after_ms * MS)
     block = Block(
         key=key,
         effect=e.effect.value,

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core import daily
 from backstay.core.contexts import OrderContext
 from backstay.core.decisions import Act, Approved, Intent, Refused
 from backstay.core.limits import (
@@ -33,6 +34,9 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     max_notional: Decimal | None = None
     max_leverage: int | None = None
     daily_loss_limit: Decimal | None = None
+    """Share of the wallets at the beginning of the day."""
+    daily_loss_hour: int = 0
+    """Hour of the day, UTC, at which it begins."""
     max_symbol_notional: Decimal | None = None
     """As `max_notional`, of one symbol."""
     loss_streak: int | None = None
@@ -90,6 +94,9 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
         return "balances_unknown"
     if limits.max_leverage is not None and account.leverages.get(key.symbol, 0) > limits.max_leverage:
         return f"max_leverage: {key.symbol} is at {account.leverages[key.symbol]}x"
+    share, hour = limits.daily_loss_limit, limits.daily_loss_hour
+    if share is not None and daily.is_used_up(account, share, now, hour):
+        return f"daily_loss_limit: {share:%} was lost since {hour}:00 UTC, realised and open together"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from backstay.core import algo_orders, orders
-from backstay.core.confirmations import CONSUMING, without_settled
+from backstay.core.confirmations import CONSUMING, heard, without_settled
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
@@ -68,18 +68,29 @@ def lose_trust(s: ScopeState, reason: str) -> ScopeState:
     return replace(s, **changes)
 
 
-def stop_armed(s: ScopeState) -> bool:
-    """A stop of ours is proven resting for the present position."""
-    return _armed(s.contexts, s.position)
+def uncovered(s: ScopeState) -> Decimal:
+    """How much of the position is covered by no stop of ours that is proven resting (I-37)."""
+    return _uncovered(s.contexts, s.position)
 
 
-def _armed(contexts: dict[str, OrderContext], position: Position) -> bool:
-    direction = position.direction
+def _uncovered(contexts: dict[str, OrderContext], position: Position) -> Decimal:
+    direction, size = position.direction, abs(position.quantity)
+    covered = ZERO
     for ctx in contexts.values():
         phase = ctx.phase  # LIVE: on spot a stop rests among the regular orders
         if (phase is ARMED or phase is LIVE) and ctx.slot.key.role is SL and ctx.direction is direction:
-            return True
-    return False
+            quantity = ctx.slot.quantity
+            if quantity is None:
+                return ZERO
+            covered += quantity
+            if covered >= size * (1 - ctx.slot.tolerance):
+                return ZERO
+    return size - covered
+
+
+def stop_armed(s: ScopeState) -> bool:
+    """Stops of ours are proven resting for the whole of the present position."""
+    return not uncovered(s)
 
 
 def naked(s: ScopeState, now: TimeNs) -> ScopeState:
@@ -90,7 +101,7 @@ def naked(s: ScopeState, now: TimeNs) -> ScopeState:
 
 def _naked_since(s: ScopeState, contexts: dict[str, OrderContext], position: Position, now: TimeNs) -> TimeNs:
     """`naked_since` of a scope that is about to have these contexts and this position."""
-    if not position.quantity or _armed(contexts, position):
+    if not position.quantity or not _uncovered(contexts, position):
         return 0
     return s.naked_since or now
 
@@ -104,7 +115,7 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
     """Fold a regular order report (O-2, O-3)."""
     known = s.orders.get(r.order_id)
     if known is not None and not orders.advances(known, r):
-        return s
+        return s if r.execution is ExecutionType.SNAPSHOT else _heard(s, r.client_id)
     rows = s.orders.copy()
     rows[r.order_id] = r
     kept = SPOT_ROWS_KEPT if s.scope.product is Product.SPOT else ROWS_KEPT
@@ -185,7 +196,7 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
     known = s.algos.get(r.algo_id)
     if known is not None:
         if not algo_orders.advances(known, r):
-            return s
+            return s if r.snapshot else _heard(s, r.client_id)
         if r.callback_rate is None and known.callback_rate is not None:
             # A push does not carry what the snapshot told about a trailing stop.
             r = replace(r, callback_rate=known.callback_rate, activate_price=known.activate_price)
@@ -224,7 +235,14 @@ def _algo_followed(ctx: OrderContext, r: AlgoReport, now: TimeNs) -> OrderContex
         child_order_id=r.child_order_id or ctx.child_order_id,
         # The grace of a triggering order runs from TRIGGERING, not from its later reports.
         updated_at=ctx.updated_at if phase in CONSUMING and ctx.phase in CONSUMING else now,
+        unheard=ctx.unheard if r.snapshot else 0,
     )
+
+
+def _heard(s: ScopeState, client_id: str) -> ScopeState:
+    """The event of an order that a read was faster to show: no news, but the stream is not deaf."""
+    ctx = s.contexts.get(client_id)
+    return heard(s, (client_id,)) if ctx is not None and ctx.unheard else s
 
 
 def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs) -> ScopeState:
@@ -321,6 +339,7 @@ def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
         contexts=_kept_contexts(s),
         stop_floor=None,
         best_price=None,
+        last_mark=None,
         manual_cancels=(),
     )
 
@@ -335,6 +354,7 @@ def _closed(s: ScopeState, at: TimeNs) -> ScopeState:
         contexts=_unused_forgotten(s),
         stop_floor=None,
         best_price=None,
+        last_mark=None,
         manual_cancels=(),
         flatten_since=s.flatten_since if killed else 0,
         flatten_reason=s.flatten_reason if killed else "",

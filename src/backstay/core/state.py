@@ -132,10 +132,12 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Counts contexts ever registered in this scope."""
     stop_floor: Decimal | None = None
     best_price: Decimal | None = None
+    last_mark: Decimal | None = None
+    """Latest recorded mark price of this life."""
     burst_since: TimeNs = 0
     burst_last: TimeNs = 0
     naked_since: TimeNs = 0
-    """Local time since when the position has had no ARMED stop; 0: covered or flat."""
+    """Local time since when ARMED stops have not covered the whole position; 0: covered or flat."""
     flatten_since: TimeNs = 0
     flatten_reason: str = ""
     reviewed: int = 0
@@ -195,6 +197,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What the venue says; None: not read yet."""
     multi_assets: bool = False
     can_trade: bool = True
+    results: tuple[tuple[int, Decimal], ...] = ()
+    """(hour of venue time, what the wallets gained or lost in it without transfers), the latest last."""
     leverages: dict[str, int] = {}
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None

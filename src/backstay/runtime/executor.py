@@ -325,7 +325,7 @@ class Executor:
                     raise NotSent("an amend needs a price and a quantity")
                 sent = self._venue.amend(ctx, request.price, request.quantity, protective=protective)
         except NotSent as error:
-            self._not_sent(item, request, str(error), cause)
+            self._not_sent(item, request, error, cause)
             return
         self._left(request, sent, cause)
 
@@ -344,8 +344,8 @@ class Executor:
             cause,
         )
 
-    def _not_sent(self, item: Approved, request: Request, why: str, cause: int) -> None:
-        """No byte left: certain, so the slot may try again with a new id after a short wait."""
+    def _not_sent(self, item: Approved, request: Request, why: NotSent, cause: int) -> None:
+        """No byte left: certain, so the slot may try again with a new id, when its turn comes or soon."""
         if self._pre_armed(request) is not None:
             # The pre-armed context is untouched; register the attempt so that the refusal has a home.
             self._host.apply(
@@ -370,8 +370,9 @@ class Executor:
                 action=request.action,
                 certainty=Certainty.NOT_EXECUTED,
                 answer=AnswerClass.RETRY,
-                effect=Effect.NOT_SENT,
-                message=why,
+                effect=Effect.RATE_LIMITED if why.retry_after_ms else Effect.NOT_SENT,
+                retry_after_ms=why.retry_after_ms,
+                message=str(why),
             ),
             cause,
         )

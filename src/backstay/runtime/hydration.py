@@ -6,10 +6,12 @@ leave in doubt is asked for by custom id on the order's own surface. What all th
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from backstay.core.account import fold
 from backstay.core.events import AnyEvent, OrderQueried
+from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import in_doubt
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Scope, Subject, Surface
@@ -19,6 +21,8 @@ from backstay.runtime.trades import Since, read_trades
 UNKNOWN_GRACE_S = 0.5
 """Private evidence often comes before a read could; wait this long before asking (8.2)."""
 READS_DEADLINE_S = 20.0
+ACCOUNT_DEADLINE_S = 60.0
+"""All reads of one scope, of the whole account: while the venue makes us wait for our turn, too."""
 FILLS_LOOKBACK = 60 * SECOND
 
 WHOLE_ACCOUNT: tuple[Subject, ...] = (
@@ -37,9 +41,19 @@ ONE_SYMBOL: tuple[Subject, ...] = (
 )
 
 
+@contextlib.asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    """Reads that take longer have failed."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise VenueUnavailable(f"the reads took more than {seconds:g} s") from None
+
+
 async def read_account(venue: Venue, *, filters: bool, trades: Sequence[Since] = ()) -> list[AnyEvent]:
-    """Everything that trust in the whole account needs. Raises VenueUnavailable or TimeoutError."""
-    async with asyncio.timeout(READS_DEADLINE_S):
+    """Everything that trust in the whole account needs. Raises VenueUnavailable."""
+    async with _deadline(ACCOUNT_DEADLINE_S):
         mode = await venue.read_account_mode()
         events: list[AnyEvent] = [mode]
         if filters:
@@ -55,8 +69,8 @@ async def read_account(venue: Venue, *, filters: bool, trades: Sequence[Since] =
 async def read_symbol(
     venue: Venue, symbol: str, *, fills: bool, trades: Sequence[Since] = ()
 ) -> list[AnyEvent]:
-    """What trust in one symbol needs. Raises VenueUnavailable or TimeoutError."""
-    async with asyncio.timeout(READS_DEADLINE_S):
+    """What trust in one symbol needs. Raises VenueUnavailable."""
+    async with _deadline(READS_DEADLINE_S):
         orders, algos = await asyncio.gather(venue.read_orders(symbol), venue.read_algos(symbol))
         events: list[AnyEvent] = [orders, algos]
         events.extend(await read_trades(venue, trades))
@@ -77,7 +91,12 @@ async def ask_doubts(venue: Venue, account: AccountState, scopes: Iterable[Scope
                 asks.append((key.symbol, ctx.ctx_id, Surface.REGULAR))
     answers = []
     for symbol, ctx_id, surface in asks:
-        answers.append(await venue.query_order(symbol, ctx_id, surface))
+        answer = await venue.query_order(symbol, ctx_id, surface)
+        answers.append(answer)
+        # It was triggered unseen: what it filled stands in the regular order that it became (4.3, I-32).
+        child = (symbol, ctx_id, Surface.REGULAR)
+        if answer.algo is not None and answer.algo.child_order_id and child not in asks:
+            answers.append(await venue.query_order(*child))
     return answers
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from backstay.core.records import Noted
+from backstay.core.scope import uncovered
 from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
 from backstay.runtime.stats import Stats
@@ -48,7 +49,11 @@ class NakedWatch:
         lasted = now - s.naked_since
         self._stats.unprotected_alarms += 1
         self._alarms[key] = (s.naked_since, now + min(lasted, ALARM_EVERY))
-        self._note(Noted("unprotected", {"naked_ms": lasted // MS, "reason": repr(why)}, key))
+        size, bare = abs(s.position.quantity), uncovered(s)
+        detail: dict[str, str | int] = {"naked_ms": lasted // MS, "reason": repr(why)}
+        if bare != size:
+            detail |= {"uncovered": f"{bare:f}", "of": f"{size:f}"}
+        self._note(Noted("unprotected", detail, key))
 
     def _at(self, key: Scope, s: ScopeState) -> TimeNs:
         since, at = self._alarms.get(key, (0, 0))

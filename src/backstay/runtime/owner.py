@@ -28,7 +28,6 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
-from backstay.core.flatten import TRUST_DEADLINE
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
 from backstay.core.state import AccountState, ScopeState
@@ -41,11 +40,13 @@ from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.recoverer import Recoverer
+from backstay.runtime.starting import Patience, take_over
 from backstay.runtime.stats import Stats
-from backstay.runtime.timers import Timers
+from backstay.runtime.timers import Timers, wake_times
 
 PASSES_MAX = 40
 """A scope that is still acting after so many passes without rest has a defect: it is stopped (I-23)."""
+PATIENT = Patience()
 FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 
 
@@ -93,11 +94,11 @@ class Owner:
 
     # --- life ---------------------------------------------------------------------------------------
 
-    async def start(self, run: RunStarted, venue: Venue) -> None:
+    async def start(self, run: RunStarted, venue: Venue, patience: Patience = PATIENT) -> None:
         """Take the account over: record the run, connect, hydrate, plan every scope, announce readiness.
 
-        Raises VenueUnavailable when the venue cannot be reached or refuses the keys, and what the journal
-        raises when the run cannot be recorded.
+        Raises VenueUnavailable when the venue refuses the keys, or cannot be reached for longer than
+        `patience`, and what the journal raises when the run cannot be recorded.
         """
         self._venue = venue
         self._executor = Executor(
@@ -113,10 +114,7 @@ class Owner:
         try:
             self.apply(run)
             self._buffer.open()
-            await venue.open()
-            await self._recoverer.first()
-            if not self.account.hydrated:
-                raise self._recoverer.last_failure or RuntimeError("hydration ended without a snapshot")
+            await take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
             self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
         except _LedgerGone:
             # The caller is told what is wrong with the ledger, not that it is gone.
@@ -134,7 +132,9 @@ class Owner:
         if self._venue is not None:
             await self._venue.close()
         if not self.failed.done():
-            self._record(RunStopped(reason=reason), self.clock.now_ns(), 0)
+            ended = RunStopped(reason=reason)
+            if not self.apply(ended):
+                self._record(ended, self.clock.now_ns(), 0)
             await self._journal.durable()
 
     def abandon(self) -> None:
@@ -345,11 +345,9 @@ class Owner:
         decision = plan.decision
         if isinstance(decision, Recover) and self._recoverer is not None:
             self._recoverer.request(key, decision)
-        due = [t for t in (next_deadline(s), plan.wake_at) if t is not None]
-        if isinstance(decision, Wait) and decision.until is not None:
-            due.append(decision.until)
-        if s.flatten_since and not s.trusted and self.clock.now_ns() < s.flatten_since + TRUST_DEADLINE:
-            due.append(s.flatten_since + TRUST_DEADLINE)
+        elif isinstance(decision, Wait) and decision.look and self._recoverer is not None:
+            self._recoverer.look(key, decision.look)
+        due = wake_times(s, plan, self.clock.now_ns())
         alarm_at = self._naked.due(key, s, wanted=plan.protects)
         if alarm_at is not None:
             due.append(alarm_at)
@@ -379,6 +377,8 @@ class Owner:
         except _LedgerGone:
             return
         self.run_passes(key, seq)
+        if seq and self._recoverer is not None:
+            self._recoverer.silence_counted()
         self._kick()
 
     # --- prices -------------------------------------------------------------------------------------

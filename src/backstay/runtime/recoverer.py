@@ -12,13 +12,13 @@ from typing import Protocol
 from backstay.core.decisions import Recover
 from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
+from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.recovery import ACCOUNT_WIDE, in_doubt
+from backstay.core.recovery import in_doubt, is_wide
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Product, Scope, Trust
 from backstay.runtime.hydration import (
     ONE_SYMBOL,
-    READS_DEADLINE_S,
     UNKNOWN_GRACE_S,
     WHOLE_ACCOUNT,
     ask_doubts,
@@ -59,6 +59,7 @@ class Host(Protocol):
 FILTERS_EVERY = 60 * SECOND
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
+LOOKS_KEPT = 64
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
 
@@ -73,24 +74,27 @@ class Recoverer:
         self._running: dict[Scope | None, asyncio.Task[None]] = {}
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
-        self.last_failure: Exception | None = None
-        self.fatal: VenueUnavailable | None = None
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        """By custom id, the latest ones: each stop is looked for once."""
+        self.last_failure: VenueUnavailable | None = None
 
     async def stop(self) -> None:
-        tasks = [*self._running.values(), *([self._filters] if self._filters is not None else [])]
-        for task in tasks:
-            task.cancel()
+        self.abandon()
+        tasks = [task for task in self._tasks() if task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def abandon(self) -> None:
         """Let go of every read."""
-        for task in (*self._running.values(), self._filters):
+        for task in self._tasks():
             if task is not None:
                 task.cancel()
 
+    def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
+        return (*self._running.values(), *self._looks.values(), self._filters)
+
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
-        wide = any(reason in ACCOUNT_WIDE for reason in decision.reasons)
+        wide = is_wide(decision.reasons)
         target = None if wide else key
         if target in self._running or None in self._running:
             return
@@ -139,7 +143,7 @@ class Recoverer:
     async def _read_filters(self) -> None:
         try:
             self._owner.apply(await self._venue.read_instruments())
-        except (VenueUnavailable, TimeoutError) as error:
+        except VenueUnavailable as error:
             self.last_failure = error
             return
         self._owner.plan_all()
@@ -149,23 +153,63 @@ class Recoverer:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._owner.fail(error)
 
+    # --- one order ------------------------------------------------------------------------------
+
+    def look(self, key: Scope, names: tuple[str, ...]) -> None:
+        """A stop was sent and nothing has reported it: ask for it by its id, once, before it is bridged."""
+        for name in names:
+            if name in self._looks:
+                continue
+            while len(self._looks) >= LOOKS_KEPT:
+                del self._looks[next(iter(self._looks))]
+            self._looks[name] = asyncio.get_running_loop().create_task(self._look(key, name))
+
+    async def _look(self, key: Scope, name: str) -> None:
+        owner = self._owner
+        ctx = owner.account.scopes[key].contexts[name]
+        try:
+            async with asyncio.timeout(LOOK_TIME / SECOND):
+                answer = await self._venue.query_order(key.symbol, name, ctx.surface)
+        except TimeoutError:
+            return  # the planner waits no longer than this for the answer
+        except VenueUnavailable as error:
+            self.last_failure = error
+            return
+        except Exception as error:  # noqa: BLE001 - a look that dies silently would hide a defect
+            owner.fail(error)
+            return
+        owner.on_event(answer)
+
     # --- the whole account ----------------------------------------------------------------------
 
     async def first(self) -> None:
-        """The hydration of a start; every scope is planned before it returns (I-33)."""
-        await self._hydrate(first=True)
-        self._owner.plan_all()
+        """The hydration of a start; every scope is planned before it returns (I-33).
 
-    async def _hydrate(self, *, first: bool) -> None:
-        """Read everything: at startup, after a gap, when the account itself is in doubt."""
+        Raises VenueUnavailable; then it may be tried again, and everything is still being buffered.
+        """
+        owner = self._owner
+        if not owner.account.connected:
+            raise VenueUnavailable("the private stream is down")
+        if await self._hydrate(first=True):
+            raise self.last_failure or VenueUnavailable("the account could not be read")
+        owner.plan_all()
+
+    async def _hydrate(self, *, first: bool) -> str:
+        """Read everything: at startup, after a gap, when the account itself is in doubt.
+
+        Returns the failure, or nothing. At the start a failure ends no recovery: it has not begun to count.
+        """
         owner = self._owner
         owner.begin_buffering()
         owner.stats.recoveries += 1
         owner.apply(RecoveryStarted())
         failure = await self._read(None, filters=first or not owner.account.instruments)
+        if failure and first:
+            return failure
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
-        self._deaf()
+        self.deaf()
+        return failure
 
     # --- one scope ------------------------------------------------------------------------------
 
@@ -175,12 +219,12 @@ class Recoverer:
         if s.trust is not Trust.RECOVERY_REQUIRED:
             return
         owner.stats.recoveries += 1
-        if in_doubt(s) and not s.attempts:
+        if in_doubt(s) and not s.attempts and not s.naked_since:
             await asyncio.sleep(UNKNOWN_GRACE_S)
         owner.apply(RecoveryStarted(scopes=(key,)))
         failure = await self._read(key, filters=False)
         owner.apply(RecoveryEnded(subjects=ONE_SYMBOL, scopes=(key,), failure=failure))
-        self._deaf()
+        self.deaf()
 
     async def _read(self, key: Scope | None, *, filters: bool) -> str:
         """Read, fold what was read, ask for what is still open. Returns the failure, or nothing."""
@@ -197,22 +241,22 @@ class Recoverer:
             seen = preview(owner.account, events, owner.clock.now_ns)
             scopes = tuple(seen.scopes) if key is None else (key,)
             answers: list[AnyEvent] = list(await ask_doubts(self._venue, seen, scopes))
-        except TimeoutError:
-            error = VenueUnavailable(f"the reads took more than {READS_DEADLINE_S:g} s")
-            self.last_failure = error
-            return str(error)
         except VenueUnavailable as error:
             self.last_failure = error
-            if error.fatal:
-                self.fatal = error
             return str(error) or type(error).__name__
         for event in (*events, *answers):
             owner.apply(event)
         return ""
 
-    def _deaf(self) -> None:
+    def silence_counted(self) -> None:
+        """A timer may have counted a strike; a running hydration looks at its own end."""
+        if None not in self._running:
+            self.deaf()
+
+    def deaf(self) -> None:
         """Two mutations in a row whose effect only a read could show: the stream is deaf (4.1.2)."""
-        if self._owner.account.deaf_strikes < STRIKES_MAX:
+        account = self._owner.account
+        if account.deaf_strikes < STRIKES_MAX or not account.connected:
             return
         self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
         self._running[None] = asyncio.get_running_loop().create_task(self._reopen())

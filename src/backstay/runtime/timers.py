@@ -3,12 +3,26 @@
 import asyncio
 from collections.abc import Callable
 
+from backstay.core.confirmations import next_deadline
+from backstay.core.decisions import Plan, Wait
+from backstay.core.flatten import TRUST_DEADLINE
+from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
 from backstay.runtime.ports import Clock
 
 TICK = MS
 """At least this much later: a deadline that stays in the past may not starve the loop."""
 _FOREVER: TimeNs = 1 << 62
+
+
+def wake_times(s: ScopeState, plan: Plan, now: TimeNs) -> list[TimeNs]:
+    """When the scope has to be looked at again although nothing happens, after `plan` was made for it."""
+    due = [t for t in (next_deadline(s), plan.wake_at) if t is not None]
+    if isinstance(plan.decision, Wait) and plan.decision.until is not None:
+        due.append(plan.decision.until)
+    if s.flatten_since and not s.trusted and now < s.flatten_since + TRUST_DEADLINE:
+        due.append(s.flatten_since + TRUST_DEADLINE)
+    return due
 
 
 class Timers:

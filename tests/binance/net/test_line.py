@@ -159,6 +159,23 @@ async def test_a_venue_that_hangs_up_at_once_is_asked_ever_more_rarely():
 
 
 @run
+async def test_a_wake_ends_the_pause_between_attempts_and_the_backoff_begins_anew():
+    """An operator has ended a halt: nobody waits thirty seconds for a stream that could be had now."""
+    peer = Peer()
+    slow = Timings(first_delay=3600.0, longest_delay=3600.0, stable=0.0, overlap=0.02, connection_life=3600)
+    async with a_line(peer, slow) as (line, told):
+        await line.open()
+        peer.refuse = [CannotConnect("halted", retry_after_s=3600.0)]
+        peer.opened[0].close("cut")
+        await until(lambda: peer.attempts == 2)
+        await asyncio.sleep(0.01)
+        assert told == [Up.FIRST, "cut"]
+        line.wake()
+        await until(lambda: len(told) == 3)
+        assert told[-1] is Up.AGAIN
+
+
+@run
 async def test_dropping_tells_the_gap_before_the_new_connection():
     peer = Peer()
     async with a_line(peer) as (line, told):

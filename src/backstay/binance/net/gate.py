@@ -64,8 +64,8 @@ class Gate:
             return
         if isinstance(answer, Delay):
             self._limited(answer.until, answer.reason)
-            wait_ms = max(0, (answer.until - now) // MS)
-            raise NotSent(f"rate limit: {answer.reason}; free in {wait_ms} ms")
+            wait_ms = max(1, -(-(answer.until - now) // MS))
+            raise NotSent(f"rate limit: {answer.reason}; free in {wait_ms} ms", retry_after_ms=wait_ms)
         raise NotSent(f"venue halt: {self._halt_reason or _reason(answer)}; an operator has to release it")
 
     async def wait(self, kind: Kind, weight: int) -> None:
@@ -129,9 +129,10 @@ class Gate:
         """Pause or halt when a refusal says so; any other verdict changes nothing."""
         effect = verdict.effect
         if effect is Effect.RATE_LIMITED:
+            asked_until = self._now() + verdict.retry_after_ms * MS
             until = self._now() + self._pause_ms(verdict.retry_after_ms) * MS
             reason = f"the venue answered {status} ({code})"
-            self._budget.pause(until, reason, orders_only=code == -1015)
+            self._budget.pause(until, reason, orders_only=code == -1015, reserved_until=asked_until)
             self._limited(until, reason)
         elif effect is Effect.BANNED:
             self.banned += 1
@@ -140,7 +141,10 @@ class Gate:
             self.halt(f"the venue refused the API key or its signature: {status} ({code})")
 
     def _pause_ms(self, asked_ms: int) -> int:
-        """What the venue asks for; refused again right after a pause, twice as long each time."""
+        """What the venue asks for; refused again right after a pause, twice as long each time.
+
+        Protection waits for what the venue asks for and no longer: a position stands without its stop.
+        """
         now = self._now()
         self.refused_by_limit += 1
         if now < self._limited_until:
@@ -172,6 +176,8 @@ class Gate:
             self._timer = None
 
     def _limited(self, until: TimeNs, reason: str) -> None:
+        # Requests carry whole milliseconds: told to be over in the middle of one, the next would be refused.
+        until = -(-until // MS) * MS
         if until <= self._limited_until:
             return
         self._limited_until = until

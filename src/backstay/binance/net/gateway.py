@@ -134,8 +134,11 @@ class Gateway[D: OrderDesk]:
         self._gate.close()
 
     def release_halt(self, reason: str) -> None:
-        """An operator ends a venue halt (418, refused keys)."""
+        """An operator ends a venue halt (418, refused keys); lost connections come back at once."""
         self._gate.release(reason)
+        self._private.line.wake()
+        if self._orders is not None:
+            self._orders.line.wake()
 
     def status(self) -> VenueStatus:
         orders = self._orders

@@ -6,6 +6,7 @@ A planned replacement opens the new connection while the old one still works; th
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
@@ -82,6 +83,7 @@ class Line:
         self._farewell: asyncio.TimerHandle | None = None
         self._closing = False
         self._failures = 0
+        self._woken = asyncio.Event()
         self._up_since = 0.0
 
     @property
@@ -95,10 +97,13 @@ class Line:
         return self._current is not None
 
     async def open(self) -> None:
-        """Connect for the first time. Raises what `connect` raises; then the line is not kept either."""
+        """Connect for the first time. Raises what `connect` raises; then the line is not kept either.
+
+        Where attempts are made already, in the background, they are left to it.
+        """
         if self._closing:
             raise CannotConnect(f"{self.name}: already closed")
-        if self._current is None:
+        if self._current is None and self._task is None:
             self._adopt(await self._attempt())
 
     def start(self) -> None:
@@ -119,6 +124,11 @@ class Line:
         """Open a new connection beside the current one and move over to it (the planned reconnect)."""
         if self._current is not None and self._task is None:
             self._reconnect(Up.OVERLAP)
+
+    def wake(self) -> None:
+        """What stood in the way is gone: a pause between attempts ends here, and the backoff begins anew."""
+        self._failures = 0
+        self._woken.set()
 
     async def wait_up(self) -> None:
         """Return when a connection attempt that is under way has ended (well or for good)."""
@@ -226,7 +236,10 @@ class Line:
             )
         delay_s = max(delay_s * (1.0 - 0.5 * self._entropy.jitter()), least_s)
         if delay_s > 0:
-            await asyncio.sleep(delay_s)
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._woken.wait()
 
     def _release_lingering(self) -> None:
         if self._farewell is not None:

@@ -96,6 +96,10 @@ class Bucket:
             self._used = 0
 
 
+def _longer(held: Delay, new: Delay) -> Delay:
+    return new if new.until > held.until else held
+
+
 class Budget:
     """What one account's process may still send.
 
@@ -120,18 +124,20 @@ class Budget:
         self.weight = Bucket(weight_per_minute, 60 * SECOND, weight_per_minute * reserve_percent // 100)
         self.orders_10s = Bucket(orders_per_10s, 10 * SECOND, orders_per_10s * reserve_percent // 100)
         self.orders_long = Bucket(orders, window, orders * reserve_percent // 100)
-        self._paused = Delay(0, "")
-        self._orders_paused = Delay(0, "")
+        self._paused = self._paused_reserved = Delay(0, "")
+        self._orders_paused = self._orders_paused_reserved = Delay(0, "")
         self._halted: Halted | None = None
 
     def admit(self, kind: Kind, weight: int, now: TimeNs, *, orders: int = 0) -> Admit | Delay | Halted:
         """Ask for one request; an `Admit` books it at once."""
         if self._halted is not None:
             return self._halted
-        if now < self._paused.until:
-            return self._paused
-        if orders and now < self._orders_paused.until:
-            return self._orders_paused
+        paused = self._paused_reserved if kind in _RESERVED else self._paused
+        if now < paused.until:
+            return paused
+        held = self._orders_paused_reserved if kind in _RESERVED else self._orders_paused
+        if orders and now < held.until:
+            return held
         reserved = kind in _RESERVED
         if weight and not self.weight.holds(weight, now, reserved=reserved):
             return Delay(self.weight.edge(now), "request weight of this minute is used up")
@@ -173,16 +179,21 @@ class Budget:
         if orders_long is not None:
             self.orders_long.resize(orders_long)
 
-    def pause(self, until: TimeNs, reason: str, *, orders_only: bool = False) -> None:
+    def pause(
+        self, until: TimeNs, reason: str, *, orders_only: bool = False, reserved_until: TimeNs = 0
+    ) -> None:
         """Admit nothing before `until` (429, -1003), or no orders (-1015: cancels and reads go on).
 
-        A pause only grows.
+        A pause only grows. `reserved_until`: protective orders and cancels wait no longer than this, which is
+        what the venue asked for.
         """
+        rest, reserved = Delay(until, reason), Delay(reserved_until or until, reason)
         if orders_only:
-            if until > self._orders_paused.until:
-                self._orders_paused = Delay(until, reason)
-        elif until > self._paused.until:
-            self._paused = Delay(until, reason)
+            self._orders_paused = _longer(self._orders_paused, rest)
+            self._orders_paused_reserved = _longer(self._orders_paused_reserved, reserved)
+            return
+        self._paused = _longer(self._paused, rest)
+        self._paused_reserved = _longer(self._paused_reserved, reserved)
 
     def halt(self, reason: str) -> None:
         """418 or a ban: admit nothing until `release`."""

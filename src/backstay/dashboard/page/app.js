@@ -104,7 +104,7 @@ function position(row) {
     el("div", { class: "title" },
       el("strong", {}, row.symbol),
       el("span", { class: `side ${row.side.toLowerCase()}` }, row.side.toLowerCase()),
-      settled ? null : el("span", { class: "badge warn" }, row.status.toLowerCase().replace("_", " ")),
+      settled ? null : el("span", { class: "badge warn", title: row.todo ?? "" }, row.status.toLowerCase().replace("_", " ")),
       shield(row)),
     rail(row),
     el("div", { class: "cells" },
