@@ -18,9 +18,10 @@ from backstay.core.types import (
     Role,
 )
 from backstay.testing import builders, evidence
+from backstay.testing.builders import slot
 from backstay.testing.scene import Scene
 
-from tests.core.scenes import armed, at_rest, said
+from tests.core.scenes import armed, at_rest, long_of, said
 from tests.core.wishes import BUY, SELL, D, guarded, ladder, want
 
 CLOSE, KILL, RESUME, PAUSE = (
@@ -257,8 +258,6 @@ def test_i2_a_command_heard_twice_is_heard_once(action, whole):
 
 
 def test_an_exit_that_the_strategy_wants_flattens():
-    from backstay.testing.builders import slot
-
     scene = at_rest(guarded(ladder()))
     leave = slot(Role.EXIT, OrderType.MARKET, SELL, quantity="0.010", reduce_only=True)
     scene.want(want(leave))
@@ -268,3 +267,15 @@ def test_an_exit_that_the_strategy_wants_flattens():
     fill_exit(scene)
     scene.want(want())
     assert isinstance(scene.rest(), Converged)
+
+
+def test_i37_a_position_whose_close_is_refused_gets_its_stop_meanwhile():
+    leave = slot(Role.EXIT, OrderType.MARKET, SELL, quantity="0.010", reduce_only=True)
+    scene = long_of(guarded(leave))
+    assert said(scene.step()) == ("FLATTEN", [("place", "EXIT/0")])
+    (asked,) = scene.waiting
+    scene.refuse(asked, Effect.PRICE_BAND)
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+    scene.confirm()
+    assert armed(scene) == [("57000.0", "0")]
+    assert isinstance(scene.step(), Wait)

@@ -11,8 +11,8 @@ from backstay.core.types import (
 from backstay.testing import evidence
 from backstay.testing.scene import Scene
 
-from tests.core.scenes import at_rest, said
-from tests.core.wishes import SELL, D, entry, guarded, stop, target, want
+from tests.core.scenes import armed, at_rest, said
+from tests.core.wishes import BUY, SELL, D, entry, guarded, stop, target, want
 
 
 def test_an_event_that_cannot_be_read_costs_trust_where_it_may_belong():
@@ -54,3 +54,21 @@ def test_an_entry_that_is_half_filled_when_the_position_is_closed_goes_with_its_
     scene.see(scene.venue.trade_by_hand(SELL, D("0.004"), D(60000)))
     assert said(scene.step()) == ("CLEANUP", [("cancel", "ENTRY/0")])
     assert isinstance(scene.step(), Wait)
+
+
+def test_b1_the_stop_of_an_earlier_life_stays_until_the_present_one_has_its_own():
+    scene = at_rest(guarded(sized=True))
+    (before,) = armed(scene)
+    closed = scene.venue.trade_by_hand(SELL, D("0.010"), D(60000))
+    again = scene.venue.trade_by_hand(BUY, D("0.010"), D(60000))
+    scene.want(guarded(sized=True, trigger="56000"))
+    scene.see([*closed, *again])
+    family, intents = said(scene.step())
+    assert ("cancel", "SL/0") not in intents, family
+    while not any(trigger == "56000.0" for trigger, _ in armed(scene)):
+        assert before in armed(scene)
+        scene.confirm()
+        scene.step()
+    scene.confirm()
+    assert isinstance(scene.rest(), Converged)
+    assert [trigger for trigger, _ in armed(scene)] == ["56000.0"]

@@ -2,8 +2,20 @@
 
 from backstay.core.contexts import Phase
 from backstay.core.decisions import Converged, Recover, Wait
-from backstay.core.events import AnswerClass, Effect, RecoveryEnded, RecoveryStarted
+from backstay.core.events import (
+    AnswerClass,
+    Effect,
+    OperatorAction,
+    OperatorCommand,
+    OrdersSnapshot,
+    RecoveryEnded,
+    RecoveryStarted,
+    StreamChanged,
+    StreamState,
+    TrustLost,
+)
 from backstay.core.recovery import ATTEMPTS_MAX, BACKOFF
+from backstay.core.state import AccountState
 from backstay.core.types import (
     Action,
     AlgoStatus,
@@ -23,8 +35,6 @@ from tests.core.wishes import guarded, ladder
 def test_4_1_recovery_backs_off_and_ends_with_a_human_after_five_failed_reads():
     scene = at_rest(guarded())
     scene.fold(evidence.unanswered(evidence.request(own(scene, Role.TP), Action.CANCEL)))
-    from backstay.core.events import TrustLost
-
     scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
     for n in range(ATTEMPTS_MAX):
         assert scene.state.trust is Trust.RECOVERY_REQUIRED
@@ -37,8 +47,6 @@ def test_4_1_recovery_backs_off_and_ends_with_a_human_after_five_failed_reads():
 
 
 def test_4_1_an_acknowledgement_leads_to_a_fresh_read_never_straight_to_trust():
-    from backstay.core.events import OperatorAction, OperatorCommand, TrustLost
-
     scene = at_rest(guarded())
     scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
     for _ in range(ATTEMPTS_MAX):
@@ -59,8 +67,6 @@ def test_4_1_rounds_that_could_read_are_no_failures():
 
 
 def test_4_1_a_reason_that_arises_during_the_recovery_keeps_it_from_ending_in_trust():
-    from backstay.core.events import TrustLost
-
     scene = at_rest(guarded())
     scene.fold(TrustLost(reason="clock", scopes=(scene.key,)), RecoveryStarted(scopes=(scene.key,)))
     scene.fold(*scene.venue.reads(), TrustLost(reason="unidentified_event", scopes=(scene.key,)))
@@ -71,8 +77,6 @@ def test_4_1_a_reason_that_arises_during_the_recovery_keeps_it_from_ending_in_tr
 
 def test_5_1_recovery_that_finds_everything_as_it_was_sends_nothing():
     scene = at_rest(guarded(ladder()))
-    from backstay.core.events import TrustLost
-
     epoch = scene.state.trust_epoch
     scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
     scene.recover()
@@ -133,3 +137,27 @@ def test_8_1_gone_on_a_cancel_whose_end_never_comes_is_read_not_believed():
     assert isinstance(scene.step(), Recover)
     scene.recover()
     assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
+
+
+def test_r11_a_gap_during_the_first_read_costs_the_trust_of_what_it_introduces():
+    start = evidence.start_up(evidence.position_row("0.010"))
+    reads = next(i for i, e in enumerate(start) if isinstance(e, OrdersSnapshot))
+    gap = [StreamChanged(state=StreamState.DISCONNECTED), StreamChanged(state=StreamState.CONNECTED)]
+    account = evidence.folded(AccountState(), [*start[:3], *gap, *start[3:]])
+    assert reads > 3
+    s = evidence.state(account)
+    assert s.trust is Trust.RECOVERY_REQUIRED
+    assert s.reasons == ("stream_disconnected",)
+    again = evidence.folded(account, start[2:])
+    assert evidence.state(again).trust is Trust.TRUSTED
+
+
+def test_4_1_an_acknowledgement_does_not_forget_that_the_stream_is_down():
+    scene = at_rest(guarded())
+    scene.fold(TrustLost(reason="clock", scopes=(scene.key,)))
+    for _ in range(ATTEMPTS_MAX):
+        scene.recover(failure="no answer")
+    assert scene.state.trust is Trust.MANUAL_REVIEW
+    scene.fold(StreamChanged(state=StreamState.DISCONNECTED))
+    scene.fold(OperatorCommand(action=OperatorAction.ACK, who="me", scope=scene.key))
+    assert {"operator_ack", "stream_disconnected"} <= set(scene.state.reasons)

@@ -5,6 +5,7 @@ A mutant is applied with monkeypatch to the function that keeps the promise, and
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -15,11 +16,12 @@ from backstay.core import engine, planner, recovery
 from backstay.core.decisions import Wait
 from backstay.core.types import Role, Surface, Trust
 from backstay.ledger.journal import Journal
-from backstay.runtime.executor import Executor
+from backstay.runtime import executor
 from backstay.runtime.owner import Owner
-from backstay.simulation.plans import Fault
+from backstay.simulation.case import draw_case
+from backstay.simulation.corpus import read_corpus
+from backstay.simulation.faults import Fault
 from backstay.simulation.setup import draw_setup
-from backstay.simulation.world import draw_case
 from backstay.strategies.position_manager import stops, take_profit, wanted
 
 replace = msgspec.structs.replace
@@ -32,6 +34,8 @@ class Mutant(NamedTuple):
     scenario: str = "mixed"
     rate: float = 0.0
     seeds: range = range(40)
+    slow: bool = False
+    """Takes seconds to be noticed: in the long run only."""
     plan: Callable | None = None
     """(setup) -> faults instead of drawn ones."""
 
@@ -91,7 +95,7 @@ def skips_the_sync_of_a_context(patch):
     patch.setattr(Journal, "durable_now", lambda self: self._log.write_out(sync=False))
 
 
-@mutant("exposure", scenario="ladder", plan=late_stop_reports)
+@mutant("exposure", scenario="ladder", plan=late_stop_reports, seeds=range(1, 40))
 def takes_the_answer_for_the_confirmation(patch):
     original = planner._expose
     patch.setattr(planner, "protected", lambda field, v: True)
@@ -118,7 +122,7 @@ def drops_the_duplicate_guard(patch):
     patch.setattr(planner, "_locked", lambda s, v, key: False)
 
 
-@mutant("naked", scenario="stops")
+@mutant("naked", scenario="stops", seeds=range(1, 40))
 def cancels_before_it_replaces(patch):
     original = planner.change
 
@@ -132,10 +136,10 @@ def cancels_before_it_replaces(patch):
 
 @mutant("untrusted", "replays", "reduce_only", "single", "converges", rate=1.0, seeds=range(120))
 def ignores_the_premise(patch):
-    patch.setattr(Executor, "_stale", lambda self, item, request: "")
+    patch.setattr(executor, "stale", lambda account, item, request: "")
 
 
-@mutant("untrusted", "replays", scenario="network", rate=2.0)
+@mutant("untrusted", "replays", scenario="network", rate=2.0, seeds=range(1, 40))
 def plans_while_untrusted(patch):
     original = engine.plan
 
@@ -145,14 +149,14 @@ def plans_while_untrusted(patch):
             field = replace(field, state=replace(s, trust=Trust.TRUSTED, reasons=()))
         return original(field, now)
 
-    stale = Executor._stale
+    stale = executor.stale
 
-    def lenient(self, item, request):
-        why = stale(self, item, request)
+    def lenient(account, item, request):
+        why = stale(account, item, request)
         return "" if why == "trust lost" else why
 
     patch.setattr(engine, "plan", plan)
-    patch.setattr(Executor, "_stale", lenient)
+    patch.setattr(executor, "stale", lenient)
 
 
 @mutant("converges", "duplicates", scenario="crash", rate=1.0)
@@ -252,25 +256,25 @@ def takes_any_order_for_the_wanted_one(patch):
     patch.setattr(planner, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
 
 
-@mutant("naked", scenario="stops", plan=refused_keys)
+@mutant("naked", scenario="stops", plan=refused_keys, seeds=range(9, 40), slow=True)
 def never_alarms(patch):
     from backstay.runtime import naked
 
-    patch.setattr(naked.NakedWindows, "alarm", lambda self, key, s, now, why: None)
+    patch.setattr(naked.NakedWatch, "alarm", lambda self, key, s, now, why: None)
 
 
-@mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads)
+@mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads, seeds=range(1, 40))
 def loses_what_came_during_the_reads(patch):
     patch.setattr(Owner, "replay_buffer", lambda self: self._buffer.close())
 
 
-@mutant("loops", "alive", scenario="stops", plan=halted)
+@mutant("loops", "alive", scenario="stops", plan=halted, seeds=range(2, 40))
 def asks_again_at_once_after_a_refusal(patch):
     patch.setattr(planner, "blocked", lambda s, slot, now: False)
     patch.setattr(planner, "holds", lambda block, s, now: False)
 
 
-@mutant("converges", "naked", rate=1.0, scenario="network")
+@mutant("converges", "naked", rate=1.0, scenario="network", seeds=range(1, 40))
 def never_recovers(patch):
     from backstay.runtime.recoverer import Recoverer
 
@@ -289,7 +293,7 @@ def places_no_stop(patch):
     patch.setattr(wanted, "wanted", without)
 
 
-@mutant("converges", "loops")
+@mutant("reduce_only")
 def does_not_know_a_reducing_order_by_its_flag(patch):
     original = take_profit._slot
 
@@ -299,12 +303,58 @@ def does_not_know_a_reducing_order_by_its_flag(patch):
     patch.setattr(take_profit, "_slot", slot)
 
 
-@mutant("quiet", "loops", "alive")
+@mutant("quiet", "loops", "alive", slow=True)
 def never_comes_to_rest(patch):
     original = planner.equal
     patch.setattr(planner, "equal", lambda slot, ctx, row: original(slot, ctx, row) and row.side == "BUY")
 
 
-@mutant("alive")
+@mutant("alive", slow=True)
 def gives_up_when_a_timer_is_set(patch):
     patch.setattr(Owner, "_arm_timer", lambda self, key, at: self.fail(RuntimeError("no timers")))
+
+
+def cuts_a_start(setup):
+    lost = fault("request_lost", 1_000, 12_000, endpoint="GET /fapi/v1/openAlgoOrders", times=1)
+    crash = {"boundary": "disk", "when": "after", "nth": 1, "power": False, "away_ms": 5_000}
+    return (
+        lost,
+        fault("crash", 900, **crash),
+        *(fault("cut", at, surface="private") for at in (8_000, 12_000)),
+    )
+
+
+def kept(seed):
+    """The faults of a run that failed once."""
+    entries = read_corpus(Path(__file__).with_name("corpus.json"))
+    return lambda setup: next(e.faults for e in entries if e.seed == seed)
+
+
+@mutant("untrusted", plan=cuts_a_start)
+def forgets_a_gap_during_the_first_reads(patch):
+    from backstay.core import account
+
+    original = account._distrust_all
+    patch.setattr(account, "_distrust_all", lambda a, reason: replace(original(a, reason), gap=""))
+
+
+@mutant("exposure", plan=kept(2116), seeds=range(2116, 2117))
+def adds_to_a_position_without_looking_again(patch):
+    from backstay.runtime import premise
+
+    patch.setattr(premise, "_bare_since", lambda s, request: False)
+
+
+@mutant("untrusted", scenario="network", rate=2.0)
+def believes_that_silence_means_no_change(patch):
+    from backstay.core import account
+
+    patch.setattr(account, "_distrust_all", lambda a, reason: a)
+
+
+@mutant("converges", "naked", "quiet", rate=1.0, scenario="crash")
+def starts_without_reading_what_rests(patch):
+    from backstay.core import account
+    from backstay.core.events import AlgosSnapshot
+
+    patch.setitem(account._HANDLERS, AlgosSnapshot, lambda a, e, now: a)

@@ -5,17 +5,18 @@ import os
 import pytest
 
 from backstay.simulation.observers.every import ALL
-from backstay.simulation.world import play
+from backstay.simulation.play import play
 
 from tests.simulation.mutants import MUTANTS, case_of
 
+LONG = "BACKSTAY_LONG" in os.environ
 
-@pytest.mark.skipif(
-    "BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1 to run it"
-)
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
 def test_a_broken_variant_is_noticed(mutant, monkeypatch):
+    if mutant.slow and not LONG:
+        pytest.skip("seconds of simulation for this one: set BACKSTAY_LONG=1 to run it")
     mutant.apply(monkeypatch)
     others = set()
     for seed in mutant.seeds:
@@ -25,6 +26,11 @@ def test_a_broken_variant_is_noticed(mutant, monkeypatch):
             return
         others |= seen
     pytest.fail(f"{mutant.name} was not noticed by {set(mutant.noticed_by)} (but by {others or 'nobody'})")
+
+
+def test_there_are_enough_broken_variants():
+    assert len(MUTANTS) >= 25
+    assert sum(not m.slow for m in MUTANTS) >= 25
 
 
 def test_every_observer_has_caught_a_mutant_of_its_own():

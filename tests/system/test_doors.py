@@ -2,8 +2,9 @@
 
 import pytest
 
-from backstay.core.events import OperatorAction, RecoveryStarted
-from backstay.core.types import Trust
+from backstay.core.contexts import Phase
+from backstay.core.events import OperatorAction, RecoveryStarted, RequestsRegistered
+from backstay.core.types import Role, Trust
 
 from tests.system.world import BTC, play, policy
 
@@ -175,3 +176,51 @@ def test_restricted_accounts_may_still_protect():
         await world.until(lambda: world.resting() == DONE, "the ladder", within_s=120)
 
     play(script, policy=LADDER)
+
+
+# --- the executor's last look -------------------------------------------------------------------------------
+
+
+def test_i16_a_step_whose_stop_is_lost_while_it_becomes_durable_is_not_sent():
+    async def script(world):
+        await _lose_the_stop_while_the_first_step_is_written(world, report_ms=800)
+        placed = [r for r in world.mutations() if r["endpoint"].startswith("POST")]
+        first = next(i for i, r in enumerate(placed) if r["params"]["side"] == "BUY")
+        stops = [i for i, r in enumerate(placed) if r["endpoint"] == ALGO]
+        assert len(stops) == 2
+        assert first > max(stops), "the step came before the second stop"
+        assert world.running.owner.executor.stale >= 1
+
+    play(script, policy=LADDER, sync_delay_s=0.4)
+
+
+def test_i18_a_pre_armed_context_is_not_used_before_it_is_durable():
+    async def script(world):
+        await _lose_the_stop_while_the_first_step_is_written(world)
+        armed = {
+            r.ctx_id: record.seq
+            for record in world.records()
+            if isinstance(record.body, RequestsRegistered) and record.body.pre_armed
+            for r in record.body.requests
+        }
+        used = [(i, durable) for data, _, durable in world.sends for i in armed if i.encode() in data]
+        assert used
+        assert all(durable >= armed[i] for i, durable in used)
+
+    play(script, policy=LADDER, sync_delay_s=0.4)
+
+
+async def _lose_the_stop_while_the_first_step_is_written(world, report_ms=0):
+    world.open("LONG", "0.010", at="60000")
+
+    def registered():
+        alive = world.scope().contexts.values() if world.owner.account.scopes else ()
+        return any(c.role is Role.DCA and c.phase is Phase.REGISTERED for c in alive)
+
+    await world.until(registered, "the step registered", every_s=0.01)
+    (stop,) = [a for a in world.truth()["algo_orders"] if a["algoStatus"] == "NEW"]
+    world.hand("cancel_algo", algoId=stop["algoId"])
+    if report_ms:
+        late = {"match": {"event": "ALGO_UPDATE"}, "effect": {"delay": {"ms": report_ms}}}
+        world.faults(late)
+    await world.until(lambda: world.resting() == DONE, "everything", within_s=30)

@@ -248,3 +248,23 @@ def test_the_network_is_gone_for_a_while(seconds):
         assert world.position()[0] == D("0.020")
 
     play(script, policy=LADDER)
+
+
+def test_i14_a_read_for_one_leg_that_tells_of_the_other_is_acted_upon():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        world.faults(private("drop"))
+        world.open("SHORT", "0.020")
+        await world.settle(1)
+        assert not any("SHORT" in line for line in world.resting())
+        world.heal()
+        unknown = {"-1007": {"executed": False}}
+        world.faults({"match": {"endpoint": "POST /fapi/v1/order", "times": 1}, "effect": unknown})
+        take = next(o for o in world.truth()["orders"] if o["side"] == "SELL" and o["status"] == "NEW")
+        world.hand("cancel", orderId=take["orderId"])
+        stop = "STOP_MARKET BUY all @ 62999.8 SHORT"
+        await world.until(lambda: stop in world.resting(), "the other leg guarded", within_s=30)
+        await world.trusted()
+
+    play(script, policy=policy(), hedge=True)

@@ -9,8 +9,8 @@ from backstay.cli.common import JsonOption, console, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
+    from backstay.simulation.case import Case
     from backstay.simulation.run import Job, Report
-    from backstay.simulation.world import Case
 
 
 def simulate(
@@ -71,9 +71,7 @@ def _jobs(seeds: str, scenario: str, rate: float, corpus: Path | None, plan: Pat
     if plan is None:
         return todo
     faults = read_plan(plan)
-    return [
-        msgspec.structs.replace(job, case=msgspec.structs.replace(job.make(), faults=faults)) for job in todo
-    ]
+    return [msgspec.structs.replace(job, faults=faults) for job in todo]
 
 
 def _document(report: "Report") -> dict[str, object]:
@@ -99,7 +97,8 @@ def _table(report: "Report") -> None:
     faults = ", ".join(f"{k} {n}" for k, n in report.faults.items()) or "none"
     out.print(f"runs {report.runs}, private events {report.events}, requests {report.requests}", markup=False)
     out.print(f"faults {report.faults_injected}: {faults}", markup=False)
-    out.print(f"killed {report.crash_points} times at {len(report.crashes)} kinds of boundary", markup=False)
+    killed = f"killed {report.crash_situations} times at {report.crash_points} boundaries"
+    out.print(killed, markup=False)
     naked = report.naked_ms
     out.print(
         f"without a stop: p50 {naked['p50']:g} ms, p99 {naked['p99']:g} ms, max {naked['max']:g} ms, "

@@ -109,13 +109,13 @@ def price(account: A, e: PriceReached, now: TimeNs) -> A:
 
 def recovery_started(account: A, e: RecoveryStarted, now: TimeNs) -> A:
     if not e.scopes and not account.hydrating:
-        account = replace(account, hydrating=True)
+        account = replace(account, hydrating=True, gap="")
     return each(account, e.scopes or account.scopes, recovery.started)
 
 
 def recovery_ended(account: A, e: RecoveryEnded, now: TimeNs) -> A:
     if not e.scopes and account.hydrating:
-        account = replace(account, hydrating=False)
+        account = replace(account, hydrating=False, gap="")
     if not e.scopes and not e.failure and Subject.POSITIONS in e.subjects and not account.hydrated:
         account = replace(account, hydrated=True)
     return each(account, e.scopes or account.scopes, lambda s: recovery.ended(s, e.failure, now))
@@ -201,6 +201,7 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         connected=False,
         hydrated=False,
         hydrating=False,
+        gap="",
         deaf_strikes=0,
         marks={},
     )

@@ -28,7 +28,8 @@ def scope_state(account: AccountState, key: Scope) -> ScopeState:
     if account.hydrated and account.connected and not account.hydrating:
         return ScopeState(scope=key, trust=Trust.TRUSTED)
     if account.hydrating:
-        return ScopeState(scope=key, trust=Trust.RECOVERING, handling=("startup",))
+        reasons = (account.gap,) if account.gap else ()
+        return ScopeState(scope=key, trust=Trust.RECOVERING, handling=("startup",), reasons=reasons)
     return ScopeState(scope=key, reasons=("startup",))
 
 

@@ -12,7 +12,7 @@ from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
 from backstay.core.orders import is_open
 from backstay.core.slots import Slot, SlotKey, surface_of
-from backstay.core.state import ScopeState
+from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
     SECOND,
@@ -67,13 +67,18 @@ def flatten(
         return Wait("flatten: cancels are being confirmed")
     if any(p.key == EXIT for p in s.pendings.values()):
         return Wait("flatten: the closing order is being confirmed")
-    held = [b for b in s.blocks if b.key == EXIT and holds(b, s, now)]
+    held = exit_held(s, now)
     if held:
         times = [b.until for b in held if b.until]
         return Wait(f"flatten: blocked {held[0].effect}", min(times, default=None))
     size = abs(s.position.quantity)
     slot = closing(min(size, most) if most else size, direction.closing, mode)
     return Act(Family.FLATTEN, (_exit(s, slot, why),), why)
+
+
+def exit_held(s: ScopeState, now: TimeNs) -> list[Block]:
+    """Refusals that put the closing order off."""
+    return [b for b in s.blocks if b.key == EXIT and holds(b, s, now)]
 
 
 def _recover(s: ScopeState, now: TimeNs) -> Decision | None:

@@ -20,9 +20,9 @@ from backstay.core.spot import untouchable
 from backstay.core.state import ScopeState
 from backstay.core.types import IMMEDIATE, Action, OrderType, Product, Role, Side, Surface, TimeNs
 
+EXIT = SlotKey(Role.EXIT)
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
-EXIT = SlotKey(Role.EXIT)
 _ON_ITS_WAY = frozenset(Phase) - TERMINAL - RESTING - {Phase.PRE_ARMED}
 
 
@@ -116,6 +116,16 @@ def conflict(s: ScopeState, slot: Slot) -> str | None:
 def _is_close_stop(ctx: OrderContext, side: Side) -> bool:
     slot = ctx.slot
     return slot.close_position and slot.side is side and slot.key.role is Role.SL
+
+
+def still_guards(s: ScopeState, ctx: OrderContext, *, bridge: bool) -> bool:
+    """A stop of an earlier life on the side that closes the present position: it protects until the new one
+    stands (B-1). Without the bridge a close-position stop has to make room, the venue takes one (-4130).
+    """
+    direction = s.position.direction
+    if direction is None or ctx.key.role is not Role.SL or ctx.slot.side is not direction.closing:
+        return False
+    return bridge or not ctx.slot.close_position
 
 
 def in_order(slots: Iterable[Slot]) -> list[Slot]:

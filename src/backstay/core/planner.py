@@ -20,9 +20,9 @@ from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
-from backstay.core.flatten import flatten
+from backstay.core.flatten import exit_held, flatten
 from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to_look_at
-from backstay.core.placement import cancel, change, conflict, in_order
+from backstay.core.placement import cancel, change, conflict, in_order, still_guards
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.spot import untouchable
@@ -111,10 +111,9 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is OrderType.MARKET:
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
-            return decision
+            return _guarded(field, verdicts, decision, now)
     if in_burst:
-        # B-1 excepts the missing stop alone. What looks like surplus now may be an order whose fill is on
-        # its way: the position's report comes before the order's.
+        # B-1 excepts the missing stop alone: what looks surplus may be an order whose fill is on its way.
         return _protect(field, verdicts, now) or Wait("burst", burst_ends)
     return (
         _cleanup(field, verdicts, now)
@@ -184,7 +183,9 @@ def join(field: Field, now: TimeNs) -> Verdicts:
 
 def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
     """The resting orders that no slot wants, slot by slot."""
-    return [ctx for key, held in v.working.items() for ctx in _surplus(field, v, key, held)]
+    bare = MAIN_STOP in v.desired and MAIN_STOP not in v.converged and not v.covered_by
+    doomed = (c for key, held in v.working.items() for c in _surplus(field, v, key, held))
+    return [c for c in doomed if not (bare and still_guards(field.state, c, bridge=field.bridge))]
 
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
@@ -297,7 +298,14 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
     return True
 
 
-def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
+def _guarded(field: Field, v: Verdicts, decision: Decision, now: TimeNs) -> Decision:
+    """A close that the venue refuses is tried again later; a position without its stop gets it meanwhile."""
+    if isinstance(decision, Wait) and exit_held(field.state, now) and _stop_missing(field, v):
+        return _protect(field, v, now, stops_alone=True) or decision
+    return decision
+
+
+def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = False) -> Decision | None:
     """Place, amend or replace SL and TP; the stop first, all of them in one pass."""
     s = field.state
     if not s.position.quantity and s.lots is None:
@@ -306,7 +314,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     generation = s.generation
     for slot in in_order(v.desired.values()):
         key = slot.key
-        if key in v.converged:
+        if key in v.converged or (stops_alone and key.role is not Role.SL):
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue

@@ -168,9 +168,8 @@ def acknowledged(s: ScopeState) -> ScopeState:
         s = replace(s, reviewed=s.epoch)
     if after is s.trust:
         return replace(s, blocks=blocks, manual_cancels=()) if blocks != s.blocks or s.manual_cancels else s
-    return replace(
-        s, trust=after, reasons=("operator_ack",), attempts=0, failures=0, retry_at=0, blocks=blocks
-    )
+    reasons = ("operator_ack", *(r for r in s.reasons if is_wide((r,))))
+    return replace(s, trust=after, reasons=reasons, attempts=0, failures=0, retry_at=0, blocks=blocks)
 
 
 def restarted(s: ScopeState) -> ScopeState:

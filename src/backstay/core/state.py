@@ -210,6 +210,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The account was hydrated at least once in this run."""
     hydrating: bool = False
     """The whole account is being read: a scope that the read introduces takes part in that recovery."""
+    gap: str = ""
+    """The stream was lost during that read: what was read before may be too old (R-11)."""
     deaf_strikes: int = 0
 
 

@@ -15,8 +15,11 @@ def stale(account: AccountState, item: Approved, request: Request) -> str:
     s = account.scopes[item.scope]
     if "venue_halt" in account.gates:
         return "venue halted"
-    if item.family is not Family.FLATTEN and not s.trusted and not item.intent.blind:
+    blind = item.intent.blind or (item.family is Family.FLATTEN and s.flatten_since)
+    if not s.trusted and not blind:
         return "trust lost"
+    if request.key.role in EXPOSING and _bare_since(s, request):
+        return "protection lost"
     if request.action is not Action.PLACE:
         return _target_stale(s, item.intent)
     if request.context is not None and request.context.slot.lots:
@@ -27,6 +30,12 @@ def stale(account: AccountState, item: Approved, request: Request) -> str:
     if request.key.role in EXPOSING and (s.flatten_since or "kill_switch" in account.gates):
         return "flattening"
     return ""
+
+
+def _bare_since(s: ScopeState, request: Request) -> bool:
+    """The position has lost its stop since this exposure was wanted (6.1); without a policy it had none."""
+    ctx = request.context if request.context is not None else s.contexts.get(request.ctx_id)
+    return request.action is not Action.CANCEL and ctx is not None and s.naked_since > ctx.created_at
 
 
 def _lots_stale(s: ScopeState, ctx: OrderContext) -> str:

@@ -9,6 +9,7 @@ private event (I-14).
 import asyncio
 from typing import Protocol
 
+from backstay.core.account_scopes import of_symbol
 from backstay.core.decisions import Recover
 from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
@@ -72,6 +73,8 @@ class Recoverer:
         self._venue = venue
         self._entropy = entropy
         self._running: dict[Scope | None, asyncio.Task[None]] = {}
+        self._delayed: asyncio.Task[None] | None = None
+        """The recovery of the whole account, while it waits for its time."""
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
         self._looks: dict[str, asyncio.Task[None]] = {}
@@ -106,8 +109,13 @@ class Recoverer:
 
     def stream_changed(self, event: StreamChanged) -> None:
         """The stream came back: hydrate at once. While it is away there is nothing to read for."""
-        if event.state is StreamState.CONNECTED and None not in self._running:
-            self._start(None, 0)
+        if event.state is not StreamState.CONNECTED:
+            return
+        if self._delayed is not None:
+            self._delayed.cancel()  # it waited for a scope's backoff
+        elif None in self._running:
+            return
+        self._start(None, 0)
 
     def _start(self, target: Scope | None, delay: float) -> None:
         task = asyncio.get_running_loop().create_task(self._recover(target, delay))
@@ -116,7 +124,7 @@ class Recoverer:
     async def _recover(self, target: Scope | None, delay: float) -> None:
         try:
             if delay:
-                await asyncio.sleep(delay)
+                await self._wait(target, delay)
             if target is None:
                 await self._hydrate(first=False)
             else:
@@ -124,12 +132,24 @@ class Recoverer:
         except Exception as error:  # noqa: BLE001 - a recovery that dies silently would leave the scope blind
             self._owner.fail(error)
         finally:
-            self._running.pop(target, None)
+            if self._running.get(target) is asyncio.current_task():
+                del self._running[target]
         # Only now may a pass ask for the next recovery of this target.
         if target is None:
             self._owner.plan_all()
         else:
-            self._owner.run_passes(target)
+            # The reads covered the symbol: they may have told of the other leg what the stream did not.
+            for key in of_symbol(self._owner.account, target.symbol):
+                self._owner.run_passes(key)
+
+    async def _wait(self, target: Scope | None, delay: float) -> None:
+        if target is None:
+            self._delayed = asyncio.current_task()
+        try:
+            await asyncio.sleep(delay)
+        finally:
+            if target is None and self._delayed is asyncio.current_task():
+                self._delayed = None
 
     def filters_doubted(self) -> None:
         """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
@@ -216,11 +236,12 @@ class Recoverer:
     async def _one(self, key: Scope) -> None:
         owner = self._owner
         s = owner.account.scopes[key]
-        if s.trust is not Trust.RECOVERY_REQUIRED:
-            return
-        owner.stats.recoveries += 1
         if in_doubt(s) and not s.attempts and not s.naked_since:
             await asyncio.sleep(UNKNOWN_GRACE_S)
+            s = owner.account.scopes[key]
+        if s.trust is not Trust.RECOVERY_REQUIRED or is_wide(s.reasons):
+            return
+        owner.stats.recoveries += 1
         owner.apply(RecoveryStarted(scopes=(key,)))
         failure = await self._read(key, filters=False)
         owner.apply(RecoveryEnded(subjects=ONE_SYMBOL, scopes=(key,), failure=failure))

@@ -5,24 +5,28 @@ from pathlib import Path
 import msgspec
 
 from backstay.simulation.errors import SimulationError
-from backstay.simulation.plans import Fault, check
+from backstay.simulation.faults import Fault
+from backstay.simulation.plans import check
 from backstay.simulation.setup import scenario
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A seed that failed once, and what it found."""
+    """A run that failed once, and what it found. Its faults are kept: a seed draws others some day."""
 
     seed: int
     scenario: str
     fault_rate: float
     why: str
+    faults: tuple[Fault, ...] | None = None
 
 
 def read_corpus(path: Path) -> tuple[Entry, ...]:
     """Raises SimulationError that names the file and what is wrong with it."""
-    entries = _read(path, tuple[Entry, ...], "a list of {seed, scenario, fault_rate, why}")
+    entries = _read(path, tuple[Entry, ...], "a list of {seed, scenario, fault_rate, why, faults}")
     for entry in entries:
         scenario(entry.scenario)
+        for number, fault in enumerate(entry.faults or (), 1):
+            check(fault, f"{path}, seed {entry.seed}, fault {number}")
     return entries
 
 

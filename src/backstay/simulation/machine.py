@@ -5,9 +5,12 @@ be killed right before or right after any of them; from then on nothing that it 
 """
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from backstay.app.memory import MemoryNetwork, MemorySocket, MemoryTransport
 from backstay.binance.net.transport import HttpReply, OnClosed, OnMessage
@@ -29,6 +32,34 @@ BOUNDARIES_MAX = 15_000
 """Some ten times what a run of this kind has."""
 
 
+class Trap(msgspec.Struct):
+    """What happens at the `nth` boundary from now whose name begins with `name` (`exact`: is `name`)."""
+
+    when: str
+    """"before" or "after"."""
+    name: str
+    nth: int
+    spring: Callable[["Machine", str], None]
+    exact: bool = False
+
+    def fits(self, when: str, boundary: str) -> bool:
+        """Whether this is the boundary; counts it if it is one of those."""
+        if when != self.when or not (boundary == self.name if self.exact else boundary.startswith(self.name)):
+            return False
+        self.nth -= 1
+        return not self.nth
+
+
+def deadly(*, power: bool) -> Callable[["Machine", str], None]:
+    """What springs where a process is to die; with `power`, what was not synced is gone."""
+
+    def spring(machine: "Machine", what: str) -> None:
+        machine.die(what, power=power)
+        raise Killed
+
+    return spring
+
+
 class Machine:
     """One process's life: it runs until a boundary, or the world, kills it."""
 
@@ -41,15 +72,18 @@ class Machine:
         self.context.run(PROCESS.set, self)
         self._clock = clock
         self._on_death = on_death
-        self._armed: tuple[str, str, int, bool] | None = None
+        self.drift_ppm = 0
+        self.drift_from = 0
+        self._traps: list[Trap] = []
         self.killed_with_power = False
+        self.census: dict[tuple[str, str], int] | None = None
+        """How often each boundary was reached, where somebody wants to know."""
 
-    def arm(self, when: str, boundary: str, nth: int, *, power: bool) -> None:
-        """Die `when` ("before" or "after") the `nth` boundary from now whose name begins so."""
-        self._armed = (when, boundary, nth, power)
+    def set_trap(self, trap: Trap) -> None:
+        self._traps.append(trap)
 
     def disarm(self) -> None:
-        self._armed = None
+        self._traps.clear()
 
     def reach(self, when: str, boundary: str) -> None:
         """A boundary. Raises Killed when the process is dead, or dies of this one."""
@@ -58,16 +92,23 @@ class Machine:
         self.boundaries += 1
         if self.boundaries > BOUNDARIES_MAX:
             raise Livelock
-        if self._armed is None:
-            return
-        armed_when, prefix, nth, power = self._armed
-        if when != armed_when or not boundary.startswith(prefix):
-            return
-        if nth > 1:
-            self._armed = (armed_when, prefix, nth - 1, power)
-            return
-        self.die(f"{when} {boundary}", power=power)
-        raise Killed
+        if self.census is not None:
+            self.census[when, boundary] = self.census.get((when, boundary), 0) + 1
+        for trap in self._traps:
+            if trap.fits(when, boundary):
+                self._traps = [t for t in self._traps if t is not trap]
+                trap.spring(self, f"{when} {boundary}")
+                return
+
+    @property
+    def is_watched(self) -> bool:
+        return bool(self._traps) or self.census is not None
+
+    def passed(self, boundary: str) -> None:
+        """After a boundary that the process has gone on from by itself."""
+        if not self.dead:
+            with contextlib.suppress(Killed):
+                self.reach("after", boundary)
 
     def die(self, why: str, *, power: bool = False) -> None:
         """Dead from now on; the world buries it."""
@@ -79,7 +120,8 @@ class Machine:
 
     def now_ns(self) -> int:
         """The machine's own idea of the time (the `Clock` port)."""
-        return self._clock.now_ns() + self.offset_ns
+        now = self._clock.now_ns() + self.offset_ns
+        return now + (now - self.drift_from) * self.drift_ppm // 1_000_000 if self.drift_ppm else now
 
     def cancel_tasks(self) -> None:
         """End everything that the process had under way, oldest first."""
@@ -154,7 +196,10 @@ class _CrashFile:
 
 
 def _short(path: str) -> str:
-    return path.rpartition("/")[2]
+    name = path.rpartition("/")[2]
+    if name.endswith(".snap"):
+        return "*.snap"
+    return "*.torn" if ".torn-" in name else name
 
 
 class Wire(MemoryTransport):
@@ -197,6 +242,8 @@ class Wire(MemoryTransport):
         machine.reach("before", f"answer to {name}")
         query = url.partition("?")[2]
         self._on_hear(machine, f"{name}?{query}" if reply.status == 200 else f"refused {name}", reply.body)
+        if machine.is_watched:
+            asyncio.get_running_loop().call_soon(machine.passed, f"answer to {name}")
         return reply
 
     async def websocket(
@@ -212,9 +259,11 @@ class Wire(MemoryTransport):
         machine = self._machine
         machine.reach("before", f"handshake {surface}")
         mine: list[MemorySocket] = []
+        asked: dict[str, str] = {}
 
         def heard(data: bytes) -> None:
-            name = f"frame in {surface}"
+            about = asked.get(_word(data, b'"id":"'), "") if surface == "ws_api" else _word(data, b'"e":"')
+            name = f"frame in {surface} {about}".rstrip()
             if machine.dead:
                 return
             machine.reach("before", name)
@@ -232,7 +281,7 @@ class Wire(MemoryTransport):
         mine.append(socket)
         self.open.append((surface, socket, quiet_s))
         machine.reach("after", f"handshake {surface}")
-        return _WireSocket(socket, surface, machine, self._on_send)
+        return _WireSocket(socket, surface, machine, self._on_send, asked)
 
     def give_up(self, conns: set[int]) -> None:
         """These connections have been half open for as long as pings take to notice."""
@@ -248,7 +297,10 @@ class _WireSocket:
         surface: str,
         machine: Machine,
         on_send: Callable[[Machine, str, bytes], None],
+        asked: dict[str, str],
     ) -> None:
+        self._asked = asked
+        """Methods of requests that are not answered yet, by their id."""
         self._inner = inner
         self._surface = surface
         self._machine = machine
@@ -259,7 +311,10 @@ class _WireSocket:
         return self._inner.is_open
 
     def send(self, data: bytes) -> None:
-        name = f"frame out {self._surface}"
+        method = _word(data, b'"method":"')
+        if self._surface == "ws_api":
+            self._asked[_word(data, b'"id":"')] = method
+        name = f"frame out {self._surface} {method}".rstrip()
         self._machine.reach("before", name)
         if self._inner.is_open:
             self._on_send(self._machine, self._surface, data)
@@ -269,6 +324,15 @@ class _WireSocket:
     def close(self) -> None:
         if not self._machine.dead:
             self._inner.close()
+
+
+def _word(data: bytes, mark: bytes) -> str:
+    """The text right behind `mark`, up to its quote; nothing where there is none."""
+    begin = data.find(mark)
+    if begin < 0:
+        return ""
+    begin += len(mark)
+    return data[begin : data.index(b'"', begin)].decode()
 
 
 def _path(url: str) -> str:

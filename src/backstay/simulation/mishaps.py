@@ -2,12 +2,15 @@
 
 import asyncio
 import errno
+from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backstay.core.types import MS
-from backstay.simulation.machine import CrashDisk, Machine
-from backstay.simulation.plans import KINDS, Fault
+from backstay.simulation.acts import Act
+from backstay.simulation.faults import Fault
+from backstay.simulation.machine import CrashDisk, Machine, Trap, deadly
+from backstay.simulation.plans import KINDS
 
 if TYPE_CHECKING:
     from backstay.simulation.world import Process, World
@@ -27,6 +30,11 @@ class Mishaps:
         self.disk_was_ill = False
         self._ill: Fault | None = None
         self._offset_ms = 0
+        self._drift = (0, 0)
+        self._standing: list[Trap] = []
+        """Deaths that wait for their boundary, in whichever process reaches it."""
+        self._usual: dict[tuple[str, str], dict[str, Any]] = {}
+        """Modes that the owner has changed, and what changes them back."""
         self._handles: list[asyncio.TimerHandle] = []
 
     def happen(self, fault: Fault) -> None:
@@ -59,6 +67,10 @@ class Mishaps:
             world.exchange.network.plug()
         self._cure()
         self._set_offset(0)
+        self._set_drift(0)
+        self._standing.clear()
+        for what, symbol in list(self._usual):
+            self._change_back(what, symbol)
         if world.process is not None:
             world.process.machine.disarm()
         if world.other is not None:
@@ -73,6 +85,9 @@ class Mishaps:
     def prepare(self, machine: Machine, disk: CrashDisk) -> None:
         """A new process finds the machine as it is."""
         machine.offset_ns = self._offset_ms * MS
+        self._apply_drift(machine)
+        for trap in self._standing:
+            machine.set_trap(trap)
         if self._ill is not None:
             self._infect(disk, self._ill)
 
@@ -92,9 +107,89 @@ class Mishaps:
 
     def _crash(self, fault: Fault) -> None:
         world, args = self._world, fault.args
-        world.away_s = args["away_ms"] / 1000
+        exact = args.get("exact", False)
+
+        def spring(machine: Machine, what: str) -> None:
+            world.away_s = args["away_ms"] / 1000
+            if exact:
+                self._standing.remove(trap)
+                world.hits.append(what)
+            deadly(power=args["power"])(machine, what)
+
+        trap = Trap(args["when"], args["boundary"], args["nth"], spring, exact)
+        if exact:
+            self._standing.append(trap)
         if world.process is not None:
-            world.process.machine.arm(args["when"], args["boundary"], args["nth"], power=args["power"])
+            world.process.machine.set_trap(trap)
+
+    def _restart(self, fault: Fault) -> None:
+        """Stopped in good order: what a stop writes and reads can be interrupted as well."""
+        world = self._world
+        if world.process is not None and world.process.ready:
+            world.away_s = fault.args["away_ms"] / 1000
+            world.stop_in_order(world.process)
+
+    def _by_hand(self, fault: Fault) -> None:
+        """The owner acts while the process is at a boundary."""
+        world, args = self._world, fault.args
+        fields = {k: args[k] for k in ("do", "symbol", "leg")}
+        act = Act(at_ms=fault.at_ms, amount=Decimal(args["amount"]), **fields)
+
+        def spring(machine: Machine, what: str) -> None:
+            world.tell(f"the owner acts {what}")
+            world.act(act)
+
+        if world.process is not None:
+            world.process.machine.set_trap(Trap(args["when"], args["boundary"], args["nth"], spring))
+
+    def _mode_changed(self, fault: Fault) -> None:
+        """Back when the time is over; what positions or orders forbid is tried again each second."""
+        what, symbol = fault.args["what"], fault.args["symbol"]
+        hedge = self._world.setup.hedge
+        other: dict[str, dict[str, Any]] = {
+            "position_mode": {"dualSidePosition": not hedge},
+            "multi_assets": {"multiAssetsMargin": True},
+            "margin_type": {"symbol": symbol, "marginType": "ISOLATED"},
+        }
+        usual: dict[str, dict[str, Any]] = {
+            "position_mode": {"dualSidePosition": hedge},
+            "multi_assets": {"multiAssetsMargin": False},
+            "margin_type": {"symbol": symbol, "marginType": "CROSSED"},
+        }
+        if self._changed(what, other[what]):
+            self._usual[what, symbol] = usual[what]
+            self._later(fault.for_ms / 1000, self._change_back, what, symbol)
+
+    def _changed(self, what: str, values: dict[str, Any]) -> bool:
+        try:
+            self._world.control("POST", "/sim/v1/human", {"do": what, **values})
+        except ValueError as refused:
+            self._world.tell(f"by hand: {what} was refused ({refused})")
+            return False
+        self._world.tell(f"by hand: {what} {values}")
+        return True
+
+    def _change_back(self, what: str, symbol: str) -> None:
+        values = self._usual.get((what, symbol))
+        if values is None:
+            return
+        if self._changed(what, values):
+            self._usual.pop((what, symbol))
+        else:
+            self._later(1.0, self._change_back, what, symbol)
+
+    def _clock_drift(self, fault: Fault) -> None:
+        self._set_drift(fault.args["ppm"])
+        self._later(fault.for_ms / 1000, self._set_drift, 0)
+
+    def _set_drift(self, ppm: int) -> None:
+        """A clock that is set right again was wrong by what it had gathered."""
+        self._drift = (ppm, self._world.clock.now_ns())
+        if self._world.process is not None:
+            self._apply_drift(self._world.process.machine)
+
+    def _apply_drift(self, machine: Machine) -> None:
+        machine.drift_ppm, machine.drift_from = self._drift
 
     def _local_clock(self, fault: Fault) -> None:
         self._set_offset(self._offset_ms + fault.args["ms"])

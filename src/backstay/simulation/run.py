@@ -8,25 +8,28 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
+from backstay.simulation.case import Case, Outcome, draw_case
 from backstay.simulation.corpus import Entry
 from backstay.simulation.errors import SimulationError
+from backstay.simulation.faults import Fault
+from backstay.simulation.play import play
 from backstay.simulation.setup import scenario
-from backstay.simulation.world import Case, Outcome, draw_case, play
 
 SEEDS_MAX = 10_000_000
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One run to be made: drawn from its seed, or given as a case."""
+    """One run to be made: drawn from its seed, or with given faults."""
 
     seed: int
     scenario: str
     rate: float
-    case: Case | None = None
+    faults: tuple[Fault, ...] | None = None
 
     def make(self) -> Case:
         """Raises SimulationError."""
-        return self.case if self.case is not None else draw_case(self.seed, self.scenario, self.rate)
+        case = draw_case(self.seed, self.scenario, self.rate)
+        return case if self.faults is None else msgspec.structs.replace(case, faults=self.faults)
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -36,19 +39,29 @@ class Report(msgspec.Struct, kw_only=True):
     violations: int = 0
     failing_seeds: list[int] = []
     events: int = 0
+    """Messages of the venue that reached a process."""
+    private_events: int = 0
     requests: int = 0
     faults_injected: int = 0
     faults: dict[str, int] = {}
     crash_points: int = 0
-    """Times that a process was killed at a boundary."""
+    """Different boundaries at which a process was killed."""
+    crash_situations: int = 0
+    """Times that one was."""
     crashes: dict[str, int] = {}
     """The boundaries, and how often a process died at each."""
+    aimed_at: dict[str, int] = {}
+    """The same for the deaths of the enumerated list alone (scenario `crashes`)."""
     boundaries: int = 0
     observers: dict[str, int] = {}
     """Runs in which a promise was broken, by observer."""
     wall_s: float = 0.0
+    cpu_s: float = 0.0
     naked_ms: dict[str, float] = {}
+    recovery_ms: dict[str, float] = {}
+    """From the start of a process to its being ready."""
     seconds_per_run: float = 0.0
+    """Processor time."""
 
 
 def parse_seeds(text: str) -> range:
@@ -75,22 +88,24 @@ def jobs_of(seeds: Iterable[int], name: str, rate: float) -> list[Job]:
 
 
 def jobs_of_corpus(entries: Iterable[Entry]) -> list[Job]:
-    return [Job(e.seed, e.scenario, e.fault_rate) for e in entries]
+    """The kept runs, each with the faults that it failed under."""
+    return [Job(e.seed, e.scenario, e.fault_rate, e.faults) for e in entries]
 
 
-def outcomes(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Outcome]]:
-    """Each job's outcome, in order; `workers` processes share the work."""
+def outcomes(jobs: list[Job], workers: int) -> Iterator[tuple[Job, tuple[Outcome, float]]]:
+    """Each job's outcome and its processor time, in order; `workers` processes share the work."""
     if workers <= 1 or len(jobs) < 2 * workers:
-        for job in jobs:
-            yield job, play(job.make())
+        yield from ((job, _one(job)) for job in jobs)
         return
     with ProcessPoolExecutor(workers) as pool:
         size = max(1, min(50, len(jobs) // (workers * 4)))
         yield from zip(jobs, pool.map(_one, jobs, chunksize=size), strict=True)
 
 
-def _one(job: Job) -> Outcome:
-    return play(job.make())
+def _one(job: Job) -> tuple[Outcome, float]:
+    began = time.process_time()
+    outcome = play(job.make())
+    return outcome, time.process_time() - began
 
 
 def simulate(
@@ -102,27 +117,36 @@ def simulate(
     faults: Counter[str] = Counter()
     crashes: Counter[str] = Counter()
     broken: Counter[str] = Counter()
+    aimed: Counter[str] = Counter()
     naked: list[int] = []
-    for job, outcome in outcomes(jobs, workers or os.cpu_count() or 1):
+    recoveries: list[int] = []
+    for job, (outcome, cpu_s) in outcomes(jobs, workers or os.cpu_count() or 1):
+        report.cpu_s += cpu_s
         report.runs += 1
         report.events += outcome.events
+        report.private_events += outcome.private_events
         report.requests += outcome.requests
         report.boundaries += outcome.boundaries
         report.violations += len(outcome.violations)
         faults.update(outcome.faults)
         crashes.update(outcome.crashes)
+        aimed.update(outcome.hits)
         naked.extend(outcome.naked_ms)
+        recoveries.extend(outcome.recovery_ms)
         if outcome.violations:
             report.failing_seeds.append(outcome.seed)
             broken.update({v.observer for v in outcome.violations})
         if on_outcome is not None:
             on_outcome(job, outcome)
     report.faults, report.faults_injected = dict(sorted(faults.items())), faults.total()
-    report.crashes, report.crash_points = dict(sorted(crashes.items())), crashes.total()
+    report.crashes, report.aimed_at = dict(sorted(crashes.items())), dict(sorted(aimed.items()))
+    report.crash_points, report.crash_situations = len(crashes), crashes.total()
     report.observers = dict(sorted(broken.items()))
     report.naked_ms = _percentiles(naked)
+    report.recovery_ms = _percentiles(recoveries)
     report.wall_s = round(time.perf_counter() - began, 2)
-    report.seconds_per_run = round(report.wall_s / max(report.runs, 1), 3)
+    report.cpu_s = round(report.cpu_s, 2)
+    report.seconds_per_run = round(report.cpu_s / max(report.runs, 1), 3)
     return report
 
 

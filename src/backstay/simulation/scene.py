@@ -213,11 +213,6 @@ class Scene:
         amount = self.amount(key)
         return not amount or any(o.covers(amount, self.tolerance) for o in self.resting(key, ours=ours))
 
-    def take_profits(self, key: LegKey) -> Decimal:
-        """Sum of what own resting limit orders may still take off the position."""
-        amount = self.amount(key)
-        return sum((o.left for o in self.resting(key, ours=True) if o.takes(amount)), D(0))
-
 
 def _frame_row(row: dict[str, Any]) -> dict[str, Any]:
     return {"s": row["symbol"], "ps": row["positionSide"], "pa": row["positionAmt"], "ep": row["entryPrice"]}

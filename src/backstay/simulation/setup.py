@@ -27,6 +27,7 @@ from backstay.strategies.position_manager.policy import (
 )
 
 D = Decimal
+CRASHES = "crashes"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
@@ -95,6 +96,7 @@ SCENARIOS: dict[str, Scenario] = {
     "crash": Scenario(
         words="the process dies at boundaries", kinds=("crash", "disk_full", "disk_error"), least=2
     ),
+    CRASHES: Scenario(words="one death at each boundary of the enumerated list, seed by seed", kill_switch=5),
     "two_processes": Scenario(words="two processes for one account", kinds=("two_processes",), least=1),
     "kill_switch": Scenario(words="the operator throws the kill switch among faults", kill_switch=100),
 }

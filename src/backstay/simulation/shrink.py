@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from backstay.simulation.world import Case, Outcome, play
+from backstay.simulation.case import Case, Outcome
+from backstay.simulation.play import play
 
 RUNS_MAX = 400
 

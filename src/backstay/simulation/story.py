@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from backstay.simulation.case import Case, Outcome
 from backstay.simulation.plans import KINDS
+from backstay.simulation.play import play
 from backstay.simulation.setup import draw_setup
-from backstay.simulation.world import Case, Outcome, play
 
 LINES_BEFORE = 60
 LINES_AFTER = 6

@@ -19,14 +19,17 @@ from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
-from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.events import OperatorAction, OperatorCommand, RecoveryEnded
 from backstay.core.outcomes import VenueUnavailable
+from backstay.core.records import Body, Noted
 from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.writers import InlineWriter
-from backstay.runtime.virtual_time import LoopClock, run_virtual
-from backstay.simulation.acts import OPERATOR, Act, body_of, draw_acts
-from backstay.simulation.machine import CrashDisk, Killed, Livelock, Machine, Wire
+from backstay.runtime.virtual_time import LoopClock
+from backstay.simulation.acts import OPERATOR, Act, body_of
+from backstay.simulation.case import Case, Outcome
+from backstay.simulation.faults import Fault
+from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
 from backstay.simulation.observers.base import (
@@ -36,18 +39,16 @@ from backstay.simulation.observers.base import (
     PREFIX,
     Observer,
     Sent,
-    Violation,
     Watch,
 )
 from backstay.simulation.observers.every import ALL
-from backstay.simulation.plans import KINDS, Fault, draw_faults
+from backstay.simulation.plans import KINDS
 from backstay.simulation.setup import Setup, draw_setup
+from backstay.simulation.words import frame_words
 from backstay.simulator.server.request_log import Entry, RequestLog
 from backstay.strategies.position_manager.wanted import PositionManager
 
 D = Decimal
-EIGHT = 1_767_600_000 * SECOND
-"""2026-01-05 08:00 UTC, when funding is charged."""
 SETTLE_S = 320
 """After the last fault: within this everything must have come to rest (absence of an accepted conditional
 order alone takes a minute to prove)."""
@@ -55,44 +56,6 @@ CALM_S = 20
 """So long nothing was missing and nothing was sent."""
 QUIET_S = 30
 RETRY_S = 3.0
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, as data."""
-
-    seed: int
-    scenario: str
-    acts: tuple[Act, ...]
-    faults: tuple[Fault, ...]
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """What came of a run."""
-
-    seed: int
-    scenario: str
-    violations: list[Violation]
-    events: int
-    """Private events that the venue made."""
-    requests: int
-    faults: dict[str, int]
-    crashes: list[str]
-    """The boundaries at which a process died."""
-    boundaries: int
-    naked_ms: list[int]
-    digest: str
-    story: list[tuple[int, str]]
-
-
-def draw_case(seed: int, scenario: str, rate: float) -> Case:
-    """The case of a seed. Raises SimulationError."""
-    setup = draw_setup(seed, scenario)
-    return Case(
-        seed=seed,
-        scenario=scenario,
-        acts=draw_acts(seed, scenario, setup),
-        faults=draw_faults(seed, scenario, rate, setup),
-    )
 
 
 class _Log(RequestLog):
@@ -145,7 +108,11 @@ class World:
         self.told_story = tell
         self.story: list[tuple[int, str]] = []
         self.crashes: list[str] = []
-        self.boundaries = 0
+        self.hits: list[str] = []
+        """Boundaries of the enumerated list at which a process was killed on purpose."""
+        self.recovery_ms: list[int] = []
+        """From the start of a process to its being ready."""
+        self.boundaries = self.heard = 0
         self.fault_counts: dict[str, int] = {}
         self.process: Process | None = None
         self.other: Process | None = None
@@ -226,12 +193,13 @@ class World:
         for observer in self.observers:
             observer.happened(frame, legs)
         if self.told_story:
-            self.tell(f"venue: {_frame_words(frame)}")
+            self.tell(f"venue: {frame_words(frame)}")
 
     def _on_send(self, machine: Machine, surface: str, data: bytes) -> None:
         self._sender = machine
 
     def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
+        self.heard += 1
         if self.process is None or machine is not self.process.machine:
             return
         if surface == "private":
@@ -244,20 +212,27 @@ class World:
             return
         name, _, query = surface.partition("?")
         told, now = self.watch.told, self.watch.now_ms()
+        symbol = dict(parse_qsl(query)).get("symbol", "")
         if name.endswith("positionRisk"):
-            symbol = dict(parse_qsl(query)).get("symbol", "")
             told.read_positions(msgspec.json.decode(data), now, symbol)
         elif name.endswith("openAlgoOrders"):
             told.read(msgspec.json.decode(data), now)
         elif name.endswith("/algoOrder"):
             told.read([msgspec.json.decode(data)], now)
-        for observer in self.observers:
-            observer.opened(machine, name)
+        if not symbol:
+            self.watch.was_read(machine, name)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """The process may have learnt anything."""
+        if self.watch.ready_ms:
+            for observer in self.observers:
+                observer.heard(set(self.watch.told.legs))
 
     def _on_lost(self, machine: Machine, surface: str) -> None:
         self.tell(f"process {machine.number}: the {surface} connection ended")
-        for observer in self.observers:
-            observer.lost(machine, surface)
+        if surface == "private":
+            self.watch.stream_lost(machine)
 
     # --- processes ----------------------------------------------------------------------------------
 
@@ -343,7 +318,17 @@ class World:
             log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else _silent,
         )
         guard = machine.context.run(open_guard, config, world)
+        guard.listeners.append(lambda _seq, _at, body: self._recorded(machine, body))
         return Process(machine, guard, disk, wire, lease)
+
+    def _recorded(self, machine: Machine, body: Body) -> None:
+        watch = self.watch
+        if isinstance(body, Noted) and body.what == "unprotected":
+            # By true time: the machine's own clock may be off.
+            watch.alarms.setdefault(str(body.scope), []).append(watch.now_ms())
+        elif isinstance(body, RecoveryEnded) and not (body.scopes or body.failure or watch.is_blind(machine)):
+            watch.reading.discard(machine.number)
+            self._tell_all()
 
     async def boot(self) -> None:
         """Start a process on the disk as it is; when the venue cannot be reached, try again later."""
@@ -351,6 +336,7 @@ class World:
         self._disk = CrashDisk.of(self._disk, machine)
         self.mishaps.prepare(machine, self._disk)
         self.tell(f"process {machine.number} starts")
+        self.watch.stream_lost(machine)
         try:
             process = self.process = self.make(machine, self._disk, Lease())
         except Killed:
@@ -391,6 +377,7 @@ class World:
         """Start a made guard, inside its machine."""
         machine = process.machine
         loop = asyncio.get_running_loop()
+        began = self.clock.now_ns()
         task = loop.create_task(process.guard.start(), context=machine.context)
         await asyncio.wait([task])
         if machine.dead:
@@ -400,6 +387,7 @@ class World:
         error = task.exception() if not task.cancelled() else None
         if error is None:
             process.ready = True
+            self.recovery_ms.append((self.clock.now_ns() - began) // MS)
             if self.process is process:
                 self.watch.ready_ms = self.watch.now_ms()
                 self.tell(f"process {machine.number} is ready")
@@ -412,6 +400,25 @@ class World:
         self.away_s = RETRY_S
         machine.die("because it could not start")
         self.crashes.pop()
+
+    def stop_in_order(self, process: Process) -> None:
+        """The operator ends a process; it is buried, and the next one started, when it has stopped."""
+        machine = process.machine
+        self.tell(f"operator: process {machine.number} is to stop")
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(process.guard.stop("restart"), context=machine.context)
+
+        def stopped(done: asyncio.Task[None]) -> None:
+            if machine.dead or done.cancelled():
+                return
+            error = done.exception()
+            if error is not None:
+                self.failed(process, error)
+                return
+            machine.die("having stopped in good order")
+            self.crashes.pop()
+
+        task.add_done_callback(stopped)
 
     def failed(self, process: Process, error: BaseException) -> None:
         """The guard gave up by itself: expected of a disk that failed, a defect otherwise."""
@@ -431,8 +438,7 @@ class World:
 
     def price(self, symbol: str) -> Decimal:
         """The last price of a market."""
-        market = self.control("GET", "/sim/v1/truth")["prices"][symbol]
-        return D(market["last"])
+        return self.exchange.engine.last(symbol)
 
     def act(self, act: Act) -> None:
         """Somebody does something; what the venue refuses is not done."""
@@ -483,16 +489,18 @@ class World:
     async def run(self) -> None:
         """Everything, from the first start to the verdicts."""
         self.exchange.start()
+        at_once = [f for f in self.case.faults if not f.at_ms]
+        for fault in at_once:
+            self.befall(fault)
         await self.boot()
         todo: list[tuple[int, int, Act | Fault]] = [(a.at_ms, 0, a) for a in self.case.acts]
-        todo += [(f.at_ms, 1, f) for f in self.case.faults]
+        todo += [(f.at_ms, 1, f) for f in self.case.faults if f.at_ms]
         for at_ms, _, item in sorted(todo, key=lambda t: t[:2]):
             await self.until_ms(at_ms)
             if isinstance(item, Act):
                 self.act(item)
             else:
-                self.fault_counts[item.kind] = self.fault_counts.get(item.kind, 0) + 1
-                self.mishaps.happen(item)
+                self.befall(item)
         await self.until_ms(self.setup.duration_ms)
         self.mishaps.heal()
         if any(KINDS[f.kind].blind for f in self.case.faults):
@@ -502,6 +510,11 @@ class World:
         for observer in self.observers:
             observer.over(self)
         await self.finish()
+
+    def befall(self, fault: Fault) -> None:
+        """A fault's moment has come."""
+        self.fault_counts[fault.kind] = self.fault_counts.get(fault.kind, 0) + 1
+        self.mishaps.happen(fault)
 
     async def until_ms(self, at_ms: int) -> None:
         """Sleep until so long after the beginning."""
@@ -521,7 +534,7 @@ class World:
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]
             traffic, before = self.exchange.venue.desk.log.count, traffic
-            good = not complaints and traffic == before and self.is_up()
+            good = not complaints and traffic == before and self.is_up() and not self.is_waiting()
             calm = calm + 1 if good else 0
             if calm >= CALM_S:
                 break
@@ -535,6 +548,14 @@ class World:
         """A process is ready and listens to the account."""
         process = self.process
         return process is not None and process.ready and any(o[0] == "private" for o in process.wire.open)
+
+    def is_waiting(self) -> bool:
+        """Something refused or not sent is to be tried again at a certain time."""
+        if self.process is None:
+            return True
+        now = self.process.machine.now_ns()
+        scopes = self.process.guard.owner.account.scopes.values()
+        return any(block.until > now for s in scopes for block in s.blocks)
 
     def acknowledge(self) -> None:
         """An operator looks and acknowledges what waits for a human."""
@@ -572,11 +593,14 @@ class World:
             seed=self.case.seed,
             scenario=self.case.scenario,
             violations=sorted(self.watch.violations, key=lambda v: v.at_ms),
-            events=self.watch.truth.frames,
+            events=self.heard,
+            private_events=self.watch.truth.frames,
             requests=self.exchange.venue.desk.log.count,
             faults=self.fault_counts,
             crashes=self.crashes,
+            hits=self.hits,
             boundaries=self.boundaries,
+            recovery_ms=self.recovery_ms,
             naked_ms=getattr(naked, "lengths", []),
             digest=self._digest.hexdigest(),
             story=self.story,
@@ -589,63 +613,3 @@ _DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRe
 
 def _silent(_text: str) -> None:
     """Nobody listens to the gateway's log."""
-
-
-def _frame_words(frame: dict[str, Any]) -> str:
-    kind = frame["e"]
-    if kind == "ACCOUNT_UPDATE":
-        rows = ", ".join(f"{p['s']} {p['ps']} {p['pa']} at {p['ep']}" for p in frame["a"].get("P", ()))
-        return f"position {rows or '(balances)'} [{frame['a'].get('m')}]"
-    o = frame.get("o", {})
-    name = o.get("caid") or o.get("c") or ""
-    where = o.get("tp") if kind == "ALGO_UPDATE" else o.get("p")
-    rest = f"{o.get('s')} {o.get('ps')} {o.get('S')} {o.get('o')} {o.get('q')} at {where} z={o.get('z', '')}"
-    return f"{kind} {o.get('x', '')}/{o.get('X', '')} {name} {rest} {o.get('rm', '')}".rstrip()
-
-
-STILL_MAX = 20_000
-"""Callbacks at one and the same instant of virtual time before that is a livelock."""
-
-
-def _watch_for_livelock(loop: asyncio.AbstractEventLoop) -> None:
-    """Raise out of the loop when it never comes to wait any more."""
-    original = loop.call_soon
-    state = [-1.0, 0]
-
-    def counted(*args: Any, **named: Any) -> asyncio.Handle:
-        now = loop.time()
-        if now != state[0]:
-            state[:] = [now, 0]
-        state[1] += 1
-        if state[1] == STILL_MAX:
-            raise Livelock
-        return original(*args, **named)
-
-    loop.call_soon = counted  # type: ignore[method-assign, assignment]  # a loop of our own, for one run
-
-
-def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False) -> Outcome:
-    """Run one case to its end on a virtual loop of its own."""
-    worlds: list[World] = []
-    start_ns = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
-
-    async def go(clock: LoopClock) -> None:
-        loop = asyncio.get_running_loop()
-        world = World(case, clock, observers=observers, tell=tell)
-        worlds.append(world)
-        loop.set_exception_handler(lambda _loop, context: _loop_error(world, context))
-        _watch_for_livelock(loop)
-        await world.run()
-
-    try:
-        run_virtual(go, start_ns=start_ns)
-    except Livelock:
-        worlds[0].watch.report("alive", "the process goes round and round and never comes to rest")
-    return worlds[0].outcome()
-
-
-def _loop_error(world: World, context: dict[str, Any]) -> None:
-    error = context.get("exception")
-    if isinstance(error, (Killed, asyncio.CancelledError)):
-        return
-    world.watch.report("alive", f"the loop reported {context.get('message')}: {error!r}")

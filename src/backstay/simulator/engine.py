@@ -320,6 +320,10 @@ class Engine:
         if position is not None:
             self._risk.liquidate(owner, position)
 
+    def last(self, symbol: str) -> Decimal:
+        """The last price of a market, without any lag."""
+        return self._world.markets[symbol].last
+
     def truth(self, account: str) -> dict[str, Any]:
         """What the venue knows, without any lag: positions, orders, algo_orders, fills, balances, prices."""
         world = self._world

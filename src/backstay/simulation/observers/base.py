@@ -13,6 +13,7 @@ from backstay.strategies.position_manager.policy import StopKind
 
 D = Decimal
 PREFIX = "bs-"
+READS = frozenset({"positionRisk", "openOrders", "openAlgoOrders"})
 PLACES = {"POST /fapi/v1/order": "regular", "POST /fapi/v1/algoOrder": "algo"}
 CANCELS = {"DELETE /fapi/v1/order": "regular", "DELETE /fapi/v1/algoOrder": "algo"}
 AMENDS = {"PUT /fapi/v1/order": "regular"}
@@ -83,6 +84,13 @@ class Watch:
         """When the operator threw the kill switch; 0: not."""
         self.closing: dict[LegKey, int] = {}
         """Legs that the operator closes, since when."""
+        self.unread: dict[int, set[str]] = {}
+        """By process: what it has not read yet since its private stream was lost (or never came)."""
+        self.reading: set[int] = set()
+        """Processes that have not ended the recovery that their lost stream made necessary."""
+        self.lost_ms: dict[int, int] = {}
+        self.alarms: dict[str, list[int]] = {}
+        """When readers of the ledger were told of an unprotected position, by scope; ms."""
         self.violations: list[Violation] = []
         self.troubles: list[tuple[int, int]] = []
         """(from, until) in ms: something was being done to the system or the venue."""
@@ -100,8 +108,29 @@ class Watch:
         """A new process has been told nothing."""
         self.told = Scene(self.sent.__contains__, self.truth.tolerance)
 
+    def is_blind(self, machine: Machine) -> bool:
+        """The process lost its stream and has not read everything anew."""
+        return bool(self.unread.get(machine.number))
+
+    def is_reading(self, machine: Machine) -> bool:
+        """What it reads and hears since its stream was lost is not taken in before all of it was read."""
+        return machine.number in self.reading
+
+    def stream_lost(self, machine: Machine) -> None:
+        self.reading.add(machine.number)
+        self.unread[machine.number] = set(READS)
+        self.lost_ms[machine.number] = self.now_ms()
+
+    def was_read(self, machine: Machine, path: str) -> None:
+        self.unread.get(machine.number, set()).discard(path.rpartition("/")[2])
+
     def managed(self, key: LegKey) -> bool:
         return key[0] in self.setup.symbols
+
+    def hindered(self, key: LegKey) -> bool:
+        """An order by hand uses up the reduce-only capacity: the venue refuses ours until it goes (R-9)."""
+        amount = self.truth.amount(key)
+        return any(o.closes(amount) and not o.is_stop for o in self.truth.resting(key, ours=False))
 
     def in_trouble(self, from_ms: int, to_ms: int) -> bool:
         """Any fault was at work at some time in between."""
@@ -132,12 +161,6 @@ class Observer:
 
     def heard(self, legs: set[LegKey]) -> None:
         """The running process was told something; `watch.told` has it already."""
-
-    def lost(self, machine: Machine, surface: str) -> None:
-        """A connection of a process ended."""
-
-    def opened(self, machine: Machine, surface: str) -> None:
-        """A read of a process was answered, or a connection opened: `surface` names it."""
 
     def died(self, machine: Machine) -> None:
         """A process ended."""

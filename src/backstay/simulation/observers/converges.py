@@ -8,13 +8,16 @@ ratchet, taken levels, steps done) it is a range; the fresh process then says th
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Any
 
+from backstay.core.types import MS
 from backstay.simulation.acts import STEPS
 from backstay.simulation.market import TICKS
 from backstay.simulation.observers.base import Observer, leg_name
 from backstay.simulation.scene import Leg, LegKey, Resting
-from backstay.strategies.position_manager.policy import Basis, StopKind, TakeProfitKind
+from backstay.strategies.position_manager.policy import Basis, SlBreached, StopKind, TakeProfitKind
 
 D = Decimal
+TIME_STOP_SLACK_MS = 30_000
+"""Restarts and refusals put the close off."""
 MIN_NOTIONAL = {"BTCUSDT": D(100), "ETHUSDT": D(20), "SOLUSDT": D(5)}
 
 
@@ -44,12 +47,20 @@ class Converges(Observer):
         ours = [o for o in truth.resting(key, ours=True) if o.status != "TRIGGERING"]
         if not leg.amount:
             return [f"flat, and {o.kind} {o.client_id} rests" for o in ours]
-        if self.watch.setup.policy.time_stop is not None:
+        if self._time_stop_due(key, leg):
             return [f"holds {leg.amount}, and its time stop has not closed it"]
         stops = [o for o in ours if o.is_stop]
         found = self._stop(key, leg, stops)
         takes = [o for o in ours if not o.is_stop and o.closes(leg.amount)]
         return found + self._takes(key, leg, takes)
+
+    def _time_stop_due(self, key: LegKey, leg: Leg) -> bool:
+        """A time stop is to close it, now or soon; one that an order by hand has hindered was tried."""
+        rule = self.watch.setup.policy.time_stop
+        if rule is None:
+            return False
+        tried_ms = leg.epoch_ms + rule.after // MS + TIME_STOP_SLACK_MS
+        return self.watch.now_ms() < tried_ms or not self.watch.hindered(key)
 
     def _tick(self, key: LegKey) -> Decimal:
         return TICKS[key[0]] * (10 if key[0] in self.watch.filters_changed else 1)
@@ -72,8 +83,9 @@ class Converges(Observer):
     def _trigger(self, key: LegKey, leg: Leg, stop: Resting) -> list[str]:
         """Not looser than the policy; tighter only by a ratchet, break-even or a trail."""
         policy = self.watch.setup.policy
-        if policy.stop_loss.basis is Basis.ANCHOR:
-            return []
+        retriggers = policy.stop_loss.sl_breached is SlBreached.RETRIGGER
+        if policy.stop_loss.basis is Basis.ANCHOR or retriggers:
+            return []  # history decides: the first entry, or a breach that was answered with a looser stop
         tick, long = self._tick(key), leg.amount > 0
         rate = 1 - policy.stop_loss.distance if long else 1 + policy.stop_loss.distance
         exact = leg.entry * rate / tick
@@ -92,9 +104,8 @@ class Converges(Observer):
             return [f"take-profits of {total} rest against a position of {size}"]
         if rule.kind is not TakeProfitKind.LIMIT or len(rule.levels) != 1:
             return [] if len(takes) <= len(rule.levels) else [f"{len(takes)} take-profits rest"]
-        taken = any(o.closes(leg.amount) and not o.is_stop for o in self.watch.truth.resting(key, ours=False))
-        if taken:
-            return []  # an order by hand uses up the reduce-only capacity (R-9)
+        if self.watch.hindered(key):
+            return []
         if size < STEPS[key[0]] or size * leg.entry < MIN_NOTIONAL[key[0]] * D("1.02"):
             return []
         if total != size:

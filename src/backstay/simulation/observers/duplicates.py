@@ -13,9 +13,9 @@ from backstay.ledger.reader import chunks
 from backstay.simulation.observers.base import Observer, Sent, leg_name
 from backstay.simulation.scene import LegKey, Resting
 
-STOPS_MAX = 5
+STOPS_MAX = 7
 """Generations of the stop while fills follow one another, and the bridge."""
-GENERATIONS_MAX = 4
+GENERATIONS_MAX = 6
 MOMENT_MS = 3_000
 """More than two generations are gone after this, unless something is wrong."""
 
@@ -47,7 +47,10 @@ class Duplicates(Observer):
             leg = self.watch.truth.legs.get(key)
             if leg is not None and self.watch.now_ms() - leg.epoch_ms < MOMENT_MS:
                 continue  # what is left of the life before may look the same
-            shapes = [shape(o) for o in ours if o.kind != "TRAILING_STOP_MARKET" and o.status != "TRIGGERING"]
+            # Two steps of a ladder may meet at one price; whether a step has two orders the slots tell.
+            amount = self.watch.truth.amount(key)
+            judged = (o for o in ours if o.closes(amount) and o.kind != "TRAILING_STOP_MARKET")
+            shapes = [shape(o) for o in judged if o.status != "TRIGGERING"]
             for twin in {s for s in shapes if shapes.count(s) > 1} - self._told:
                 self._told.add(twin)
                 self.say(f"{leg_name(key)}: the same order rests twice: {twin[1:]}")
@@ -58,7 +61,7 @@ class Duplicates(Observer):
 
     def _note(self, key: LegKey, ours: list[Resting]) -> None:
         now = self.watch.now_ms()
-        alive = {o.client_id for o in ours}
+        alive = {o.client_id for o in ours if o.status != "TRIGGERING"}
         for name in alive - self._live.keys():
             self._live[name] = now
             self._changes.append((now, name, True))
@@ -86,7 +89,7 @@ class Duplicates(Observer):
                 continue
             held = standing.setdefault(slot, set())
             held.add(name) if on else held.discard(name)
-            algo = self.watch.sent[name].surface == "algo"
+            algo = any(self.watch.sent[other].surface == "algo" for other in held)
             if len(held) > (GENERATIONS_MAX if algo else 1) and slot not in self._told:
                 self._told.add(slot)
                 self.say(f"{slot[0]}: {len(held)} orders rest in {slot[1]}: {', '.join(sorted(held))}", at)

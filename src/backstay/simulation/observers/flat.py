@@ -14,13 +14,13 @@ class Flat(Observer):
         found = []
         truth = self.watch.truth
         for key, leg in truth.legs.items():
-            if leg.amount and self.watch.managed(key):
+            if leg.amount and self.watch.managed(key) and not self.watch.hindered(key):
                 found.append(f"{leg_name(key)} still holds {leg.amount} after the kill switch")
-        found.extend(
-            f"{leg_name(order.key)}: {order.kind} {order.client_id} rests after the kill switch"
-            for order in (*truth.orders.values(), *truth.algos.values())
-            if truth.owns(order.client_id) and order.status != "TRIGGERING"
-        )
+        for order in (*truth.orders.values(), *truth.algos.values()):
+            rests = truth.owns(order.client_id) and order.status != "TRIGGERING"
+            if rests and not self.watch.hindered(order.key):
+                where = leg_name(order.key)
+                found.append(f"{where}: {order.kind} {order.client_id} rests after the kill switch")
         return found
 
     def over(self, world: object) -> None:

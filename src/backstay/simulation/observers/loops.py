@@ -12,7 +12,7 @@ FREE = 14
 """Mutations of a leg within the window that need no evidence: a stop, its bridge, take-profits, the ladder,
 their cancels, and one retry of each."""
 PER_EVENT = 3
-READS_MAX = 90
+READS_MAX = 200
 """Reads of state within the window."""
 REPEATS_MAX = 3
 TRANSIENT = frozenset({0, -1000, -1001, -1003, -1006, -1007, -1008, -1015, -1021, -2015, -1002, -2013, -2011})
@@ -71,6 +71,8 @@ class Loops(Observer):
             code = sent.entry.code
             if code in TRANSIENT or (sent.entry.fault and not sent.entry.executed):
                 continue
+            if self.watch.in_trouble(sent.at_ms - WINDOW_MS, sent.at_ms) and not sent.entry.fault:
+                continue  # the process may not have been told of the refusal
             skip = {"timestamp", "signature", "newClientOrderId", "clientAlgoId", "apiKey", "recvWindow"}
             if sent.action != "place":
                 skip -= {"newClientOrderId", "clientAlgoId"}

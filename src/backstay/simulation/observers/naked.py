@@ -2,16 +2,13 @@
 
 A position without a stop for its full size: for at most five seconds where nothing was wrong, and for at most
 `BOUND_MS` after the last fault. No cancel of ours takes the only stop away. When a process knows of a
-position with no stop at all for that long, the ledger must hold an alarm.
+position with no stop at all for that long, its readers must have been told.
 """
 
 from typing import Any
 
 import msgspec
 
-from backstay.app.guard import LEDGER
-from backstay.core.records import Noted
-from backstay.ledger.reader import chunks
 from backstay.simulation.observers.base import Observer, Sent, leg_name
 from backstay.simulation.scene import LegKey
 from backstay.strategies.position_manager.policy import StopKind
@@ -21,6 +18,8 @@ BOUND_MS = 130_000
 """Absence of an accepted conditional order takes a minute to prove, with backoffs around it."""
 ALARM_MS = 5_000
 ALARM_SLACK_MS = 2_500
+REPEATED_MS = 60_000
+"""A process that missed a close goes on with the window that it knows, and repeats its alarm this often."""
 
 
 class Window(msgspec.Struct):
@@ -80,8 +79,10 @@ class Naked(Observer):
 
     def heard(self, legs: set[LegKey]) -> None:
         now, told, machine = self.watch.now_ms(), self.watch.told, self.watch.machine
+        if machine is None or not self.watch.ready_ms or self.watch.is_reading(machine):
+            return
         for key in legs:
-            if not self._wanted(key) or machine is None or not self.watch.ready_ms:
+            if not self._wanted(key):
                 continue
             if not told.bare(key):
                 self._forget(key, now)
@@ -124,17 +125,14 @@ class Naked(Observer):
         for key, since in list(self._open.items()):
             self._forget(key, now)
             self._close(Window(key, since, now))
-        alarms: dict[str, list[int]] = {}
-        for chunk in chunks(self.watch.disk(), LEDGER):
-            for record in chunk:
-                if isinstance(record.body, Noted) and record.body.what == "unprotected":
-                    alarms.setdefault(str(record.body.scope), []).append(record.at // 1_000_000)
+        alarms = self.watch.alarms
         clock_moved = any(f.kind == "local_clock" for f in world.case.faults)
         for key, _, since, until in self.known:
             if until - since <= ALARM_MS + ALARM_SLACK_MS or clock_moved:
                 continue
             due = since + ALARM_MS + ALARM_SLACK_MS
-            if not any(since <= at <= max(due, until) for at in alarms.get(f"usdm:{key[0]}:{key[1]}", ())):
+            told = alarms.get(f"usdm:{key[0]}:{key[1]}", ())
+            if not any(since - REPEATED_MS <= at <= max(due, until) for at in told):
                 self.say(
                     f"{leg_name(key)} was known to be without a stop for {until - since} ms: no alarm", since
                 )

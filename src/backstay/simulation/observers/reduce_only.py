@@ -4,7 +4,10 @@ Judged when one is placed, by what the venue holds and by what the process had b
 counts: a position that has just shrunk could not be known).
 """
 
+from decimal import Decimal
+
 from backstay.simulation.observers.base import Observer, Sent, leg_name
+from backstay.simulation.scene import LegKey, Scene
 
 
 class ReduceOnly(Observer):
@@ -19,8 +22,17 @@ class ReduceOnly(Observer):
         amount = told.amount(sent.key) or truth.amount(sent.key)
         if sent.opens(amount) or not held:
             return
-        total = min(truth.take_profits(sent.key), told.take_profits(sent.key)) + sent.quantity
+        one_way = sent.params.get("positionSide", "BOTH") == "BOTH"
+        if one_way and sent.params.get("reduceOnly") != "true":
+            self.say(f"{leg_name(sent.key)}: {sent.client_id} closes, and may open the other way")
+        total = min(self._takes(truth, sent.key), self._takes(told, sent.key)) + sent.quantity
         if total > held:
             self.say(
                 f"{leg_name(sent.key)}: take-profits of {total} were asked for against a position of {held}"
             )
+
+    def _takes(self, scene: Scene, key: LegKey) -> Decimal:
+        """What resting take-profits may still take off; the order that a stop became is none."""
+        amount, sent = scene.amount(key), self.watch.sent
+        ours = (o for o in scene.resting(key, ours=True) if sent[o.client_id].surface == "regular")
+        return sum((o.left for o in ours if o.takes(amount)), Decimal(0))

@@ -171,20 +171,24 @@ class SimulatedBinance:
 
     def next_at(self) -> int | None:
         """Venue time of the next thing that happens by itself; None when nothing will."""
-        moments = [self.engine.next_at(), self.desk.keys.next_at(), self.desk.injector.next_at()]
+        others = (self.engine.next_at(), self.desk.keys.next_at(), self.desk.injector.next_at())
+        first = min((m for m in others if m is not None), default=None)
         every, within = self.settings.ping_every_s * SECOND, self.settings.pong_within_s * SECOND
         notice = self.settings.shutdown_notice_s * SECOND
         for conn in self._sockets.values():
             if conn.gone:
                 continue
-            moments.append(min(conn.closes, conn.pinged + every))
+            due = conn.pinged + every
+            due = min(due, conn.closes)
             if notice and not conn.warned:
-                moments.append(conn.closes - notice)
+                due = min(due, conn.closes - notice)
             if conn.ponged < conn.pinged:
-                moments.append(conn.ponged + within)
+                due = min(due, conn.ponged + within)
             if conn.held:
-                moments.append(conn.held[0][0])
-        return min((m for m in moments if m is not None), default=None)
+                due = min(due, conn.held[0][0])
+            if first is None or due < first:
+                first = due
+        return first
 
     def outputs(self) -> list[Output]:
         """What has come up for delivery since the last call."""

@@ -94,6 +94,8 @@ class Injector:
         return changes
 
     def next_at(self) -> int | None:
+        if not self._timed:
+            return None
         moments = []
         for live in self._timed:
             begin, end = self._window(live)

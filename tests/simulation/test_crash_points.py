@@ -1,0 +1,64 @@
+"""A process may die at every boundary between it and the world, and the next one puts everything right."""
+
+import os
+
+import pytest
+
+from backstay.simulation import world
+from backstay.simulation.case import draw_case
+from backstay.simulation.crash_points import POINTS
+from backstay.simulation.play import play
+from backstay.simulation.run import jobs_of, simulate
+from backstay.simulation.setup import CRASHES
+
+SITUATIONS = 20
+TRIES = 100
+SLICE = 46
+
+
+def situations(point: int, wanted: int):
+    """Cases of a point, in order, until it was deadly so often."""
+    hits = 0
+    for turn in range(TRIES):
+        outcome = play(draw_case(point + turn * len(POINTS), CRASHES, 1.0))
+        assert not outcome.violations, (outcome.seed, outcome.violations)
+        hits += len(outcome.hits)
+        if hits >= wanted:
+            return
+    pytest.fail(f"{POINTS[point].name} was deadly {hits} times in {TRIES} runs")
+
+
+def test_the_list_is_long_and_names_each_point_once():
+    assert len({p.name for p in POINTS}) == len(POINTS) >= 100
+
+
+@pytest.mark.parametrize("scenario", ["mixed", "network"])
+def test_no_run_crosses_a_boundary_that_is_not_in_the_list(monkeypatch, scenario):
+    crossed = {}
+    make = world.World._machine
+
+    def counting(self):
+        machine = make(self)
+        machine.census = crossed
+        return machine
+
+    monkeypatch.setattr(world.World, "_machine", counting)
+    for seed in range(12):
+        play(draw_case(seed, scenario, 2.0))
+    names = {f"{when} {boundary}" for when, boundary in crossed}
+    assert len(names) > 60
+    assert names <= {p.name for p in POINTS}, names - {p.name for p in POINTS}
+
+
+def test_every_third_point_is_survived():
+    """Each run of the suite takes the same third of the list; all of it, twenty times over, is a long run."""
+    report = simulate(jobs_of(range(0, len(POINTS), 3), CRASHES, 1.0))
+    assert report.violations == 0, (report.failing_seeds, report.observers)
+    assert len(report.aimed_at) > SLICE * 0.6
+
+
+@pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", range(len(POINTS)), ids=lambda i: POINTS[i].name)
+def test_a_point_is_survived_in_twenty_situations(point):
+    situations(point, SITUATIONS)
