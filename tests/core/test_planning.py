@@ -113,6 +113,13 @@ def test_b1_a_sized_stop_covers_up_to_its_tolerance(added, at_once):
     assert isinstance(scene.step(), Act) is at_once
 
 
+def test_b1_a_stop_of_exactly_the_positions_size_covers_it():
+    scene = at_rest(guarded(sized=True))
+    scene.want(guarded(price="61000", sized=True))
+    scene.fold(evidence.order(order_id=77, client_id="web_1", at=70_000))
+    assert scene.step() == Wait("burst", burst_end(scene.state))
+
+
 def test_b1_a_larger_stop_than_the_position_is_not_a_missing_one():
     scene = at_rest(guarded(sized=True))
     scene.fold(*scene.venue.trade_by_hand(SELL, D("0.004"), D(60000)))
