@@ -11,6 +11,7 @@ from backstay.core.events import (
     RecoveryStarted,
     TrustLost,
 )
+from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.scope import burst_end
 from backstay.core.types import SECOND, Action, AlgoStatus, Family, Role
 from backstay.testing import evidence
@@ -129,14 +130,16 @@ def test_b1_a_larger_stop_than_the_position_is_not_a_missing_one():
 # --- waiting, until when -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("bridge", "wakes"), [(True, True), (False, False)])
-def test_a_stop_that_is_not_confirmed_wakes_the_planner_when_it_is_due_to_be_bridged(bridge, wakes):
+@pytest.mark.parametrize("bridge", [True, False])
+def test_a_stop_that_is_not_confirmed_wakes_the_planner_when_it_is_due_to_be_looked_for(bridge):
     scene = long_of(guarded(sized=True, bridge=bridge))
     scene.step()
     due = scene.now + SECOND
-    assert scene.step() == Wait("confirmation place:SL/0, place:TP/0", due if wakes else None)
+    wait = scene.step()
+    assert (wait.reason, wait.until, wait.look) == ("confirmation place:SL/0, place:TP/0", due, ())
     scene.venue.now = due
-    assert scene.step() == Wait("confirmation place:SL/0, place:TP/0")
+    wait = scene.step()
+    assert (wait.until, len(wait.look)) == (due + LOOK_TIME, 1)
 
 
 def test_an_amend_under_way_wakes_nobody():
@@ -294,6 +297,8 @@ def test_s4_no_bridge_is_built_for_a_stop_whose_confirmation_is_a_round_trip_awa
     scene.venue.now = opened + SECOND - 1
     assert isinstance(scene.step(), Wait)
     scene.venue.now = opened + SECOND
+    assert scene.step().look == (sl.ctx_id,)  # it is looked for first
+    scene.venue.now = opened + SECOND + LOOK_TIME
     assert said(scene.step()) == ("PROTECT", [("place", "SL/1")])
 
 

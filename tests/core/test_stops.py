@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from backstay.core.cover import uncovered
 from backstay.core.decisions import Act, Converged, Wait
 from backstay.core.planner import BRIDGE, MAIN_STOP
-from backstay.core.scope import uncovered
 from backstay.core.types import (
     Action,
     AlgoStatus,

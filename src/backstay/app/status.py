@@ -12,10 +12,10 @@ from typing import Any
 
 from backstay.app.words import number
 from backstay.core.contexts import Phase
+from backstay.core.cover import uncovered
 from backstay.core.decisions import Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.names import position_name
-from backstay.core.scope import uncovered
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Role, Scope, TimeNs, Trust
 from backstay.ledger.projections.position_rows import live, price_of

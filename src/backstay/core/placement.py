@@ -125,7 +125,7 @@ def still_guards(s: ScopeState, ctx: OrderContext, *, bridge: bool) -> bool:
     direction = s.position.direction
     if direction is None or ctx.key.role is not Role.SL or ctx.slot.side is not direction.closing:
         return False
-    return bridge or not ctx.slot.close_position
+    return ctx.epoch < s.epoch and (bridge or not ctx.slot.close_position)
 
 
 def in_order(slots: Iterable[Slot]) -> list[Slot]:

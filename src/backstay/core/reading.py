@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from backstay.core import orders
 from backstay.core.confirmations import being_consumed
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.cover import naked
 from backstay.core.events import AlgoReport, OrderQueried, OrderReport, PositionRow
 from backstay.core.orders import Evidence
 from backstay.core.recovery import window_end
 from backstay.core.requests import moved
-from backstay.core.scope import lose_trust, naked, proven_until, report_algo, report_order, report_position
+from backstay.core.scope import lose_trust, proven_until, report_algo, report_order, report_position
 from backstay.core.state import Position, ScopeState
 from backstay.core.types import MS, SECOND, ZERO, PositionSide, Surface, TimeNs, Trust
 

@@ -12,12 +12,10 @@ from msgspec.structs import replace
 
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.cover import naked
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
-from backstay.core.scope import (
-    burst_began,
-    naked,
-)
+from backstay.core.scope import burst_began
 from backstay.core.state import ScopeState
 from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
 

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from backstay.core import algo_orders, orders
 from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles, without_settled
 from backstay.core.contexts import OrderContext, Phase, Request
+from backstay.core.cover import naked
 from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
 from backstay.core.lots import get
 from backstay.core.orders import Evidence
 from backstay.core.rejections import hold_for, treatment
-from backstay.core.scope import lose_trust, naked
+from backstay.core.scope import lose_trust
 from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from backstay.core import algo_orders, orders
 from backstay.core.confirmations import CONSUMING, heard, without_settled
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
+from backstay.core.cover import naked_since
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
@@ -66,44 +67,6 @@ def lose_trust(s: ScopeState, reason: str) -> ScopeState:
     if changes["reasons"] is s.reasons and changes["trust"] is s.trust:
         return s
     return replace(s, **changes)
-
-
-def uncovered(s: ScopeState) -> Decimal:
-    """How much of the position is covered by no stop of ours that is proven resting (I-37)."""
-    return _uncovered(s.contexts, s.position)
-
-
-def _uncovered(contexts: dict[str, OrderContext], position: Position) -> Decimal:
-    direction, size = position.direction, abs(position.quantity)
-    covered = ZERO
-    for ctx in contexts.values():
-        phase = ctx.phase  # LIVE: on spot a stop rests among the regular orders
-        if (phase is ARMED or phase is LIVE) and ctx.slot.key.role is SL and ctx.direction is direction:
-            quantity = ctx.slot.quantity
-            if quantity is None:
-                return ZERO
-            covered += quantity
-            if covered >= size * (1 - ctx.slot.tolerance):
-                return ZERO
-    return size - covered
-
-
-def stop_armed(s: ScopeState) -> bool:
-    """Stops of ours are proven resting for the whole of the present position."""
-    return not uncovered(s)
-
-
-def naked(s: ScopeState, now: TimeNs) -> ScopeState:
-    """Keep `naked_since` true to the facts; call after a position or a stop changed (I-37)."""
-    since = _naked_since(s, s.contexts, s.position, now)
-    return s if since == s.naked_since else replace(s, naked_since=since)
-
-
-def _naked_since(s: ScopeState, contexts: dict[str, OrderContext], position: Position, now: TimeNs) -> TimeNs:
-    """`naked_since` of a scope that is about to have these contexts and this position."""
-    if not position.quantity or not _uncovered(contexts, position):
-        return 0
-    return s.naked_since or now
 
 
 # A fold copies one dictionary or two and makes one new state; that is most of what it costs. So each of the
@@ -204,7 +167,7 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
     rows[r.algo_id] = r
     if known is None and len(rows) > ROWS_KEPT:
         rows = _pruned(rows, algo_orders.is_open)
-    contexts, pendings, cancels, naked_since = s.contexts, s.pendings, s.manual_cancels, s.naked_since
+    contexts, pendings, cancels, bare_since = s.contexts, s.pendings, s.manual_cancels, s.naked_since
     ctx = contexts.get(r.client_id)
     if ctx is not None and ctx.surface is Surface.ALGO:
         after = _algo_followed(ctx, r, now)
@@ -213,14 +176,14 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
         pendings = without_settled(pendings, after, None)
         if r.status is AlgoStatus.CANCELED:
             cancels = _manual_cancels(s, ctx, now)
-        naked_since = _naked_since(s, contexts, s.position, now)
+        bare_since = naked_since(s, contexts, s.position, now)
     return replace(
         s,
         algos=rows,
         contexts=contexts,
         pendings=pendings,
         manual_cancels=cancels,
-        naked_since=naked_since,
+        naked_since=bare_since,
         burst_since=burst_began(s, now),
         burst_last=now,
     )
@@ -305,7 +268,7 @@ def report_position(
         blocks=blocks,
         burst_since=began,
         burst_last=last,
-        naked_since=s.naked_since if same_size else _naked_since(s, s.contexts, position, now),
+        naked_since=s.naked_since if same_size else naked_since(s, s.contexts, position, now),
     )
 
 

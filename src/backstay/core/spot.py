@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from backstay.core.account_scopes import scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.cover import naked
 from backstay.core.events import FillRow, FillsSnapshot, OperatorCommand, OrderReport
 from backstay.core.lot_book import Book
 from backstay.core.lots import NONE, Flag, Lots, Mark, Trade, get
 from backstay.core.money import round_down
 from backstay.core.orders import is_fill, is_open
-from backstay.core.scope import burst_began, naked, new_life
+from backstay.core.scope import burst_began, new_life
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Action, OrderStatus, PositionSide, Product, Side, TimeNs
 

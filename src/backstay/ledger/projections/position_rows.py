@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.cover import stop_armed
 from backstay.core.events import AlgoReport, OrderReport
 from backstay.core.names import position_name
 from backstay.core.records import Record
-from backstay.core.scope import stop_armed
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Role, Surface
 from backstay.ledger.projections.changes import Put
