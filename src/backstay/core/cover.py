@@ -1,4 +1,4 @@
-"""What covers a position: the stops of ours that are proven resting, and since when it has lacked them (I-37)."""
+"""What covers a position: stops of ours that are proven resting, and since when it has lacked them (I-37)."""
 
 from decimal import Decimal
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from backstay.core.cover import uncovered
 from backstay.core.records import Noted
-from backstay.core.scope import uncovered
 from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
 from backstay.runtime.stats import Stats
