@@ -126,10 +126,10 @@ def drops_the_duplicate_guard(patch):
 def cancels_before_it_replaces(patch):
     original = planner.change
 
-    def change(s, slot, held, generation):
+    def change(s, slot, held, generation, now):
         if held and slot.key.role is Role.SL and slot.surface is Surface.ALGO:
             return planner.cancel(s, held[-1], "replaced")
-        return original(s, slot, held, generation)
+        return original(s, slot, held, generation, now)
 
     patch.setattr(planner, "change", change)
 
