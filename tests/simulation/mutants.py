@@ -127,7 +127,7 @@ def cancels_before_it_replaces(patch):
     original = planner.change
 
     def change(s, slot, held, generation, now):
-        if held and slot.key.role is Role.SL and slot.surface is Surface.ALGO:
+        if held and slot.key.role is Role.SL and held[-1].surface is Surface.ALGO:
             return planner.cancel(s, held[-1], "replaced")
         return original(s, slot, held, generation, now)
 

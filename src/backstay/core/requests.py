@@ -324,7 +324,7 @@ def _blocked(
         since=now,
         until=0 if hold is None else now + max(hold, 1),
         count=count,
-        position=premise,
+        position=premise or ZERO,
         fingerprint=refused,
         by_lot=by_lot,
     )

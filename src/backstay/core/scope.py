@@ -358,7 +358,8 @@ def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
 def _exposure_block(s: ScopeState, effect: str, now: TimeNs) -> tuple[Block, ...]:
     if any(b.effect == effect for b in s.blocks):
         return s.blocks
-    return (*s.blocks, Block(key=None, effect=effect, since=now, until=0, position=s.position.quantity))
+    held = s.position.quantity or ZERO
+    return (*s.blocks, Block(key=None, effect=effect, since=now, until=0, position=held))
 
 
 def block_exposure(s: ScopeState, effect: str, now: TimeNs) -> ScopeState:
