@@ -11,6 +11,7 @@ from backstay.core.contexts import OrderContext
 from backstay.core.lots import (
     AHEAD_MOST,
     BUCKETS,
+    COUNTED_MOST,
     RETIRED_KEPT,
     STRANGERS_MOST,
     Bucket,
@@ -249,10 +250,16 @@ class Book:
         self._mine("short").clear()
 
     def forget_orders(self, keep: Iterable[int]) -> None:
-        """Everything was read: of the orders that are over, nothing more is to be counted."""
+        """Everything was read: of the orders that are over, nothing more is to be counted.
+
+        That an order is over may be told later than its trades (a query, a late report), so the latest stay.
+        """
+        excess = len(self.counted) - COUNTED_MOST
+        if excess <= 0:
+            return
         kept = set(keep)
         gone = [order_id for order_id in self.counted if order_id not in kept]
-        for order_id in gone:
+        for order_id in gone[:excess]:
             del self._mine("counted")[order_id]
 
     # --- the result ------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ RETIRED_KEPT = 256
 """Ended lots remembered: more than can end by one event, since that many orders cannot rest (200)."""
 AHEAD_MOST = 256
 """Trade ids remembered one by one above `read_to`."""
+COUNTED_MOST = 256
+"""Orders whose trades are counted although nothing says that they work: their end may be told later."""
 STRANGERS_MOST = 64
 """Orders of somebody else whose SELLs are remembered, in case that a context turns out to be theirs."""
 

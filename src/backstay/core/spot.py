@@ -81,7 +81,11 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
     for ctx in sellers.values():
         _end_sale(book, s, ctx)
     recent = {t.order_id for t in trades if t.at >= e.requested_at - RECENT}
-    book.forget_orders({*recent, *book.short, *(i for i, r in s.orders.items() if is_open(r))})
+    working = {
+        *(i for i, row in s.orders.items() if is_open(row)),
+        *(i for i, ctx in sellers.items() if not ctx.is_terminal),
+    }
+    book.forget_orders({*recent, *book.short, *working})
     done = book.done(
         read_to=trades[-1].trade_id if trades else 0,
         read_at=e.requested_at,
