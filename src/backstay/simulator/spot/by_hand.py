@@ -5,7 +5,7 @@ from typing import Any
 
 from backstay.simulator.errors import Refusal
 from backstay.simulator.numbers import ZERO, floor_to, number, plain
-from backstay.simulator.spot import events, list_calls, order_calls
+from backstay.simulator.spot import events, list_calls, order_calls, trading
 from backstay.simulator.spot.accounts import SpotAccount
 from backstay.simulator.spot.errors import NO_FUNDS
 from backstay.simulator.spot.world import SpotWorld
@@ -17,8 +17,10 @@ Params = dict[str, str]
 def act(world: SpotWorld, account: SpotAccount, action: Mapping[str, Any]) -> Any:
     """Do what `action["do"]` says; the other members are the matching call's parameters, texts or numbers.
 
-    order, oco, cancel (one by id, or all of a symbol), close (symbol, share: sells the free base), deposit,
-    withdraw (asset, amount), lock (asset, amount; negative frees), bnb_burn (on). Raises `Refusal`.
+    order, in_parts (a limit order at the market's own side that somebody fills at once, part by part: price,
+    parts such as "4,6"), oco, cancel (one by id, or all of a symbol), close (symbol, share: sells the free
+    base), deposit, withdraw (asset, amount), lock (asset, amount; negative frees), bnb_burn (on).
+    Raises `Refusal`.
     """
     name = str(action.get("do"))
     call = _ACTIONS.get(name)
@@ -45,6 +47,24 @@ def _order(world: SpotWorld, account: SpotAccount, params: Params) -> Json:
     if full.get("type") in {"LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"}:
         full.setdefault("timeInForce", "GTC")
     return order_calls.place(world, account, full, origin="human")
+
+
+def _in_parts(world: SpotWorld, account: SpotAccount, params: Params) -> Json:
+    """A resting order that others trade against now: one own trade for each part."""
+    parts = [number(part) for part in params.pop("parts", "").split(",")]
+    sizes = [part for part in parts if part is not None and part > 0]
+    if len(sizes) != len(parts):
+        raise Refusal(-1130, "Data sent for parameter 'parts' is not valid.")
+    market = world.market(params.get("symbol", ""))
+    buys = params.setdefault("side", "BUY") == "BUY"
+    params.setdefault("price", plain(market.bid if buys else market.ask))
+    params.setdefault("quantity", plain(sum(sizes, ZERO)))
+    placed = _order(world, account, params | {"type": "LIMIT"})
+    order = world.orders.find(account.name, market.rules.symbol, int(placed["orderId"]), None)
+    for size in sizes:
+        if order is not None and order.resting and order.left > 0:
+            trading.fill_resting(world, order, min(size, order.left))
+    return placed
 
 
 def _oco(world: SpotWorld, account: SpotAccount, params: Params) -> Json:
@@ -106,6 +126,7 @@ def _burn(world: SpotWorld, account: SpotAccount, params: Params) -> Json:
 
 _ACTIONS: dict[str, Callable[[SpotWorld, SpotAccount, Params], Any]] = {
     "order": _order,
+    "in_parts": _in_parts,
     "oco": _oco,
     "cancel": _cancel,
     "close": _close,

@@ -207,7 +207,7 @@ def on_trade(world: SpotWorld, symbol: str, price: Decimal, qty: Decimal, *, buy
             got, order.queue = matching.hit_by_trade(order, price, room, buyer_maker=buyer_maker, model=model)
             if got:
                 room -= min(room, got) if order.price == price else ZERO
-                _fill_resting(world, order, got)
+                fill_resting(world, order, got)
     if world.orders.has_stops(symbol):
         on_last(world, symbol, price)
 
@@ -218,10 +218,11 @@ def on_quote(world: SpotWorld, symbol: str, bid: Decimal, ask: Decimal) -> None:
         return
     for order in world.orders.open_in(symbol):
         if order.resting and matching.hit_by_quote(order, bid, ask):
-            _fill_resting(world, order, order.left)
+            fill_resting(world, order, order.left)
 
 
-def _fill_resting(world: SpotWorld, order: SpotOrder, qty: Decimal) -> None:
+def fill_resting(world: SpotWorld, order: SpotOrder, qty: Decimal) -> None:
+    """Somebody trades `qty` against a resting order, at its price."""
     step = world.specs[order.symbol].step
     cap = _largest(world, order.symbol, qty)
     # what the feed trades need not be a multiple of the step
