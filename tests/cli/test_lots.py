@@ -81,7 +81,7 @@ def test_closing_refuses_what_it_should(spot, capsys):
     assert code == 2
     code, _, err = run(capsys, *close, offered["id"], "--limit-price", "1.3")
     assert code == 3
-    assert "no process owns the spot account" in err
+    assert "a PAPER exchange ends with its process" in err
     code, _, err = run(capsys, *close, f"{SYMBOL}-LOT-999")
     assert code == 2
     assert "no open position" in err

@@ -8,11 +8,14 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+from backstay.app import offline
 from backstay.app.config import Settings
 from backstay.app.errors import RefusedError, ReviewError
 from backstay.app.lots import DONE, lot_rows
 from backstay.app.store import reading
+from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.modes import FACTS
+from backstay.core.types import Mode, PositionSide, Product, Scope
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
 PATIENCE_S = 60.0
@@ -48,18 +51,15 @@ async def close_lot(
 ) -> dict[str, Any]:
     """Tell the owner to close the lot, and wait until it is sold, or rests at the limit asked for.
 
-    Raises RefusedError in a mode that sends nothing and when no process owns the spot account, ReviewError
-    when it does not get there in time.
+    Where no process owns the spot account, this command does so meanwhile. Raises RefusedError in a mode
+    that sends nothing, ReviewError when it does not get there in time.
     """
     if not FACTS[settings.mode].sends:
         raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:
-        raise RefusedError(
-            f"no process owns the spot account, which must take {row['id']}'s SELL back first: start "
-            "`backstay run`, or sell it at the exchange (that is noticed and told)"
-        ) from None
+        return await _by_this_command(settings, row, limit, who, reason, patience_s)
     try:
         answer = await client.ask(
             "close",
@@ -72,14 +72,39 @@ async def close_lot(
     finally:
         await client.close()
     after = await _settled(settings, row, limit, patience_s)
+    return _document(row, int(answer["seq"]), after["status"] in DONE, "the running process")
+
+
+def _document(row: dict[str, Any], seq: int, ended: bool, by: str) -> dict[str, Any]:
     return {
-        "seq": int(answer["seq"]),
-        "closed": [row["id"]] if after["status"] in DONE else [],
-        "resting": [row["id"]] if after["status"] not in DONE else [],
+        "seq": seq,
+        "closed": [row["id"]] if ended else [],
+        "resting": [] if ended else [row["id"]],
         "left_alone": [],
         "verified": True,
-        "by": "the running process",
+        "by": by,
     }
+
+
+async def _by_this_command(
+    settings: Settings, row: dict[str, Any], limit: Decimal | None, who: str, reason: str, patience_s: float
+) -> dict[str, Any]:
+    """No process owns the spot account: take it over, close the lot, give it back."""
+    if settings.mode is Mode.PAPER:
+        raise RefusedError(
+            f"no process runs, and a PAPER exchange ends with its process: start `backstay run` to close "
+            f"{row['id']}"
+        )
+    event = OperatorCommand(
+        action=OperatorAction.CLOSE,
+        who=who,
+        scope=Scope(Product.SPOT, row["symbol"], PositionSide.BOTH),
+        reason=reason,
+        lot=row["trade_id"],
+        price=limit,
+    )
+    seq, ended = await offline.close_lot(settings, event, patience_s=patience_s)
+    return _document(row, seq, ended, "this command")
 
 
 async def _settled(

@@ -200,6 +200,12 @@ class Settings(BaseSettings):
         return self._managers
 
     @property
+    def products(self) -> tuple[Product, ...]:
+        """The accounts that are guarded, those of the managers; without managers futures are watched."""
+        meant = {manager.product for manager in self._managers} or {Product.USDM}
+        return tuple(product for product in (Product.USDM, Product.SPOT) if product in meant)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that a manager of USD-M names."""
         return self.symbols_of(Product.USDM)
@@ -208,8 +214,10 @@ class Settings(BaseSettings):
         """Every symbol of the product that a manager names."""
         return tuple(sorted({s for m in self._managers if m.product is product for s in m.policy.symbols}))
 
-    def engine(self) -> Engine:
-        return Engine(tuple(m.manager() for m in self._managers), self.risk.limits())
+    def engine(self, product: Product | None = None) -> Engine:
+        """The managers of one product, or of both."""
+        meant = (m.manager() for m in self._managers if product is None or m.product is product)
+        return Engine(tuple(meant), self.risk.limits())
 
     @property
     def data_dir(self) -> Path:
@@ -231,8 +239,10 @@ class Settings(BaseSettings):
             found.append("managers is empty: positions are watched and nothing is guarded")
         if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:
             found.append("endpoints.spot.rest is set and endpoints.spot.ws_api is not: orders go elsewhere")
-        if self.mode is Mode.PAPER and self._hosts():
-            found.append("endpoints.usdm has no effect in PAPER, whose exchange is in the process")
+        if self.mode is Mode.PAPER:
+            for name, hosts in (("usdm", self._hosts()), ("spot", self._spot_hosts())):
+                if hosts:
+                    found.append(f"endpoints.{name} has no effect in PAPER, whose exchange is in the process")
         return tuple(found)
 
 

@@ -13,7 +13,8 @@ from backstay.app.guard import LEDGER
 from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade
-from backstay.app.session import ID_PREFIX, PAPER_SYMBOLS, prepare_folders
+from backstay.app.posts import ID_PREFIX, PAPER_SYMBOLS
+from backstay.app.session import prepare_folders
 from backstay.app.status import rows
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport, TransportError

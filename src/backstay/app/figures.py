@@ -1,20 +1,40 @@
-"""What a running guard shows to Prometheus: read at each scrape, on the scraper's thread.
+"""What running guards show to Prometheus: read at each scrape, on the scraper's thread.
 
 Only immutable states and single figures are read, so nothing is locked and nobody waits.
 """
 
+from collections.abc import Sequence
+
 from backstay.app import status
 from backstay.app.guard import Guard
-from backstay.core.types import SECOND, Trust
+from backstay.core.types import SECOND, Product, Trust
 from backstay.telemetry.metrics import Gauges, Label
 
+LEAST = frozenset({"up", "armed", "last_event_age_seconds"})
+"""Gauges that say the least of all guards; others are added up."""
 
-def gauges(guard: Guard) -> Gauges:
-    """Values of every gauge of `telemetry.metrics.GAUGES`."""
+
+def gauges(guards: Sequence[Guard]) -> Gauges:
+    """Values of every gauge of `telemetry.metrics.GAUGES`, of all guards of the process together."""
+    together: dict[str, dict[Label, float]] = {}
+    for found in map(_of, guards):
+        for name, values in found.items():
+            known = together.setdefault(name, {})
+            for label, value in values.items():
+                if label not in known or name == "mode":
+                    known[label] = value
+                else:
+                    known[label] = min(known[label], value) if name in LEAST else known[label] + value
+    return together
+
+
+def _of(guard: Guard) -> Gauges:
+    """One guard's values. What has a name but no product, spot's is told by a name of its own."""
     owner, config = guard.owner, guard.config
     account, stats, venue = owner.account, owner.stats, guard.venue.status()
     now = owner.clock.now_ns()
-    held = [s for s in account.scopes.values() if s.position.quantity]
+    held = [s for s in account.scopes.values() if status.is_position(s, owner.engine)]
+    spot = "spot_" if config.product is Product.SPOT else ""
     states: dict[Label, float] = {}
     exposure: dict[Label, float] = {}
     for s in held:
@@ -35,9 +55,9 @@ def gauges(guard: Guard) -> Gauges:
         "manual_reviews": {
             (): float(sum(1 for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW))
         },
-        "gates_shut": {(gate,): 1.0 for gate in account.gates},
-        "stream_up": {(name,): float(up) for name, up in streams.items()},
-        "rate_budget_left": {(name,): float(left) for name, left in venue.headroom.items()},
+        "gates_shut": {(f"{spot}{gate}",): 1.0 for gate in account.gates},
+        "stream_up": {(f"{spot}{name}",): float(up) for name, up in streams.items()},
+        "rate_budget_left": {(f"{spot}{name}",): float(left) for name, left in venue.headroom.items()},
         "orders_outstanding": {(): float(venue.orders_outstanding)},
         "last_event_age_seconds": {
             (): max(now - stats.last_event_at, 0) / SECOND if stats.last_event_at else 0.0

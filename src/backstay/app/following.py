@@ -6,7 +6,7 @@ fails is logged, noted in the ledger for people, and tried again.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from backstay.app import logs
@@ -25,10 +25,10 @@ from backstay.telemetry.redaction import redact
 
 
 class Following:
-    """Made with the guard, before it records anything; started once it guards."""
+    """Made with the guards, before they record anything; started once they guard. `calm`: a good moment."""
 
-    def __init__(self, settings: Settings, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, settings: Settings, guards: Sequence[Guard], *, calm: Callable[[], bool]) -> None:
+        self._guard = guard = guards[0]
         self._log = logging.getLogger(logs.ROOT)
         self._loop = asyncio.get_running_loop()
         self._guarding = False
@@ -40,7 +40,7 @@ class Following:
             now=guard.world.clock.now_ns,
             keep=settings.store.keep_completed,
         )
-        self._metrics = Metrics(lambda: gauges(guard)) if settings.metrics.enabled else None
+        self._metrics = Metrics(lambda: gauges(guards)) if settings.metrics.enabled else None
         self._served: Callable[[], None] | None = None
         self._alerts: AlertSender | None = None
         self._settings = settings
@@ -50,7 +50,7 @@ class Following:
             )
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
         readers: list[Reader] = [*tails, self._store]
-        self._readers = Readers(readers, calm=guard.is_calm, told=self._failed)
+        self._readers = Readers(readers, calm=calm, told=self._failed)
         self._started = False
         self.metrics_port = 0
         """Where the metrics are served; 0: nowhere."""

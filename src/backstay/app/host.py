@@ -11,11 +11,12 @@ import msgspec
 from backstay import __version__
 from backstay.app import status
 from backstay.app.guard import Guard
+from backstay.app.lot_figures import lot_figures
 from backstay.app.news import News
 from backstay.app.words import number
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.types import SECOND
+from backstay.core.types import SECOND, Product
 from backstay.telemetry.redaction import redact
 
 FRESH = 3 * SECOND
@@ -56,7 +57,9 @@ class GuardHost:
         owner = self.guard.owner
         now = owner.clock.now_ns()
         venue = self.guard.venue.status()
-        idle = not any(s.position.quantity for s in owner.account.scopes.values())
+        idle = self.guard.config.product is Product.SPOT or not any(
+            s.position.quantity for s in owner.account.scopes.values()
+        )
         fresh = now - self._refreshed_at < FRESH
         if fresh or idle or not venue.private_up or venue.halted or venue.limited_until > now:
             return
@@ -65,7 +68,8 @@ class GuardHost:
             async with asyncio.timeout(PATIENCE_S):
                 self.news.prices(await self.guard.venue.read_positions(None))
 
-    def _refresh_soon(self) -> None:
+    def refresh_soon(self) -> None:
+        """Start a reading, unless one is under way; its prices are there when it is next looked."""
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.get_running_loop().create_task(self.refresh())
 
@@ -89,6 +93,7 @@ class GuardHost:
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
+            "product": config.product.value,
             "account": config.account,
             "mode": config.mode.value,
             "environment": config.environment,
@@ -136,9 +141,11 @@ class GuardHost:
             "errors": news.errors(),
             "news": news.recent(),
         }
+        if config.product is Product.SPOT:
+            document["lots"] = lot_figures(account, owner.engine, now)
         return document | (self._extra() if self._extra is not None else {})
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that the page shows, in one document."""
-        self._refresh_soon()
+        self.refresh_soon()
         return {"status": self.status(), "positions": self.positions()}

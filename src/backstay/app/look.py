@@ -9,7 +9,7 @@ import msgspec
 
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
-from backstay.app.guard import LEDGER
+from backstay.app.guard import LEDGER, SPOT_LEDGER
 from backstay.app.preflight import unreachable
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.venue import BinanceVenue
@@ -17,7 +17,7 @@ from backstay.core.account import fold, fold_in_place, scope_of
 from backstay.core.events import AnyEvent, PositionsSnapshot, RecoveryEnded, RecoveryStarted
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState, pack, unpack
-from backstay.core.types import Mode, Scope, Subject, TimeNs
+from backstay.core.types import Mode, Product, Scope, Subject, TimeNs
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import fold_entries
@@ -38,15 +38,16 @@ class Seen(msgspec.Struct, frozen=True):
     """The venue was asked; otherwise this is what the ledger last knew."""
 
 
-def ledger_state(settings: Settings) -> AccountState:
-    """The state that the ledger folds to; empty when there is no ledger. Raises DamagedLedgerError."""
+def ledger_state(settings: Settings, product: Product = Product.USDM) -> AccountState:
+    """The state that a product's ledger folds to; empty when there is none. Raises DamagedLedgerError."""
     disk = FileDisk(settings.data_dir)
-    if disk.size(LEDGER) is None:
+    ledger = SPOT_LEDGER if product is Product.SPOT else LEDGER
+    if disk.size(ledger) is None:
         return AccountState()
-    snapshots = SnapshotStore(disk, LEDGER, pack=pack, unpack=unpack)
+    snapshots = SnapshotStore(disk, ledger, pack=pack, unpack=unpack)
     newest, _ = snapshots.newest()
     account = newest.state if newest is not None else AccountState()
-    tail = entries(disk, LEDGER, newest.head.offset if newest is not None else 0)
+    tail = entries(disk, ledger, newest.head.offset if newest is not None else 0)
     return fold_entries(tail, account, fold_in_place)
 
 
@@ -73,12 +74,13 @@ def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
 async def look(settings: Settings) -> Seen:
     """The account now: the ledger's contexts over the venue's positions and orders.
 
-    In PAPER there is no venue without its process, so the ledger's last word it is. Raises ExchangeError,
+    In PAPER there is no venue without its process, and where spot alone is guarded no futures account is
+    asked, so the ledger's last word it is. Raises ExchangeError,
     ConfigError, DamagedLedgerError.
     """
     clock = WallClock()
     account = ledger_state(settings)
-    if settings.mode is Mode.PAPER:
+    if settings.mode is Mode.PAPER or Product.USDM not in settings.products:
         return Seen(account, {}, {}, clock.now_ns(), live=False)
     transport = SocketTransport()
     try:

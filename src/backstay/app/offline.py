@@ -11,12 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from backstay.app.config import Settings
-from backstay.app.errors import ReviewError
+from backstay.app.errors import RefusedError, ReviewError
+from backstay.app.guard import Guard
 from backstay.app.locks import make_lock
 from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
 from backstay.core.events import OperatorAction, OperatorCommand
-from backstay.core.state import AccountState
-from backstay.core.types import Scope
+from backstay.core.lots import get
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import Product, Scope
+from backstay.runtime.owner import Owner
 from backstay.telemetry.redaction import redact
 
 PATIENCE_S = 60.0
@@ -53,7 +56,8 @@ async def command(
     lock = make_lock(settings)
     lock.acquire(now=iso_now())
     try:
-        session = await open_session(settings, lock)
+        products = (event.scope.product,) if event.scope is not None else None
+        session = await open_session(settings, lock, products)
         try:
             return await _carry_out(session, event, symbol, wants, patience_s)
         finally:
@@ -69,19 +73,27 @@ async def _carry_out(
     wants: Callable[[Scope], bool],
     patience_s: float,
 ) -> Done:
-    owner = session.guard.owner
     await session.check()
     seq = 0
-    if owner.account.run is not None and event.action is OperatorAction.KILL and not symbol:
-        # Before the account is taken over, so that nothing is opened in between.
-        seq = owner.apply(event)
+    if event.action is OperatorAction.KILL and not symbol:
+        # Before the accounts are taken over, so that nothing is opened in between.
+        for taken in session.guards:
+            if taken.owner.account.run is not None:
+                seq = seq or taken.owner.apply(event)
     await session.start()
+    spot = session.guard_of(Product.SPOT)
+    if spot is not None and not symbol:
+        seq = spot.owner.command(event) or seq
+    guard = session.guard_of(Product.USDM)
+    if guard is None:
+        return Done(seq, (), ())
+    owner = guard.owner
     meant = sorted(key for key in _open(owner.account) if wants(key))
     held = tuple(key for key in meant if owner.engine.manager(key) is not None)
     for target in held if symbol else (event.scope,):
         seq = owner.command(replace(event, scope=target)) or seq
-    await _flat(session, held, patience_s)
-    await _verify(session, held)
+    await _flat(owner, held, patience_s)
+    await _verify(guard, held)
     return Done(seq, tuple(map(str, held)), tuple(str(key) for key in meant if key not in held))
 
 
@@ -89,8 +101,7 @@ def _open(account: AccountState) -> Iterable[Scope]:
     return (key for key, s in account.scopes.items() if s.position.quantity)
 
 
-async def _flat(session: Session, held: tuple[Scope, ...], patience_s: float) -> None:
-    owner = session.guard.owner
+async def _flat(owner: Owner, held: tuple[Scope, ...], patience_s: float) -> None:
     try:
         async with asyncio.timeout(patience_s):
             while any(_busy(owner.account, key) for key in held):
@@ -111,12 +122,69 @@ def _busy(account: AccountState, key: Scope) -> bool:
     return bool(s.position.quantity) or any(c.is_resting for c in s.contexts.values()) or bool(s.pendings)
 
 
-async def _verify(session: Session, held: tuple[Scope, ...]) -> None:
+async def _verify(guard: Guard, held: tuple[Scope, ...]) -> None:
     """The venue, read again, shows them flat."""
-    seen = await session.guard.venue.read_positions(None)
+    seen = await guard.venue.read_positions(None)
     names = {(key.symbol, key.position_side) for key in held}
     left = [r for r in seen.rows if r.quantity and (r.symbol, r.position_side) in names]
     if left:
         raise ReviewError(
             f"the exchange still shows {', '.join(f'{r.symbol} {r.quantity}' for r in left)}; close it there"
         )
+
+
+# --- one lot of spot ------------------------------------------------------------------------------
+
+
+async def close_lot(
+    settings: Settings, event: OperatorCommand, *, patience_s: float = PATIENCE_S
+) -> tuple[int, bool]:
+    """Apply a CLOSE of one lot; returns its record and whether the lot has ended.
+
+    A lot that is offered at a limit has not ended: its order rests when this returns.
+    Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
+    """
+    event = replace(event, reason=redact(event.reason))
+    may_run(settings)
+    prepare_folders(settings)
+    lock = make_lock(settings)
+    lock.acquire(now=iso_now())
+    try:
+        session = await open_session(settings, lock, (Product.SPOT,))
+        try:
+            await session.check()
+            await session.start()
+            return await _sell(session.guards[0].owner, event, patience_s)
+        finally:
+            await session.close("the lot is closed")
+    finally:
+        lock.release()
+
+
+async def _sell(owner: Owner, event: OperatorCommand, patience_s: float) -> tuple[int, bool]:
+    scope = event.scope
+    if scope is None or owner.engine.manager(scope) is None:
+        raise RefusedError(f"{scope} has no configured manager, and what is not ours is not touched")
+    seq = owner.command(event)
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                if owner.failed.done():
+                    raise owner.failed.result()
+                s = owner.account.scopes.get(scope)
+                if s is None or s.lots is None or get(s.lots, event.lot) is None:
+                    return seq, True
+                if event.price is not None and _offered(s, event):
+                    return seq, False
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise ReviewError(
+            f"lot {event.lot} of {scope} is not closed after {patience_s:g} s; see `backstay positions list` "
+            "and `backstay ledger tail`"
+        ) from None
+
+
+def _offered(s: ScopeState, event: OperatorCommand) -> bool:
+    return any(
+        event.lot in c.slot.lots and c.slot.price == event.price and c.is_resting for c in s.contexts.values()
+    )

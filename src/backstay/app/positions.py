@@ -12,10 +12,8 @@ import msgspec
 
 from backstay.app import status as view
 from backstay.app.config import Settings
-from backstay.app.guard import LEDGER
+from backstay.app.guard import SPOT_LEDGER
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
-
-SPOT_LEDGER = f"spot/{LEDGER}"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +56,8 @@ async def read(settings: Settings, *, symbol: str = "", status: str = "", ended:
         finally:
             await client.close()
         gates, source, at = document["gates"], "process", document["now"]
-        marks |= {name: Decimal(price) for name, price in document.get("marks", {}).items()}
+        prices = document.get("spot", document).get("marks", {})
+        marks |= {name: Decimal(price) for name, price in prices.items()}
     held = lots_of(settings, marks, symbol=symbol, status=status, ended=ended)
     return Found(positions=table, lots=held, status=document, gates=gates, source=source, at=at)
 

@@ -19,19 +19,23 @@ class Preflight(msgspec.Struct, frozen=True):
     account: AccountModeSnapshot
 
 
-async def preflight(venue: Venue, settings: Settings) -> Preflight:
+NAMES = {Product.USDM: "futures", Product.SPOT: "spot"}
+"""Products, as the exchange's pages call them."""
+
+
+async def preflight(venue: Venue, settings: Settings, product: Product = Product.USDM) -> Preflight:
     """Read and check. Raises VenueUnavailable; ConfigError and ExchangeError with what to do."""
     instruments = await venue.read_instruments()
-    check_symbols(settings, [i.symbol for i in instruments.instruments])
+    check_symbols(settings, [i.symbol for i in instruments.instruments], product)
     account = await venue.read_account_mode()
-    check_account(settings, account)
+    check_account(settings, account, product)
     return Preflight(instruments, account)
 
 
-def check_symbols(settings: Settings, known: list[str]) -> None:
-    """Every configured symbol exists at the venue. Raises ConfigError."""
+def check_symbols(settings: Settings, known: list[str], product: Product = Product.USDM) -> None:
+    """Every symbol configured for the product exists at the venue. Raises ConfigError."""
     for manager in settings.policies:
-        if manager.product is not Product.USDM:
+        if manager.product is not product:
             continue
         for symbol in manager.policy.symbols:
             if symbol not in known:
@@ -40,28 +44,32 @@ def check_symbols(settings: Settings, known: list[str]) -> None:
                 raise ConfigError(f"{manager.where}.symbols: the exchange has no {symbol}; {hint}")
 
 
-def check_account(settings: Settings, account: AccountModeSnapshot) -> None:
-    """The account is as configured and its keys may do what the mode needs."""
+def check_account(settings: Settings, account: AccountModeSnapshot, product: Product = Product.USDM) -> None:
+    """The account is as configured and its keys may do what the mode needs. Spot has no position mode."""
     wanted = settings.account.position_mode
-    if account.position_mode is not wanted:
+    if product is Product.USDM and account.position_mode is not wanted:
         raise ConfigError(
             f"account.position_mode is {wanted}, and the account is in {account.position_mode} mode. Nothing "
             f"was sent. Write account.position_mode: {account.position_mode}, or switch it at the exchange"
         )
     if not account.can_trade and FACTS[settings.mode].sends:
+        name = NAMES[product]
         raise ExchangeError(
-            "the account or its keys may not trade futures. Enable futures trading for the API key at the "
+            f"the account or its keys may not trade {name}. Enable {name} trading for the API key at the "
             "exchange (withdrawals stay off), or use run.mode: DRY_RUN_PRIVATE to only read"
         )
 
 
-def unreachable(failure: VenueUnavailable, settings: Settings) -> ExchangeError:
+def unreachable(
+    failure: VenueUnavailable, settings: Settings, product: Product = Product.USDM
+) -> ExchangeError:
     """A read's failure in words: refused keys, a ban, or no connection."""
-    host = settings.environment.usdm.rest
+    spot = product is Product.SPOT
+    host = settings.spot_environment.spot.rest if spot else settings.environment.usdm.rest
     if failure.code in {-2014, -2015}:
         return ExchangeError(
             f"{host} refused the keys ({failure.code}). Check that they belong to mode {settings.mode}, that "
-            "futures are enabled for them, and that the IP allow-list has this machine"
+            f"{NAMES[product]} trading is enabled for them, and that the IP allow-list has this machine"
         )
     if failure.code == -1022:
         return ExchangeError(

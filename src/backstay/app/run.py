@@ -55,7 +55,8 @@ async def run(
             with stop_signals(stop or asyncio.Event()) as ended:
                 close_page = await page(session) if page is not None else None
                 tell = _teller(log, delayed)
-                session.guard.listeners.append(lambda _seq, _at, body: tell(body))
+                for guard in session.guards:
+                    guard.listeners.append(lambda _seq, _at, body: tell(body))
                 if await _unless(ended, _take_over(session, tell)):
                     log.info("guarding %s in mode %s", settings.account.name, settings.mode)
                     if started is not None:
@@ -113,15 +114,16 @@ async def _unless(ended: asyncio.Event, step: Coroutine[Any, Any, None]) -> bool
 
 
 async def _watch(session: Session, ended: asyncio.Event) -> str:
-    """Wait for an end; returns its reason. Raises what the owner fails with."""
-    failed = session.guard.owner.failed
+    """Wait for an end; returns its reason. Raises what an owner fails with."""
+    failures = [guard.owner.failed for guard in session.guards]
     waiting = asyncio.ensure_future(ended.wait())
     try:
         while True:
-            ends: tuple[asyncio.Future[Any], ...] = (waiting, failed)
+            ends: tuple[asyncio.Future[Any], ...] = (waiting, *failures)
             await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                raise failed.result()
+            for failed in failures:
+                if failed.done():
+                    raise failed.result()
             if waiting.done():
                 return "stopped by its operator"
             if not session.lock.verify():

@@ -1,38 +1,21 @@
-"""A session: lock, exchange, ledger and guard of one configuration, opened together and closed together."""
+"""A session: lock, exchanges, ledgers and guards of one configuration, opened and closed together."""
 
-import logging
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from backstay.app import logs, paper
 from backstay.app.config import Settings
-from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ConfigError, RefusedError
 from backstay.app.following import Following
 from backstay.app.garbage import CollectorAtRest
-from backstay.app.guard import Guard, GuardConfig, World, open_guard
+from backstay.app.guard import Guard
 from backstay.app.host import GuardHost
-from backstay.app.paper import PaperExchange
-from backstay.app.permission import may_trade
-from backstay.app.preflight import Preflight, check_symbols, preflight, unreachable
-from backstay.binance.net.sockets import SocketTransport
-from backstay.binance.net.transport import Transport
-from backstay.binance.wire.sign import Signer
-from backstay.core.modes import FACTS
-from backstay.core.outcomes import VenueUnavailable
-from backstay.core.types import Mode
-from backstay.ledger.disk import FileDisk
-from backstay.ledger.writers import ThreadedWriter
+from backstay.app.joint import JointHost
+from backstay.app.posts import Post, open_post
+from backstay.core.types import Product
 from backstay.runtime.control import ControlServer, socket_path
 from backstay.runtime.lock import InstanceLock
-from backstay.runtime.starting import Delay, Patience, patiently
-from backstay.runtime.virtual_time import WallClock
-from backstay.simulator.feeds.base import open_feed
-from backstay.simulator.feeds.grid import Grid
-from backstay.simulator.specs import default_specs
-
-ID_PREFIX = "bs-"
-PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+from backstay.runtime.starting import Delay, Patience
 
 
 def iso_now() -> str:
@@ -55,59 +38,44 @@ def may_run(settings: Settings) -> None:
 class Session:
     """Everything that one running process has. Made by `open_session`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        lock: InstanceLock,
-        guard: Guard,
-        transport: Transport,
-        exchange: PaperExchange | None,
-    ) -> None:
+    def __init__(self, settings: Settings, lock: InstanceLock, posts: Sequence[Post]) -> None:
         self.settings = settings
         self.lock = lock
-        self.guard = guard
-        self.host = GuardHost(guard)
+        self.posts = tuple(posts)
+        self.guards = tuple(post.guard for post in posts)
+        """USD-M first, where both are guarded."""
+        self.host = JointHost([GuardHost(guard) for guard in self.guards])
         self.page_url = ""
         """Where the status page is; empty: there is none."""
-        self._transport = transport
-        self._exchange = exchange
         self._control: ControlServer | None = None
-        self._garbage = CollectorAtRest(guard.is_calm, guard.at_rest)
-        self._following = Following(settings, guard)
-        self.host.database = self._following.database
+        self._garbage = CollectorAtRest(self.is_calm, self._at_rest)
+        self._following = Following(settings, self.guards, calm=self.is_calm)
+        self.host.set_database(self._following.database)
 
-    async def check(self, tell: Callable[[Delay], object] = ignored) -> Preflight | None:
-        """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols).
+    def guard_of(self, product: Product) -> Guard | None:
+        """The guard of a product; None: this session has not opened it."""
+        return next((guard for guard in self.guards if guard.config.product is product), None)
+
+    def is_calm(self) -> bool:
+        """A good moment for every guard to do what takes a while."""
+        return all(guard.is_calm() for guard in self.guards)
+
+    def _at_rest(self) -> None:
+        for guard in self.guards:
+            guard.at_rest()
+
+    async def check(self, tell: Callable[[Delay], object] = ignored) -> None:
+        """What must be right before anything is taken over.
 
         Raises ConfigError and ExchangeError, the latter also when the configured patience is over.
         """
-        if self._exchange is not None:
-            check_symbols(self.settings, [s.symbol for s in default_specs()])
-            return None
-        try:
-            return await patiently(
-                self._check,
-                "checking keys, position mode and symbols",
-                patience=self._patience,
-                jitter=self.guard.world.entropy.jitter,
-                tell=tell,
-            )
-        except VenueUnavailable as failure:
-            raise unreachable(failure, self.settings) from None
-
-    async def _check(self) -> Preflight:
-        found = await preflight(self.guard.venue, self.settings)
-        if FACTS[self.settings.mode].sends:
-            offset = self.guard.venue.venue_now_ns() - self.guard.world.clock.now_ns()
-            await may_trade(self.settings, self._transport, found.instruments, offset)
-        return found
+        for post in self.posts:
+            await post.check(self.settings, self._patience, tell)
 
     async def start(self) -> None:
-        """Take the account over. Raises ExchangeError."""
-        try:
-            await self.guard.start(self._patience)
-        except VenueUnavailable as failure:
-            raise unreachable(failure, self.settings) from None
+        """Take the accounts over, futures first: their positions may wait for stops. Raises ExchangeError."""
+        for post in self.posts:
+            await post.start(self.settings, self._patience)
         self._garbage.start()
         self._following.start()
 
@@ -121,87 +89,49 @@ class Session:
         await self._control.start()
 
     async def close(self, reason: str) -> None:
-        """Stop everything, orders stay resting; saves ledger and snapshot. Safe to call at any stage."""
+        """Stop everything, orders stay resting; saves ledgers and snapshots. Safe to call at any stage."""
         self._garbage.close()
         try:
             if self._control is not None:
                 await self._control.close()
             self._following.guard_stops()
-            await self.guard.stop(reason)
+            await _stop_all(self.guards, reason)
         finally:
             await self._following.stop()
-            await self._transport.close()
-            if self._exchange is not None:
-                self._exchange.close()
+            for post in self.posts:
+                await post.close()
             self.lock.release()
 
 
-async def open_session(settings: Settings, lock: InstanceLock) -> Session:
-    """Open ledger and gateway under a lock that is held already. Connects nothing yet.
+async def _stop_all(guards: Sequence[Guard], reason: str) -> None:
+    """Stop each, whatever becomes of the one before; then raise the first failure."""
+    failures: list[Exception] = []
+    for guard in guards:
+        try:
+            await guard.stop(reason)
+        except Exception as error:  # noqa: BLE001 - the other account is to be saved whatever it is
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
+
+async def open_session(
+    settings: Settings, lock: InstanceLock, products: Sequence[Product] | None = None
+) -> Session:
+    """Open ledgers and gateways under a lock that is held already. Connects nothing yet.
+
+    `products` None: every account that the configuration needs.
     Raises ConfigError, DamagedLedgerError, JournalError, FeedError.
     """
-    exchange: PaperExchange | None = None
-    transport: Transport
-    signer: Signer
-    if settings.mode is Mode.PAPER:
-        exchange = _paper(settings)
-        transport, signer = exchange.transport(), exchange.signer()
-    else:
-        signer = settings.secrets.signer(settings.mode)
-        transport = SocketTransport()
-    try:
-        guard = open_guard(_config(settings), _world(settings, lock, transport, signer))
-    except BaseException:
-        await transport.close()
-        raise
-    if exchange is not None:
-        exchange.start()
-    return Session(settings, lock, guard, transport, exchange)
-
-
-def _config(settings: Settings) -> GuardConfig:
-    environment = settings.environment
-    in_process = settings.mode is Mode.PAPER
-    symbols = settings.symbols
-    return GuardConfig(
-        account=settings.account.name,
-        mode=settings.mode,
-        environment=environment.name,
-        position_mode=settings.account.position_mode,
-        engine=settings.engine(),
-        armed=settings.armed and FACTS[settings.mode].sends,
-        id_prefix=ID_PREFIX,
-        endpoints=paper.ENDPOINTS if in_process else environment.usdm,
-        fee_symbol=symbols[0] if symbols else PAPER_SYMBOLS[0],
-    )
-
-
-def _world(settings: Settings, lock: InstanceLock, transport: Transport, signer: Signer) -> World:
-    return World(
-        transport=transport,
-        signer=signer,
-        clock=WallClock(),
-        entropy=SystemEntropy(),
-        disk=FileDisk(settings.data_dir),
-        writer=ThreadedWriter(),
-        lease=lock,
-        log=logging.getLogger(f"{logs.ROOT}.gateway").info,
-        quiet_ns=lock.quiet_ns,
-    )
-
-
-def _paper(settings: Settings) -> PaperExchange:
-    """A synthetic market of the configured symbols, from now on."""
-    clock = WallClock()
-    known = {s.symbol: s for s in default_specs()}
-    symbols = settings.symbols or PAPER_SYMBOLS
-    check_symbols(settings, list(known))
-    grids = {name: Grid(known[name].tick, known[name].step) for name in symbols}
-    now = clock.now_ns()
-    feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
-    hedge = settings.account.position_mode.value == "hedge"
-    return PaperExchange(feed, start_ns=now, seed=now % 1_000_003, time_ns=clock.now_ns, hedge=hedge)
+    async with contextlib.AsyncExitStack() as opened:
+        posts: list[Post] = []
+        for product in products if products is not None else settings.products:
+            post = await open_post(settings, lock, product)
+            opened.push_async_callback(post.discard)
+            posts.append(post)
+        session = Session(settings, lock, posts)
+        opened.pop_all()
+    return session
 
 
 def prepare_folders(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from backstay.core.decisions import Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.names import position_name
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import SECOND, ZERO, Role, Scope, TimeNs, Trust
+from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs, Trust
 from backstay.ledger.projections.position_rows import live, price_of
 
 COLUMNS = (
@@ -65,13 +65,26 @@ def rows(
     marks: Mapping[str, Decimal] | None = None,
     liquidations: Mapping[Scope, Decimal] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row for each open position, by symbol. `now` is local time in ns."""
+    """One row for each open position, by symbol. `now` is local time in ns.
+
+    What spot holds to be sold lot by lot, or by nobody, is no position: lots have rows of their own.
+    """
     prices, known = {**account.marks, **(marks or {})}, liquidations or {}
     return [
         _row(s, status_of(account, s, engine, now), engine, now, prices.get(key.symbol), known.get(key))
         for key, s in sorted(account.scopes.items())
-        if s.position.quantity
+        if is_position(s, engine)
     ]
+
+
+def is_position(s: ScopeState, engine: Engine) -> bool:
+    """Something is open, and it is one position."""
+    if not s.position.quantity:
+        return False
+    if s.scope.product is not Product.SPOT:
+        return True
+    manager = engine.manager(s.scope)
+    return manager is not None and not manager.by_lot
 
 
 def _row(

@@ -1,0 +1,216 @@
+"""Posts: one per product, each a guard with the transport that it talks by and, in PAPER, its exchange.
+
+Spot and USD-M futures are two accounts (docs/decisions, two product groups): two owners and two ledgers in
+one process, under one lock, and nothing else shared. Which of them a run opens follows from its managers.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from backstay.app import logs, paper
+from backstay.app.config import Settings
+from backstay.app.entropy import SystemEntropy
+from backstay.app.guard import Guard, GuardConfig, World, open_guard
+from backstay.app.look import ledger_state
+from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange
+from backstay.app.permission import may_trade
+from backstay.app.preflight import NAMES, Preflight, check_symbols, preflight, unreachable
+from backstay.binance.net.sockets import SocketTransport
+from backstay.binance.net.transport import Transport
+from backstay.binance.wire.sign import Signer
+from backstay.core.modes import FACTS
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.state import AccountState
+from backstay.core.types import SECOND, ZERO, Mode, PositionMode, Product
+from backstay.ledger.disk import FileDisk
+from backstay.ledger.writers import ThreadedWriter
+from backstay.runtime.lock import InstanceLock
+from backstay.runtime.starting import Delay, Patience, patiently
+from backstay.runtime.virtual_time import WallClock
+from backstay.simulator.feeds.base import open_feed
+from backstay.simulator.feeds.grid import Grid
+from backstay.simulator.specs import default_specs
+from backstay.simulator.spot.specs import default_spot_specs
+
+ID_PREFIX = "bs-"
+PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+
+class Listed(Protocol):
+    """What a simulated symbol tells of its grid."""
+
+    @property
+    def tick(self) -> Decimal: ...
+
+    @property
+    def step(self) -> Decimal: ...
+
+
+class Post(msgspec.Struct, frozen=True, eq=False):
+    """One product's guard, and what it stands on."""
+
+    guard: Guard
+    transport: Transport
+    exchange: Embedded | None
+
+    @property
+    def product(self) -> Product:
+        return self.guard.config.product
+
+    async def check(
+        self, settings: Settings, patience: Patience, tell: Callable[[Delay], object]
+    ) -> Preflight | None:
+        """Ask the venue what must be right before anything is taken over (not in PAPER, but for symbols).
+
+        Raises ConfigError and ExchangeError, the latter also when the patience is over.
+        """
+        if self.exchange is not None:
+            check_symbols(settings, list(_listed(self.product)), self.product)
+            return None
+        try:
+            return await patiently(
+                lambda: self._check(settings),
+                f"checking keys, symbols and the {NAMES[self.product]} account",
+                patience=patience,
+                jitter=self.guard.world.entropy.jitter,
+                tell=tell,
+            )
+        except VenueUnavailable as failure:
+            raise unreachable(failure, settings, self.product) from None
+
+    async def _check(self, settings: Settings) -> Preflight:
+        found = await preflight(self.guard.venue, settings, self.product)
+        if FACTS[settings.mode].sends:
+            offset = self.guard.venue.venue_now_ns() - self.guard.world.clock.now_ns()
+            await may_trade(settings, self.transport, found.instruments, self.product, offset)
+        return found
+
+    async def start(self, settings: Settings, patience: Patience) -> None:
+        """Take the account over. Raises ExchangeError."""
+        try:
+            await self.guard.start(patience)
+        except VenueUnavailable as failure:
+            raise unreachable(failure, settings, self.product) from None
+
+    async def discard(self) -> None:
+        """Close what was opened and never started."""
+        self.guard.journal.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """Connections and, in PAPER, the exchange; the guard has stopped."""
+        await self.transport.close()
+        if self.exchange is not None:
+            self.exchange.close()
+
+
+async def open_post(settings: Settings, lock: InstanceLock, product: Product) -> Post:
+    """Open ledger and gateway of one product. Connects nothing yet.
+
+    Raises ConfigError, DamagedLedgerError, JournalError, FeedError.
+    """
+    exchange: Embedded | None = None
+    transport: Transport
+    signer: Signer
+    if settings.mode is Mode.PAPER:
+        exchange = _spot_exchange(settings) if product is Product.SPOT else _usdm_exchange(settings)
+        transport, signer = exchange.transport(), exchange.signer()
+    else:
+        signer = settings.secrets.signer(settings.mode)
+        transport = SocketTransport()
+    world = World(
+        transport=transport,
+        signer=signer,
+        clock=WallClock(),
+        entropy=SystemEntropy(),
+        disk=FileDisk(settings.data_dir),
+        writer=ThreadedWriter(),
+        lease=lock,
+        log=logging.getLogger(f"{logs.ROOT}.gateway").info,
+        quiet_ns=lock.quiet_ns,
+    )
+    try:
+        guard = open_guard(_config(settings, product), world)
+    except BaseException:
+        await transport.close()
+        raise
+    if exchange is not None:
+        exchange.start()
+    return Post(guard, transport, exchange)
+
+
+def _config(settings: Settings, product: Product) -> GuardConfig:
+    spot = product is Product.SPOT
+    environment = settings.spot_environment if spot else settings.environment
+    endpoints = environment.spot if spot else environment.usdm
+    if settings.mode is Mode.PAPER:
+        endpoints = paper.SPOT_ENDPOINTS if spot else paper.ENDPOINTS
+    symbols = settings.symbols_of(product)
+    return GuardConfig(
+        account=settings.account.name,
+        mode=settings.mode,
+        environment=environment.name,
+        position_mode=PositionMode.ONE_WAY if spot else settings.account.position_mode,
+        engine=settings.engine(product),
+        armed=settings.armed and FACTS[settings.mode].sends,
+        id_prefix=ID_PREFIX,
+        endpoints=endpoints,
+        fee_symbol=symbols[0] if symbols else PAPER_SYMBOLS[0],
+        spot_timings=settings.spot.timings(),
+    )
+
+
+# --- the embedded exchanges of PAPER --------------------------------------------------------------
+
+
+def _listed(product: Product) -> Mapping[str, Listed]:
+    """What the simulated exchange trades."""
+    if product is Product.SPOT:
+        return {s.symbol: s for s in default_spot_specs()}
+    return {s.symbol: s for s in default_specs()}
+
+
+def _usdm_exchange(settings: Settings) -> PaperExchange:
+    """A synthetic market of the configured symbols, from now on."""
+    clock = WallClock()
+    known = _listed(Product.USDM)
+    symbols = settings.symbols or PAPER_SYMBOLS
+    check_symbols(settings, list(known), Product.USDM)
+    grids = {name: Grid(known[name].tick, known[name].step) for name in symbols}
+    now = clock.now_ns()
+    feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
+    hedge = settings.account.position_mode.value == "hedge"
+    return PaperExchange(feed, start_ns=now, seed=now % 1_000_003, time_ns=clock.now_ns, hedge=hedge)
+
+
+def _spot_exchange(settings: Settings) -> PaperSpotExchange:
+    """The same of spot. The account holds what its lots held when the last run ended."""
+    clock = WallClock()
+    known = _listed(Product.SPOT)
+    symbols = settings.symbols_of(Product.SPOT)
+    check_symbols(settings, list(known), Product.SPOT)
+    grids = {name: Grid(known[name].tick, known[name].step) for name in symbols}
+    now = clock.now_ns()
+    feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
+    return PaperSpotExchange(
+        feed,
+        start_ns=now,
+        # Trade ids begin at a multiple of the seed: a later exchange must count on from an earlier one's.
+        seed=now // SECOND,
+        time_ns=clock.now_ns,
+        held=_held(ledger_state(settings, Product.SPOT)),
+    )
+
+
+def _held(account: AccountState) -> dict[str, Decimal]:
+    """Base coins of all lots that are open."""
+    coins: dict[str, Decimal] = {}
+    for key, s in account.scopes.items():
+        rules = account.instruments.get(key.symbol)
+        if rules is not None and s.lots is not None and s.lots.total:
+            coins[rules.base] = coins.get(rules.base, ZERO) + s.lots.total
+    return coins
