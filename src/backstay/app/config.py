@@ -232,7 +232,7 @@ class Settings(BaseSettings):
         """What is legal and yet probably not meant, one sentence each."""
         found = [*self._told, *self._secrets.warnings()]
         for manager in self._managers:
-            found.extend(f"{manager.where}: {text}" for text in manager.policy.check())
+            found.extend(f"{manager.where}: {text}" for text in manager.warnings)
             if manager.strategy == "scored":
                 found.append(f"{manager.where}: no scores are made in this version, so nothing is entered")
         if not self._managers:

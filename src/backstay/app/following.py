@@ -13,6 +13,7 @@ from backstay.app import logs
 from backstay.app.config import Settings
 from backstay.app.figures import gauges
 from backstay.app.guard import Guard
+from backstay.app.hooks import Hooks
 from backstay.app.readers import Reader, Readers, Tail
 from backstay.app.store import LEDGERS, StoreReader, url_of
 from backstay.app.words import words
@@ -51,6 +52,8 @@ class Following:
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
         readers: list[Reader] = [*tails, self._store]
         self._readers = Readers(readers, calm=calm, told=self._failed)
+        self._calm = calm
+        self._hooks = Hooks(settings.policies, self._failed_hook)
         self._started = False
         self.metrics_port = 0
         """Where the metrics are served; 0: nowhere."""
@@ -67,6 +70,7 @@ class Following:
     def start(self) -> None:
         self._guarding = self._started = True
         self._readers.start()
+        self._hooks.follow(FileDisk(self._settings.data_dir), calm=self._calm)
         if self._metrics is None:
             return
         host, port = self._settings.metrics.host, self._settings.metrics.port
@@ -90,6 +94,8 @@ class Following:
         """Let the readers take in what is left; told when they do not get there."""
         if self._started and not await asyncio.to_thread(self._readers.stop):
             self._log.warning("the readers of the ledger did not end in time; the store goes on next time")
+        if not await asyncio.to_thread(self._hooks.stop):
+            self._log.warning("the hooks of the strategies did not end in time")
         if self._served is not None:
             await asyncio.to_thread(self._served)
         if self._alerts is not None:
@@ -107,6 +113,9 @@ class Following:
             "the reader %s of the ledger failed and is tried again: %s", name, error, exc_info=error
         )
         self._note("reader_failed", f"{name}: {error}")
+
+    def _failed_hook(self, name: str, error: Exception) -> None:
+        self._log.error("the hook %s failed: %s", name, error, exc_info=error)
 
     def _note(self, what: str, detail: str) -> None:
         """Called on the readers' thread; the note is made on the guard's."""

@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.endpoints import SpotEndpoints, UsdmEndpoints
 from backstay.binance.wire.sign import Signer
 from backstay.core.account import fold_in_place
-from backstay.core.engine import Engine
+from backstay.core.engine import Engine, Manager
 from backstay.core.events import RunStarted
 from backstay.core.records import Body, Noted
 from backstay.core.state import AccountState, pack, unpack
@@ -250,17 +251,19 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
 
 def describe(engine: Engine) -> str:
     """The resolved configuration as JSON text: what a replay needs to decide again."""
-    managers = [
-        {
-            "strategy": m.strategy.name,
-            "product": m.product,
-            "symbols": sorted(m.symbols),
-            "directions": sorted(m.directions),
-            "policy": json.loads(msgspec.json.encode(m.policy)),
-        }
-        for m in engine.managers
-    ]
-    return json.dumps(managers, sort_keys=True, separators=(",", ":"))
+    return json.dumps([_described(m) for m in engine.managers], sort_keys=True, separators=(",", ":"))
+
+
+def _described(manager: Manager) -> dict[str, Any]:
+    code = getattr(manager.strategy, "code", None)
+    return {
+        "strategy": manager.strategy.name,
+        "product": manager.product,
+        "symbols": sorted(manager.symbols),
+        "directions": sorted(manager.directions),
+        "policy": json.loads(msgspec.json.encode(manager.policy)),
+        **({"code": msgspec.to_builtins(code)} if code is not None else {}),
+    }
 
 
 def data_folder(path: str) -> Path:

@@ -15,7 +15,7 @@ import msgspec
 
 from backstay.app.errors import ConfigError
 from backstay.app.nearest import suggestion
-from backstay.app.strategies import BUILT_IN
+from backstay.app.strategies import Kind, find
 from backstay.app.units import decimal, duration, fraction, size
 from backstay.app.yaml_file import read_yaml
 from backstay.core.engine import Manager
@@ -39,7 +39,9 @@ ABSOLUTE = {
     SizePolicy: ("max_share", "max_notional"),
     SwingPolicy: ("max_sell_value",),
 }
-"""Decimals that count prices, quantities or factors; all others are fractions."""
+"""Decimals that count prices, quantities or factors; all others are fractions.
+A user's policy names its own (`UserPolicy.absolute`).
+"""
 OWN_KEYS = ("strategy", "product")
 WEIGHTS_FILE = "weights_file"
 
@@ -52,10 +54,17 @@ class ManagerSettings(msgspec.Struct, frozen=True):
     product: Product
     policy: Any
     """The strategy's own policy; it has `symbols` and `check`."""
+    kind: Kind
 
     def manager(self) -> Manager:
         """As the engine takes it."""
-        return BUILT_IN[self.strategy].manager(self.policy, self.product)
+        return self.kind.manager(self.policy, self.product)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is legal and yet probably not meant."""
+        own = self.kind.loaded.warnings if self.kind.loaded is not None else ()
+        return (*own, *self.policy.check())
 
 
 def parse_managers(entries: Sequence[object]) -> tuple[ManagerSettings, ...]:
@@ -82,9 +91,7 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
     strategy = str(raw.get("strategy", ""))
     if not strategy:
         raise ConfigError(f"{where}.strategy is missing; write strategy: position_manager")
-    if strategy not in BUILT_IN:
-        raise ConfigError(f"{where}.strategy: {strategy!r} is not known; {suggestion(strategy, BUILT_IN)}")
-    kind = BUILT_IN[strategy]
+    kind = find(strategy, f"{where}.strategy")
     product = next((p for p in kind.products if p == raw.get("product", kind.products[0].value)), None)
     if product is None:
         known = " or ".join(kind.products)
@@ -95,7 +102,7 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
         example = "TRUMPUSDC" if product is Product.SPOT else "BTCUSDT"
         raise ConfigError(f"{where}.symbols: {strategy} needs its symbols by name, such as [{example}]")
     policy = _build(kind.policy, fields, where, extra=OWN_KEYS)
-    return ManagerSettings(where, strategy, product, policy)
+    return ManagerSettings(where, strategy, product, policy, kind)
 
 
 def _symbols(value: object, where: str) -> list[str]:
@@ -119,7 +126,7 @@ def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: 
     """A policy struct from configuration keys."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: {raw!r} must be keys and values, such as {{enabled: true}}")
-    hints = get_type_hints(kind)
+    hints = {k: v for k, v in get_type_hints(kind).items() if k in kind.__struct_fields__}
     extra = (*extra, WEIGHTS_FILE) if kind is ScorePolicy else extra
     for key in raw:
         if key not in hints and (key != WEIGHTS_FILE or kind is not ScorePolicy):
@@ -134,7 +141,7 @@ def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: 
     needed = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in raw]
     if needed:
         raise ConfigError(f"{where} needs {' and '.join(needed)}")
-    plain = ABSOLUTE.get(kind, ())
+    plain = ABSOLUTE[kind] if kind in ABSOLUTE else getattr(kind, "absolute", ())
     values = {
         k: v if isinstance(v, msgspec.Struct) else _convert(hints[k], v, f"{where}.{k}", absolute=k in plain)
         for k, v in raw.items()

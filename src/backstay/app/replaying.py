@@ -1,16 +1,17 @@
 """Replaying a ledger with the rules and the policies that it was written with.
 
 The policies stand in the ledger itself (`RunStarted`), so that a changed configuration does not make old
-decisions look wrong.
+decisions look wrong. Of a user's strategy the file and its digest stand there: the same code is needed.
 """
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from backstay.app.strategies import BUILT_IN
+from backstay.app.errors import ConfigError
+from backstay.app.strategies import find_again
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.records import Decided
 from backstay.core.risk import RiskLimits
@@ -20,14 +21,24 @@ from backstay.ledger.disk import Disk
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import Replayed, replay_account
+from backstay.strategies.hosted import Code
 
 
 class UnknownPolicyError(LedgerError):
     """The ledger was written with a strategy that this version does not have."""
 
 
+class OtherCodeError(UnknownPolicyError):
+    """The ledger was written with a user's strategy that is not there any more, or is another now."""
+
+    exit_code: ClassVar[int] = 2
+
+
 def replay(disk: Disk, path: str) -> tuple[AccountState, Replayed]:
-    """Fold everything and decide everything again. Raises DamagedLedgerError, UnknownPolicyError."""
+    """Fold everything and decide everything again.
+
+    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError.
+    """
     return replay_account(entries(disk, path), decide=_decide)
 
 
@@ -53,9 +64,14 @@ def engine_of(managers: str, limits: str) -> Engine:
 
 
 def _manager(entry: dict[str, Any]) -> Manager:
-    kind = BUILT_IN.get(entry["strategy"])
-    if kind is None:
-        raise ValueError(f"strategy {entry['strategy']}")
+    name = entry["strategy"]
+    code = msgspec.convert(entry["code"], Code) if "code" in entry else None
+    try:
+        kind = find_again(name, code, f"the ledger was written with the strategy {name}")
+    except ConfigError as error:
+        if code is None:
+            raise ValueError(f"strategy {name}") from None
+        raise OtherCodeError(str(error)) from None
     policy = msgspec.convert(entry["policy"], kind.policy)
     made = kind.manager(policy, Product(entry.get("product", kind.products[0])))
     directions = frozenset(map(Direction, entry["directions"]))

@@ -5,9 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from backstay.app import user_strategies
+from backstay.app.errors import ConfigError
+from backstay.app.nearest import suggestion
+from backstay.app.user_strategies import Loaded
 from backstay.core.engine import Manager
 from backstay.core.types import Direction, Product
 from backstay.core.wanted import AnyStrategy
+from backstay.strategies.hosted import Code
 from backstay.strategies.position_manager.policy import PositionPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
 from backstay.strategies.scored.policy import ScoredPolicy
@@ -26,10 +31,13 @@ class Kind(NamedTuple):
     by_lot: bool = False
     named_only: bool = False
     """It needs its symbols by name: nothing but the configuration tells which are meant."""
+    loaded: Loaded | None = None
+    """The user's code that it is; None: it is one of ours."""
 
     def manager(self, policy: Any, product: Product) -> Manager:
         """As the engine takes it."""
-        sides = getattr(policy, "sides", (Direction.LONG,))
+        every = (Direction.LONG,) if product is Product.SPOT else tuple(Direction)
+        sides = getattr(policy, "sides", every)
         return Manager(
             strategy=self.make(),
             policy=policy,
@@ -45,3 +53,28 @@ BUILT_IN: dict[str, Kind] = {
     ScoredTrader.name: Kind(ScoredPolicy, ScoredTrader, (Product.USDM,), named_only=True),
     Swing.name: Kind(SwingPolicy, Swing, (Product.SPOT,), by_lot=True, named_only=True),
 }
+
+
+def find(reference: str, where: str) -> Kind:
+    """The strategy that `strategy:` names: ours, a registered one, or ``path/to/file.py:Class``.
+
+    Raises ConfigError, whose message begins with `where`.
+    """
+    if reference in BUILT_IN:
+        return BUILT_IN[reference]
+    if not user_strategies.is_path(reference):
+        known = [*BUILT_IN, *user_strategies.registered()]
+        if reference not in known:
+            raise ConfigError(f"{where}: {reference!r} is not known; {suggestion(reference, known)}")
+    return _kind(user_strategies.load(reference, where))
+
+
+def find_again(reference: str, code: Code | None, where: str) -> Kind:
+    """The strategy that a ledger names, with the very code that it was. Raises ConfigError."""
+    if code is None:
+        return find(reference, where)
+    return _kind(user_strategies.load_again(reference, code, where))
+
+
+def _kind(found: Loaded) -> Kind:
+    return Kind(found.policy, found.make, found.products, by_lot=found.by_lot, named_only=True, loaded=found)

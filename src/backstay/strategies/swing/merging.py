@@ -8,8 +8,9 @@ from backstay.core.lots import get
 from backstay.core.slots import Slot
 from backstay.core.types import ZERO
 from backstay.core.view import LotsView
+from backstay.strategies.by_lot import sell_slot
 from backstay.strategies.swing.index import Index
-from backstay.strategies.swing.offers import TOO_SMALL, Rules, sell_slot
+from backstay.strategies.swing.offers import TOO_SMALL, Rules
 
 LOTS_MOST = 64
 """Lots in one merged SELL."""

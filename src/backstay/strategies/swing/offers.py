@@ -14,9 +14,10 @@ from backstay.core.filters import conform
 from backstay.core.instruments import Instrument
 from backstay.core.lots import Lot
 from backstay.core.money import ONE, round_up
-from backstay.core.slots import Slot, SlotKey, Unplaceable
-from backstay.core.types import ZERO, OrderType, Role, Side
+from backstay.core.slots import Unplaceable
+from backstay.core.types import ZERO
 from backstay.core.view import PositionView
+from backstay.strategies.by_lot import sell_slot
 from backstay.strategies.swing.policy import SwingPolicy
 
 UNKNOWN_COMMISSION = "unknown_commission_asset"
@@ -92,16 +93,3 @@ def offer(lot: Lot, rules: Rules) -> Offer:
     if rules.max_sell_value is not None and quantity * target > rules.max_sell_value:
         return Offer(lot.trade_id, target, quantity, ABOVE_MAX_SELL_VALUE)
     return Offer(lot.trade_id, target, quantity)
-
-
-def sell_slot(names: tuple[int, ...], price: Decimal | None, quantity: Decimal) -> Slot:
-    """The SELL of these lots. At a limit it is hands off: once it rests, nobody but its owner ends it."""
-    return Slot(
-        key=SlotKey(Role.TP, names[0]),
-        side=Side.SELL,
-        kind=OrderType.MARKET if price is None else OrderType.LIMIT,
-        price=price,
-        quantity=quantity,
-        hands_off=price is not None,
-        lots=names,
-    )

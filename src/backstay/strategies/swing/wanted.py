@@ -5,29 +5,32 @@ only lots without an order, at most `BATCH` of them, the nearest targets first; 
 """
 
 from bisect import bisect_right
-from collections.abc import Collection
 from decimal import Decimal
 from itertools import islice
 
-from backstay.core.lots import Mark, get
-from backstay.core.money import round_down
+from backstay.core.lots import Mark
 from backstay.core.slots import Slot, Watch, WatchSide
 from backstay.core.types import ZERO, TimeNs
 from backstay.core.view import LotsView, PositionView
+from backstay.strategies.by_lot import (
+    BATCH,
+    FULL,
+    NAMED_MOST,
+    closing,
+    few,
+    held,
+    room,
+    sell_slot,
+    taken,
+)
 from backstay.strategies.interface import Wanted
 from backstay.strategies.swing.index import Index, index
 from backstay.strategies.swing.merging import merged
-from backstay.strategies.swing.offers import Rules, rules_of, sell_slot
+from backstay.strategies.swing.offers import rules_of
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 
-BATCH = 16
-"""New SELLs in one pass."""
-NAMED_MOST = 16
-"""Lots that a note names one by one."""
 NO_LOT = 1 << 63
 """Above every trade id."""
-DEFAULT_ORDERS = 200
-"""Resting orders of a symbol, where the venue states no limit (binance-spot.md section 9)."""
 
 
 class Swing:
@@ -49,16 +52,16 @@ def wanted(view: PositionView, policy: SwingPolicy, now: TimeNs) -> Wanted:
     rules = rules_of(view, policy)
     offers = index(facts.lots, rules)
     notes: list[str] = []
-    slots = _closing(facts, rules)
+    slots = closing(facts, view.instrument.step)
     watches: tuple[Watch, ...] = ()
-    held = _held(view, facts)
-    if held:
-        notes.append(held)
+    hold = held(view, facts)
+    if hold:
+        notes.append(hold)
     else:
         due, watches = _due(view, facts, policy, offers, notes)
         slots.extend(due)
         if policy.merge_unsellable:
-            groups, lowest = merged(facts, offers, rules, _reached(view, policy), _taken(facts))
+            groups, lowest = merged(facts, offers, rules, _reached(view, policy), taken(facts))
             slots.extend(groups)
             if lowest is not None:
                 watches = (*watches, Watch(WatchSide.AT_OR_ABOVE, lowest))
@@ -71,16 +74,6 @@ def wanted(view: PositionView, policy: SwingPolicy, now: TimeNs) -> Wanted:
     return Wanted(slots=tuple(slots), watches=watches, wake_at=wake_at, notes=tuple(notes))
 
 
-def _held(view: PositionView, facts: LotsView) -> str:
-    """Why nothing new is placed now; empty: nothing holds it."""
-    if facts.halted:
-        return f"held: {facts.halted}"
-    if facts.uncovered >= view.instrument.step:
-        base = view.instrument.base
-        return f"held: the account holds less {base} than its lots (sold by hand elsewhere?)"
-    return ""
-
-
 def _reached(view: PositionView, policy: SwingPolicy) -> Decimal | None:
     """Targets up to here are due; None: all are."""
     if policy.sell_when is SellWhen.FILL:
@@ -88,44 +81,25 @@ def _reached(view: PositionView, policy: SwingPolicy) -> Decimal | None:
     return view.mark if view.mark is not None else ZERO
 
 
-def _taken(facts: LotsView) -> Collection[int]:
-    """Lots that are not to be offered: they have an order, are flagged, or were refused."""
-    return facts.selling.keys() | facts.lots.flags.keys() | facts.refused
-
-
 def _due(
     view: PositionView, facts: LotsView, policy: SwingPolicy, offers: Index, notes: list[str]
 ) -> tuple[list[Slot], tuple[Watch, ...]]:
     """The SELLs of the nearest targets that are due, and the price at which the next one is."""
-    limit = policy.max_resting or view.instrument.max_orders or DEFAULT_ORDERS
-    room = min(limit - facts.open_orders, BATCH)
+    space = room(view, facts, policy.max_resting)
     reached = _reached(view, policy)
-    taken = _taken(facts)
+    busy = taken(facts)
     slots: list[Slot] = []
     for target, name in offers.due:
-        if name in taken:
+        if name in busy:
             continue
         if reached is not None and target > reached:
             return slots, (Watch(WatchSide.AT_OR_ABOVE, target),)
-        if len(slots) >= room:
-            if room < BATCH:
-                notes.append("held: as many orders rest as may; the rest follows when one is filled")
+        if len(slots) >= space:
+            if space < BATCH:
+                notes.append(FULL)
             break
         slots.append(sell_slot((name,), target, offers.offers[name].quantity))
     return slots, ()
-
-
-def _closing(facts: LotsView, rules: Rules) -> list[Slot]:
-    """The owner asked to sell these now. The SELL that rests goes first (the planner sees to that)."""
-    slots = []
-    for name, flag in facts.lots.flags.items():
-        if flag.mark is not Mark.CLOSING:
-            continue
-        lot = get(facts.lots, name)
-        quantity = round_down(lot.left, rules.instrument.step) if lot is not None else ZERO
-        if quantity:
-            slots.append(sell_slot((name,), flag.price, quantity))
-    return slots
 
 
 def _unsellable(facts: LotsView, offers: Index) -> list[str]:
@@ -134,7 +108,7 @@ def _unsellable(facts: LotsView, offers: Index) -> list[str]:
     named = [
         f"lot {name}: unsellable ({offers.offers[name].reason})" for name in islice(free, NAMED_MOST + 1)
     ]
-    return _few(named, "and further unsellable lots")
+    return few(named, "and further unsellable lots")
 
 
 def _flagged(facts: LotsView) -> list[str]:
@@ -144,7 +118,7 @@ def _flagged(facts: LotsView) -> list[str]:
         Mark.CLOSING: "is being closed",
     }
     named = [f"lot {name}: {words[flag.mark]}" for name, flag in sorted(facts.lots.flags.items())]
-    return _few(named, "and further flagged lots")
+    return few(named, "and further flagged lots")
 
 
 def _aged(offers: Index, policy: SwingPolicy, now: TimeNs) -> tuple[list[str], TimeNs | None]:
@@ -155,8 +129,4 @@ def _aged(offers: Index, policy: SwingPolicy, now: TimeNs) -> tuple[list[str], T
     old = bisect_right(ages, (now - policy.age_alert, NO_LOT))
     wake_at = ages[old][0] + policy.age_alert if old < len(ages) else None
     named = [f"lot {name}: old" for _, name in ages[: min(old, NAMED_MOST + 1)]]
-    return _few(named, "and further old lots"), wake_at
-
-
-def _few(named: list[str], more: str) -> list[str]:
-    return named if len(named) <= NAMED_MOST else [*named[:NAMED_MOST], more]
+    return few(named, "and further old lots"), wake_at
