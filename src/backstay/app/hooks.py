@@ -32,12 +32,16 @@ class _Hook(NamedTuple):
 
 
 class Hooks:
-    """All hooks of one configuration; a listener for records (`take`). `failed` hears what a hook raises."""
+    """All hooks of one configuration; `take` listens to records.
+
+    `failed` hears what a hook raises, once where it raises the same again and again.
+    """
 
     def __init__(self, managers: Sequence[ManagerSettings], failed: Failed) -> None:
         self._failed = failed
         self._hooks: list[_Hook] = []
         self._readers: Readers | None = None
+        self._told: dict[str, str] = {}
         for manager in managers:
             user: Any = manager.kind.loaded.hooks() if manager.kind.loaded is not None else None
             if user is not None:
@@ -61,7 +65,11 @@ class Hooks:
         try:
             hook(event)
         except Exception as error:  # noqa: BLE001 - a user's defect is told; the next event is another chance
-            self._failed(name, error)
+            if self._told.get(name) != repr(error):
+                self._told[name] = repr(error)
+                self._failed(name, error)
+        else:
+            self._told.pop(name, None)
 
     def follow(self, disk: Disk, *, calm: Callable[[], bool]) -> None:
         """From now on every new record is heard. Without hooks this does nothing."""

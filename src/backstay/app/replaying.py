@@ -71,7 +71,7 @@ def _manager(entry: dict[str, Any]) -> Manager:
     except ConfigError as error:
         if code is None:
             raise ValueError(f"strategy {name}") from None
-        raise OtherCodeError(str(error)) from None
+        raise OtherCodeError(f"{error}. A replay needs the very code that decided") from None
     policy = msgspec.convert(entry["policy"], kind.policy)
     made = kind.manager(policy, Product(entry.get("product", kind.products[0])))
     directions = frozenset(map(Direction, entry["directions"]))

@@ -50,7 +50,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     def hooks(self) -> Any:
         """Another instance, for the hooks alone; None: it has none."""
-        return self.kind() if any(hasattr(self.kind, name) for name in HOOKS) else None
+        hooked = not is_older(self.kind) and any(hasattr(self.kind, name) for name in HOOKS)
+        return self.kind() if hooked else None
 
 
 def is_path(reference: str) -> bool:
@@ -86,7 +87,7 @@ def _by_path(reference: str, where: str) -> Loaded:
         raise ConfigError(f"{where}: {reference!r} names no class; write path/to/file.py:Class")
     path = Path(file).expanduser().resolve()
     if not path.is_file():
-        raise ConfigError(f"{where}: {path} is not a file")
+        raise ConfigError(f"{where}: {path} is not a file; write its path, then a colon and the class")
     try:
         source = path.read_bytes()
     except OSError as error:
@@ -131,7 +132,9 @@ def _words(error: BaseException, path: Path) -> str:
 
 
 def _by_name(reference: str, where: str) -> Loaded:
-    point = registered()[reference]
+    point = registered().get(reference)
+    if point is None:
+        raise ConfigError(f"{where}: no installed package registers {reference!r} under {GROUP}")
     try:
         found = point.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's package does, one message tells it

@@ -70,6 +70,10 @@ class Older:
         self.policy: type[msgspec.Struct] = getattr(make, "policy", OlderPolicy)
         self._make = make
         self._takes_config = _positional(make) > 0
+        # Looked up once, on the class: `self` counts there.
+        names = ("should_place_sell_order", "calculate_sell_price")
+        found = [getattr(make, name, None) for name in names]
+        self._takes_price = tuple(x is not None and _positional(x) > 2 for x in found)
 
     def wanted(self, view: PositionView, policy: Any, now: TimeNs) -> Wanted:
         if missing(view):
@@ -79,7 +83,7 @@ class Older:
             return sells(view, ())
         older = self._make(policy) if self._takes_config else self._make()
         _tell(older, view)
-        offers, watches = _asked(older, lots, view)
+        offers, watches = _asked(older, lots, view, self._takes_price)
         return sells(view, offers, watches=watches, wake_at=now + ASKED_AGAIN)
 
 
@@ -106,7 +110,7 @@ def _tell(older: Any, view: PositionView) -> None:
 
 
 def _asked(
-    older: Any, lots: list[Lot], view: PositionView
+    older: Any, lots: list[Lot], view: PositionView, takes_price: tuple[bool, ...]
 ) -> tuple[list[tuple[Lot, Decimal]], tuple[Watch, ...]]:
     """What is to be sold now at which price, and the prices at which to ask again."""
     should = getattr(older, "should_place_sell_order", None)
@@ -115,8 +119,9 @@ def _asked(
     symbol, mark = view.instrument.symbol, view.mark
     for lot in lots:
         order = buy(symbol, lot)
-        price = _decimal(_call(older.calculate_sell_price, order, mark))
-        if should is None or _call(should, order, mark):
+        known = (order, mark)
+        price = _decimal(older.calculate_sell_price(*(known if takes_price[1] else known[:1])))
+        if should is None or should(*(known if takes_price[0] else known[:1])):
             offers.append((lot, price))
         elif mark is None or price > mark:
             above.append(price)
@@ -129,10 +134,6 @@ def _asked(
         Watch(WatchSide.AT_OR_ABOVE, min([up, *above])),
         Watch(WatchSide.AT_OR_BELOW, down),
     )
-
-
-def _call(question: Callable[..., Any], order: Order, price: Decimal | None) -> Any:
-    return question(order, price) if _positional(question) > 1 else question(order)
 
 
 def _decimal(value: object) -> Decimal:

@@ -64,7 +64,7 @@ def answer(kind: type, view: PositionView, now: TimeNs = OPENED_AT, **settings: 
 
 
 def _decimal(value: Any) -> Any:
-    """Texts that read as a number or a percentage become decimals; enum members, which are texts too, do not."""
+    """Texts that read as a number or a percentage become decimals; enum members do not."""
     if type(value) is not str or value[:1] not in "-.0123456789":
         return value
     return Decimal(value[:-1]) / 100 if value.endswith("%") else Decimal(value)
