@@ -5,6 +5,8 @@ from decimal import Decimal
 import pytest
 
 from backstay.core.decisions import Wait
+from backstay.core.grades import grade
+from backstay.core.records import Decided
 from backstay.core.slots import SlotKey, Watch, WatchSide
 from backstay.core.types import SECOND, OrderType, Role, Side
 from backstay.strategies.hosted import Hosted
@@ -69,7 +71,10 @@ def test_what_is_raised_is_unknown_and_reads_the_same_in_every_process():
     def fails(view):
         raise ValueError(f"no such thing: {object()}")
 
-    assert ask(fails).unknown == "mine failed: ValueError: no such thing: <object object at 0x..>"
+    assert (
+        ask(fails).unknown
+        == "strategy defect: mine failed: ValueError: no such thing: <object object at 0x..>"
+    )
     assert len(ask(lambda v: {}["k" * 1000]).unknown) < 250
 
 
@@ -109,5 +114,6 @@ def test_what_rests_stays_while_the_strategy_fails():
     scene.engine.managers[0].strategy.user.broken = True
     scene.tick(5000)
     decision = scene.step()
-    assert decision == Wait("Stop failed: RuntimeError: a defect")
+    assert decision == Wait("strategy defect: Stop failed: RuntimeError: a defect")
+    assert grade(Decided(scene.key, decision)) == "bad"
     assert len(scene.requests) == sent

@@ -1,6 +1,6 @@
 """How much a record matters to somebody who watches: one answer for screens, logs, tables and alerts."""
 
-from backstay.core.decisions import Act
+from backstay.core.decisions import Act, Wait
 from backstay.core.events import (
     AnswerClass,
     AnswerReceived,
@@ -16,6 +16,7 @@ from backstay.core.events import (
     Unidentified,
 )
 from backstay.core.records import Body, Decided, Noted
+from backstay.core.wanted import DEFECT
 
 BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
 
@@ -24,6 +25,8 @@ def grade(body: Body) -> str:
     """`bad`, `warn`, `info`, or empty for what is no news."""
     match body:
         case Decided():
+            if isinstance(body.decision, Wait) and body.decision.reason.startswith(DEFECT):
+                return "bad"
             return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
         case Noted():
             return "bad" if body.what in BAD_NOTES else "info"

@@ -11,6 +11,9 @@ from backstay.core.slots import Slot, Watch
 from backstay.core.types import TimeNs
 from backstay.core.view import PositionView
 
+DEFECT = "strategy defect: "
+"""An `unknown` that begins so is a fault of the strategy's code, and people are told of it."""
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that a strategy has to say about a scope right now.

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from backstay.core.slots import Slot, SlotKey, Watch
 from backstay.core.types import SECOND, OrderType, Role, Side, TimeNs
 from backstay.core.view import PositionView
+from backstay.core.wanted import DEFECT
 from backstay.strategies.interface import Wanted
 
 NUMBERS = ("price", "trigger", "quantity", "callback_rate", "activate_price", "total")
@@ -52,9 +53,9 @@ class Hosted:
             if not flaw and validate is not None:
                 answer = _passed(answer, lambda slot: validate(slot, view, policy), self.name)
         except Exception as error:  # noqa: BLE001 - a user's defect may not stop the guard of other scopes
-            return Wanted(unknown=f"{self.name} failed: {_words(error)}")
+            return Wanted(unknown=f"{DEFECT}{self.name} failed: {_words(error)}")
         if flaw:
-            return Wanted(unknown=f"{self.name} answered wrongly: {flaw}")
+            return Wanted(unknown=f"{DEFECT}{self.name} answered wrongly: {flaw}")
         found: Wanted = answer
         if found.wake_at is not None and found.wake_at < now + LEAST_SLEEP:
             return replace(found, wake_at=now + LEAST_SLEEP)
