@@ -28,7 +28,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "backstay" / "core"
-GROUPS = {"account": ("account", "account_own", "account_reads", "account_scopes")}
+GROUPS = {"account": ("account", "account_market", "account_own", "account_reads", "account_scopes")}
 """A part that lives in several files."""
 TESTS = ("tests/core", "tests/strategies", "tests/conformance")
 TOOL = 4
@@ -167,7 +167,10 @@ def install(module: ModuleType, tree: ast.Module) -> None:
             old.update({k: _at_home(module, v) for k, v in new.items()})
         elif not isinstance(old, dict) and new != old:
             for other in list(sys.modules.values()):
-                if getattr(other, "__name__", "").startswith("backstay.") and vars(other).get(name) is old:
+                if (
+                    getattr(other, "__name__", "").startswith(("backstay.", "tests."))
+                    and vars(other).get(name) is old
+                ):
                     setattr(other, name, new)
 
 

@@ -85,6 +85,7 @@ def test_4_1_a_failed_recovery_keeps_old_and_new_reasons_once_each():
     )
     account = ended(account, 2, "no answer")
     assert state(account).reasons == ("clock", "operator")
+    assert state(account).handling == ()
     assert (state(account).attempts, state(account).failures) == (1, 1)
     assert state(account).retry_at == ms(2) + BACKOFF[0]
 
@@ -123,6 +124,7 @@ def test_8_2_the_next_look_is_not_later_than_the_end_of_the_window():
         account = at(lost, when, RecoveryStarted(scopes=(KEY,)))
         account = ended(account, when)
         assert state(account).reasons == ("unknown_outcome",)
+        assert state(account).handling == ()
         assert state(account).retry_at == ms(look)
 
 
@@ -174,6 +176,15 @@ def test_6_a_close_that_finds_the_position_gone_is_done_and_a_kill_is_not(action
     account = at(account, 1, OperatorCommand(action=action, who="me", scope=KEY))
     account = at(account, 9_000, evidence.positions_read(at=9_000))
     assert bool(state(ended(account, 9_100)).flatten_since) is goes_on
+
+
+@pytest.mark.parametrize(("action", "goes_on"), [(OperatorAction.CLOSE, False), (OperatorAction.KILL, True)])
+def test_6_a_close_of_what_turns_out_to_be_flat_all_along_is_done(action, goes_on):
+    account = begun(at(hydrated(), 1, position(0, at=1)), 2)
+    account = at(account, 3, OperatorCommand(action=action, who="me", scope=KEY))
+    assert state(account).flatten_since
+    s = state(ended(at(account, 9_000, evidence.positions_read(at=9_000)), 9_100))
+    assert bool(s.flatten_since) is bool(s.flatten_reason) is goes_on
 
 
 def test_6_a_close_goes_on_while_there_is_a_position():
