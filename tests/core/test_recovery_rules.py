@@ -135,6 +135,17 @@ def test_8_3_an_accepted_order_has_no_window_to_wait_for():
     assert state(account).retry_at == ms(9_500)
 
 
+def test_8_3_an_order_that_a_read_lacks_has_no_window_either():
+    """It was seen, so it was accepted: when its request could last be accepted says nothing."""
+    account = at(begun(resting(), 200), 300, evidence.orders_read(at=250))
+    assert state(account).contexts["o1"].phase is Phase.UNKNOWN
+    looks = []
+    for when in (300, 800, 1_800, 3_800):
+        account = ended(at(account, when, RecoveryStarted(scopes=(KEY,))), when)
+        looks.append(state(account).retry_at)
+    assert looks == [ms(800), ms(1_800), ms(3_800), ms(7_800)]
+
+
 def test_8_2_an_unknown_cancel_is_over_with_its_window():
     cancel = evidence.request(asked().context, Action.CANCEL)
     account = at(resting(), 1_000, evidence.registered(cancel), evidence.sent(cancel, at=1_000))
