@@ -1,8 +1,7 @@
 """docs/order-lifecycle.md says what the tables say."""
 
-from tools import make_diagrams
-
 from backstay.core import algo_orders, orders, recovery
+from tools import make_diagrams
 
 
 def test_the_page_is_what_the_tables_generate():

@@ -104,12 +104,12 @@ def test_4_1_the_backoff_grows_to_thirty_seconds_and_a_read_that_succeeds_forgiv
 
 
 def test_4_1_trust_that_is_regained_begins_a_new_epoch_and_forgets_the_attempts():
-    account = ended(begun(ended(begun(held()), 1, "no answer"), 2), 3)
+    account = ended(begun(ended(begun(held()), 1, "no answer"), 2), 9_000)
     s = state(account)
     assert s.trusted
     assert (s.attempts, s.failures, s.retry_at, s.handling) == (0, 0, 0, ())
     assert s.trust_epoch == state(held()).trust_epoch + 1
-    assert s.burst_last == ms(3)
+    assert s.burst_since == s.burst_last == ms(9_000)
 
 
 def test_the_end_of_a_recovery_that_never_began_is_no_news():
@@ -244,8 +244,11 @@ def test_4_1_the_review_ends_in_a_fresh_recovery_without_its_history():
     for n in range(ATTEMPTS_MAX):
         account = ended(begun(account, n), n, "no answer")
     assert state(account).trust is Trust.MANUAL_REVIEW
+    waits = Block(key=None, effect="liquidation_seen", since=1, until=0)
+    account = replace(account, scopes={KEY: replace(state(account), blocks=(waits,))})
     account = at(account, 99, OperatorCommand(action=OperatorAction.ACK, who="me", scope=KEY))
     s = state(account)
+    assert s.blocks == ()
     assert (s.trust, s.reasons) == (Trust.RECOVERY_REQUIRED, ("operator_ack", "clock"))
     assert (s.attempts, s.failures, s.retry_at) == (0, 0, 0)
 
@@ -278,6 +281,11 @@ def test_r12_what_rested_rests_and_its_amend_is_in_doubt():
     assert s.pendings["o1"].unknown
     assert s.trust is Trust.UNHYDRATED
     assert (s.reasons, s.handling) == (("restart",), ())
+
+
+def test_r12_a_recovery_of_the_old_process_is_over():
+    s = state(restarted(begun(held())))
+    assert (s.trust, s.reasons, s.handling) == (Trust.UNHYDRATED, ("restart",), ())
 
 
 def test_r12_a_place_is_doubted_by_its_context_and_its_guard_stays():
