@@ -14,7 +14,7 @@ from backstay.testing import evidence
 from backstay.testing.evidence import algo, hydrated, ms, order, position, position_row, scope, state
 
 from tests.core.scenes import account_with, asked
-from tests.core.wishes import SELL, D, stop, target
+from tests.core.wishes import SELL, D, ladder, stop, target
 
 KEY = scope()
 
@@ -266,3 +266,36 @@ def test_8_2_found_is_a_row_like_any_other(slot):
     found = at(account, 90_100, evidence.found(row, at=90_000))
     assert state(found).contexts["o1"].is_resting
     assert state(found).pendings == {}
+
+
+@pytest.mark.parametrize(
+    "status", [AlgoStatus.FINISHED, AlgoStatus.CANCELED, AlgoStatus.EXPIRED, AlgoStatus.REJECTED]
+)
+def test_i3_a_conditional_order_that_ended_stays_whatever_its_end(status):
+    account = at(held(), 100, algo(status, algo_id=8, client_id="w", at=100))
+    assert set(state(at(account, 300, evidence.algos_read(at=200))).algos) == {8}
+
+
+def test_o9_a_read_of_the_very_moment_of_the_report_is_folded():
+    account = begun(moved_at(9_000), 9_100)
+    account = at(account, 12_500, read_of("0.020", 12_000))
+    account = at(account, 12_600, read_of("0.030", 12_000, updated=12_000))
+    assert state(account).position.quantity == D("0.030")
+
+
+@pytest.mark.parametrize("quantity", ["0.010", "0.020"])
+def test_o5_a_report_that_a_read_has_overtaken_is_read_again_if_it_differs(quantity):
+    """Whether the read confirmed the size or changed it: its time is our clock's, it proves no content."""
+    account = at(held(), 9_100, read_of(quantity, 9_000))
+    late = at(account, 9_200, position("0.030", at=8_900))
+    assert state(late).reasons == ("late_position",)
+    assert at(account, 9_200, position(quantity, at=8_900)) is account
+
+
+def test_x1_the_first_read_that_lacks_an_order_changes_nothing_about_the_others():
+    one, two = asked(name="o1"), asked(ladder(), name="o2")
+    account = at(account_with(one, two), 10, evidence.accepted(one, 5), evidence.accepted(two, 6))
+    account = at(account, 9_000, TimePassed(scope=KEY), RecoveryStarted(scopes=(KEY,)))
+    account = missing(at(account, 9_500, evidence.orders_read(at=9_400)), 9_500)
+    found = {k: c.not_found_at for k, c in state(account).contexts.items()}
+    assert found == {"o1": ms(9_400), "o2": 0}

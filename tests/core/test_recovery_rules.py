@@ -329,3 +329,17 @@ def test_a_stuck_trigger_of_a_position_that_is_gone_is_over():
 
 
 # --- snapshots of orders -------------------------------------------------------------------------------
+
+
+def test_4_3_what_is_over_is_the_stuck_trigger_alone():
+    """The position is gone; an order that rests is still an order that rests."""
+    account = at(resting(stop()), 9_000, algo(AlgoStatus.TRIGGERING, client_id="o1", at=9_000))
+    other = asked(ladder(), "o2")
+    row = order(order_id=2, client_id="o2", at=9_100)
+    account = at(account, 9_100, evidence.registered(other), evidence.sent(other, at=9_100), row)
+    account = at(account, 12_000, TimePassed(scope=KEY), RecoveryStarted(scopes=(KEY,)))
+    account = ended(at(account, 12_050, evidence.positions_read(at=12_040)), 12_100)
+    phases = {k: c.phase for k, c in state(account).contexts.items()}
+    assert phases == {"o1": Phase.FINISHED, "o2": Phase.LIVE}
+    again = ended(begun(account, 12_200), 12_300)
+    assert {k: c.phase for k, c in state(again).contexts.items()} == phases
