@@ -18,6 +18,7 @@ import msgspec
 
 from backstay.app.auditor import Auditor, percentiles
 from backstay.app.demo_options import FULL_SPEED, DemoOptions
+from backstay.app.demo_spot import SpotStory
 from backstay.app.entropy import SeededEntropy
 from backstay.app.guard import LEDGER, Guard, GuardConfig, World, open_guard
 from backstay.app.incidents import PATIENCE_S, Incident, incidents
@@ -90,6 +91,12 @@ class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     by_hand: dict[str, int]
     """What the scripted owner did, by kind, as far as the venue took it."""
+    lots: int
+    """Fills of spot BUYs by hand."""
+    lots_completed: int
+    lots_waiting: int
+    min_net_profit_pct: float | None
+    """Of all completed lots, from the exchange's own trades; None: none was completed."""
     promises_held: bool
     broken: list[str]
     seed: int
@@ -133,6 +140,7 @@ class Demo:
         self._events_before = 0
         self._by_hand: Counter[str] = Counter()
         self.listeners: list[Callable[[Guard], None]] = []
+        self.spot = SpotStory(options, clock, self.end_ns, AlwaysHeld(), self.tell)
 
     # --- the guard ----------------------------------------------------------------------------------
 
@@ -182,6 +190,7 @@ class Demo:
         """Play the whole story. Raises what the guard fails with."""
         self.exchange.start()
         await self.open()
+        await self.spot.start()
         self.tell("the guard is up")
         parts = [asyncio.create_task(self._human()), asyncio.create_task(self._incidents())]
         try:
@@ -192,12 +201,14 @@ class Demo:
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
+            await self.spot.rest()
         if self.exchange.network.is_unplugged:
             self.exchange.network.plug()
         await asyncio.sleep(SETTLE_S if self.clock.now_ns() >= self.end_ns else INTERRUPTED_SETTLE_S)
         self.auditor.finish(self.clock.now_ns() // MS)
         if self.guard is not None:
             await self.guard.stop("the demo is over")
+        await self.spot.stop()
         self.exchange.close()
 
     async def _until(self, at: TimeNs, parts: list[asyncio.Task[None]]) -> None:
@@ -208,6 +219,7 @@ class Demo:
                     await part
             if self.guard is not None and self.guard.owner.failed.done():
                 raise self.guard.owner.failed.result()
+            self.spot.raise_failures()
 
     async def _human(self) -> None:
         """The account's owner, trading by hand."""
@@ -295,6 +307,7 @@ class Demo:
             broken.append(f"{self.met - self.survived} incidents were not survived")
         if not checked.ok:
             broken.append(f"the ledger does not verify: {checked.detail}")
+        broken.extend(self.spot.broken())
         return DemoSummary(
             positions_opened=audit.positions_opened,
             positions_guarded=audit.positions_guarded,
@@ -310,6 +323,10 @@ class Demo:
             ledger_records=checked.records,
             events=self._events_before + (self.guard.owner.stats.events if self.guard is not None else 0),
             by_hand=dict(sorted(self._by_hand.items())),
+            lots=len(self.spot.auditor.lots),
+            lots_completed=self.spot.auditor.completed,
+            lots_waiting=self.spot.auditor.waiting,
+            min_net_profit_pct=self.spot.min_net_profit_pct(),
             promises_held=not broken,
             broken=broken,
             seed=self.options.seed,

@@ -53,10 +53,11 @@ class SpotAuditor:
         self.wrong: list[str] = []
         """What should never have happened, in the order in which it did."""
         self._seen: dict[Scope, Lots] = {}
-        self._ours: dict[int, tuple[str, Decimal]] = {}
-        """Live SELLs of the product: (symbol, what is left of it)."""
-        self._coins: Counter[str] = Counter()
-        """Bought less sold, by symbol, in the smallest unit."""
+        self._ours: dict[int, Decimal] = {}
+        """Live SELLs of the product: what is left of each."""
+        self._offered: dict[str, Decimal] = {}
+        self._held: dict[str, Decimal] = {}
+        """Bought less sold, by symbol."""
 
     # --- what the exchange says ---------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class SpotAuditor:
         symbol, order_id = str(frame["s"]), int(frame["i"])
         ours = str(frame["C"] or frame["c"]).startswith(self._prefix)
         if frame["x"] == "TRADE":
-            self.fills[symbol, int(frame["t"])] = Fill(
+            fill = self.fills[symbol, int(frame["t"])] = Fill(
                 order_id,
                 ours,
                 frame["S"] == "BUY",
@@ -76,28 +77,23 @@ class SpotAuditor:
                 Decimal(frame["n"]),
                 str(frame["N"] or ""),
             )
+            change = fill.received(_base(symbol)) if fill.buys else -fill.qty
+            self._held[symbol] = self._held.get(symbol, ZERO) + change
         if not ours:
             return
         if frame["S"] == "BUY":
             self.wrong.append(f"{symbol}: bought by order {order_id}, which nobody asked for")
-        if frame["X"] in LIVE:
-            self._ours[order_id] = symbol, Decimal(frame["q"]) - Decimal(frame["z"])
-        else:
-            self._ours.pop(order_id, None)
+        before = self._ours.pop(order_id, ZERO)
+        left = Decimal(frame["q"]) - Decimal(frame["z"]) if frame["X"] in LIVE else ZERO
+        if left:
+            self._ours[order_id] = left
+        self._offered[symbol] = self._offered.get(symbol, ZERO) + left - before
         if frame["x"] == "NEW":
             self._never_twice(symbol)
 
     def _never_twice(self, symbol: str) -> None:
         """The product offers at most what was bought and is not sold yet."""
-        held = sum(
-            (
-                f.received(_base(symbol)) if f.buys else -f.qty
-                for (s, _), f in self.fills.items()
-                if s == symbol
-            ),
-            ZERO,
-        )
-        offered = sum((left for s, left in self._ours.values() if s == symbol), ZERO)
+        held, offered = self._held.get(symbol, ZERO), self._offered.get(symbol, ZERO)
         if offered > held:
             self.wrong.append(
                 f"{symbol}: {offered} are offered and {held} were bought: something is sold twice"

@@ -111,12 +111,22 @@ def _print(document: dict[str, Any]) -> None:
 
     table = Table(title="What the simulated exchange saw", title_justify="left", show_header=False)
     for key, value in document.items():
-        if key == "broken":
+        if key in {"broken", "lots_completed", "lots_waiting", "min_net_profit_pct"}:
             continue
         shown = value
         if isinstance(value, dict):
             shown = "  ".join(f"{k} {v:g}" for k, v in value.items())
         elif isinstance(value, bool):
             shown = "yes" if value else "NO"
+        elif key == "lots":
+            shown = _lots(document)
         table.add_row(key.replace("_", " "), str(shown))
     console().print(table)
+
+
+def _lots(document: dict[str, Any]) -> str:
+    """The spot story in one line."""
+    lowest = document["min_net_profit_pct"]
+    profit = f", each for {lowest:g} % net or more" if lowest is not None else ""
+    completed, waiting = document["lots_completed"], document["lots_waiting"]
+    return f"{document['lots']} bought by hand on spot: {completed} sold{profit}, {waiting} waiting"
