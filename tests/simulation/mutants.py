@@ -162,7 +162,7 @@ def plans_while_untrusted(patch):
 @mutant("converges", "duplicates", scenario="crash", rate=1.0)
 def forgets_its_contexts_at_a_restart(patch):
     original = recovery.restarted
-    patch.setattr(recovery, "restarted", lambda s, now: replace(original(s, now), contexts={}, pendings={}))
+    patch.setattr(recovery, "restarted", lambda s: replace(original(s), contexts={}, pendings={}))
 
 
 @mutant("foreign")
@@ -207,18 +207,17 @@ def never_cleans_up(patch):
 
 @mutant("duplicates", "converges", plan=crashes_among_lagging_reads)
 def takes_not_found_for_absent(patch):
-    original = recovery.queried
+    from backstay.core import reading
 
-    def queried(s, q, now):
+    original = reading.queried
+
+    def queried(s, q, now, quiet=0):
         ctx = s.contexts.get(q.ctx_id)
         if q.order is None and q.algo is None and ctx is not None and not ctx.is_terminal:
-            return recovery._absent(s, ctx, now)
-        return original(s, q, now)
+            return reading._absent(s, ctx, now)
+        return original(s, q, now, quiet)
 
-    from backstay.core import account_reads
-
-    patch.setattr(recovery, "queried", queried)
-    patch.setattr(account_reads.recovery, "queried", queried)
+    patch.setattr(reading, "queried", queried)
     patch.setattr(recovery, "in_doubt", lambda s: ())
 
 
