@@ -19,6 +19,7 @@ from backstay.binance.net.outcomes import StreamLost
 from backstay.cli.exits import Exit, exit_of
 from backstay.core.types import Product
 from backstay.ledger.disk import FileDisk
+from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.verify import verify
 from backstay.runtime.control import ControlClient, ControlError, socket_path
 
@@ -90,6 +91,17 @@ def loaded(folder, document):
     (folder / "config.yaml").write_text(yaml.safe_dump(document))
     environ = {"BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
     return load_settings(folder / "config.yaml", environ=environ)
+
+
+async def stored(settings, count):
+    """The lots, once the store has followed the ledger so far."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(StoreError):
+                found = await positions.read(settings)
+                if len(found.lots) == count and all(row["status"] == "SELL_PLACED" for row in found.lots):
+                    return found.lots
+            await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager
@@ -169,9 +181,7 @@ async def test_spot_alone_opens_no_futures_ledger_and_closes_a_lot_when_told(tmp
             with pytest.raises(ControlError, match="works on futures") as refused:
                 await client.ask("pause", scope="usdm:BTCUSDT:BOTH")
             assert refused.value.exit_code == 3
-            await asyncio.sleep(1)
-            found = await positions.read(settings)
-            first, second = found.lots
+            first, second = await stored(settings, 2)
             assert first["mark_price"] is not None
             done = await closing_lots.close_lot(settings, first, limit=None, who="me", reason="enough")
             assert (done["closed"], done["by"]) == ([first["id"]], "the running process")
