@@ -68,7 +68,7 @@ class SpotStory:
             tuple(SYMBOLS),
             seed=options.seed,
             start_ns=start_ns,
-            rate=1,
+            rate=Decimal("0.4"),
             volatility_bp=CALM_BP,
             grids=grids,
             prices=prices,
