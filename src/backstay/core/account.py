@@ -274,7 +274,7 @@ def _stream(account: A, e: StreamChanged, now: TimeNs) -> A:
 
 
 def _distrust_all(account: A, reason: str) -> A:
-    if account.hydrating and not account.gap:
+    if (account.hydrated or account.hydrating) and not account.gap:
         account = replace(account, gap=reason)
     return each(account, account.scopes, lambda s: scope.lose_trust(s, reason))
 

@@ -115,7 +115,10 @@ def recovery_started(account: A, e: RecoveryStarted, now: TimeNs) -> A:
 
 def recovery_ended(account: A, e: RecoveryEnded, now: TimeNs) -> A:
     if not e.scopes and account.hydrating:
-        account = replace(account, hydrating=False, gap="")
+        # What was lost meanwhile, or could not be read, is still unread: also for scopes not heard of yet.
+        account = replace(
+            account, hydrating=False, gap=account.gap or ("stream_reconnected" if e.failure else "")
+        )
     if not e.scopes and not e.failure and Subject.POSITIONS in e.subjects and not account.hydrated:
         account = replace(account, hydrated=True)
     return each(account, e.scopes or account.scopes, lambda s: recovery.ended(s, e.failure, now))

@@ -26,6 +26,8 @@ def scope_state(account: AccountState, key: Scope) -> ScopeState:
     if known is not None:
         return known
     if account.hydrated and account.connected and not account.hydrating:
+        if account.gap:
+            return ScopeState(scope=key, trust=Trust.RECOVERY_REQUIRED, reasons=(account.gap,))
         return ScopeState(scope=key, trust=Trust.TRUSTED)
     if account.hydrating:
         reasons = (account.gap,) if account.gap else ()

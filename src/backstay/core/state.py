@@ -211,7 +211,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     hydrating: bool = False
     """The whole account is being read: a scope that the read introduces takes part in that recovery."""
     gap: str = ""
-    """The stream was lost during that read: what was read before may be too old (R-11)."""
+    """The stream was lost, or a read of the whole account failed, and it has not been read since (R-11)."""
     deaf_strikes: int = 0
 
 

@@ -15,7 +15,7 @@ from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
 from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.recovery import in_doubt, is_wide
+from backstay.core.recovery import BACKOFF, in_doubt, is_wide
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Product, Scope, Trust
 from backstay.runtime.hydration import (
@@ -73,6 +73,8 @@ class Recoverer:
         self._venue = venue
         self._entropy = entropy
         self._running: dict[Scope | None, asyncio.Task[None]] = {}
+        self._failed = 0
+        """Account-wide recoveries in a row that could not read."""
         self._delayed: asyncio.Task[None] | None = None
         """The recovery of the whole account, while it waits for its time."""
         self._filters: asyncio.Task[None] | None = None
@@ -99,11 +101,14 @@ class Recoverer:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
         wide = is_wide(decision.reasons)
         target = None if wide else key
-        if target in self._running or None in self._running:
+        wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
+        waits = self._delayed is not None and wide and not wait_ns
+        if (target in self._running or None in self._running) and not waits:
             return
         if wide and not self._owner.account.connected:
             return  # there is nothing to read for until the stream is back; CONNECTED starts it
-        wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
+        if waits and self._delayed is not None:
+            self._delayed.cancel()  # what is wanted now does not wait for another backoff
         delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
         self._start(target, delay)
 
@@ -126,7 +131,8 @@ class Recoverer:
             if delay:
                 await self._wait(target, delay)
             if target is None:
-                await self._hydrate(first=False)
+                failed = await self._hydrate(first=False)
+                self._failed = self._failed + 1 if failed else 0
             else:
                 await self._one(target)
         except Exception as error:  # noqa: BLE001 - a recovery that dies silently would leave the scope blind
@@ -137,10 +143,18 @@ class Recoverer:
         # Only now may a pass ask for the next recovery of this target.
         if target is None:
             self._owner.plan_all()
+            self._again_if_unread()
         else:
             # The reads covered the symbol: they may have told of the other leg what the stream did not.
             for key in of_symbol(self._owner.account, target.symbol):
                 self._owner.run_passes(key)
+
+    def _again_if_unread(self) -> None:
+        """Where no scope asks for what a failed read left unread, it is read again all the same (R-11)."""
+        account = self._owner.account
+        asked = any(s.trust is Trust.RECOVERY_REQUIRED for s in account.scopes.values())
+        if account.gap and account.connected and not asked and None not in self._running:
+            self._start(None, BACKOFF[min(self._failed, len(BACKOFF) - 1)] / SECOND)
 
     async def _wait(self, target: Scope | None, delay: float) -> None:
         if target is None:

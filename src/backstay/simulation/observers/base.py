@@ -27,6 +27,9 @@ class Violation(msgspec.Struct, frozen=True):
     text: str
 
 
+HELD_UP_MS = 3_000
+
+
 class Sent(msgspec.Struct):
     """A mutation of ours at the moment of its arrival; `code` and `status` follow when it is answered."""
 
@@ -40,6 +43,11 @@ class Sent(msgspec.Struct):
     entry: Any
     key: LegKey
     """The leg: by the request itself, or by the order that it is about."""
+
+    @property
+    def held_up(self) -> bool:
+        """The network kept it for seconds: what it was based on may have passed (clocks differ by less)."""
+        return self.at_ms - int(self.params.get("timestamp", self.at_ms)) > HELD_UP_MS
 
     @property
     def quantity(self) -> Decimal:

@@ -52,13 +52,15 @@ class Naked(Observer):
         kind = stop.trail_as if stop.kind is StopKind.TRAILING_LOCAL else stop.kind
         unbridged = not stop.bridge or kind is not StopKind.CLOSE_POSITION
         target = next((o for o in watch.told.algos.values() if o.client_id == sent.client_id), None)
-        if target is None or not target.is_stop or (unbridged and target.close_position):
+        if target is None or not target.is_stop or (unbridged and target.close_position) or sent.held_up:
             return
         for scene in (watch.told, watch.truth):
             amount = scene.amount(sent.key)
             others = [o for o in scene.resting(sent.key) if o.client_id != sent.client_id]
             if not target.covers(amount) or any(o.covers(amount, scene.tolerance) for o in others):
                 return
+            if any(o.is_stop and o.status == "TRIGGERING" and o.closes(amount) for o in others):
+                return  # it closes the position right now; nobody could know of it when the cancel left
         self.say(
             f"{leg_name(sent.key)}: {sent.client_id} is cancelled, and no other stop covers the position"
         )
