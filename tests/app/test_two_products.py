@@ -230,7 +230,7 @@ async def test_paper_keeps_its_lots_over_a_restart(tmp_path):
             exchange = session.posts[0].exchange
             body = {"do": "in_parts", "symbol": "BTCUSDT", "parts": "0.001,0.002"}
             exchange.control("POST", "/sim/v1/human", body)
-            await until(lambda lots=lots: session.host.status()["lots"]["waiting_for_profit"] == lots)
+            await until(lambda n=lots: session.host.status()["lots"]["waiting_for_profit"] == n, 15)
             balances = session.guards[0].owner.account.balances
             assert balances["BTC"].wallet == Decimal("0.002997") * lots / 2
     found = await positions.read(settings)
