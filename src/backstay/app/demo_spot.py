@@ -34,7 +34,7 @@ SYMBOLS = {"SOLUSDT": SellWhen.FILL, "TRUMPUSDC": SellWhen.TARGET}
 """One symbol whose lots are offered at once, one whose lots wait for their price."""
 PROFIT = Decimal("0.0015")
 """Small enough for lots to be sold within minutes."""
-CALM_BP = 15
+CALM_BP = 40
 """Typical move of a minute, in basis points: coins move more than the futures of the other story."""
 LAST_BUY_S = 60
 """The owner stops buying so long before the end."""
