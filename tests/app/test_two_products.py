@@ -181,6 +181,7 @@ async def test_spot_alone_opens_no_futures_ledger_and_closes_a_lot_when_told(tmp
             with pytest.raises(ControlError, match="works on futures") as refused:
                 await client.ask("pause", scope="usdm:BTCUSDT:BOTH")
             assert refused.value.exit_code == 3
+            await until(lambda: "BTCUSDT" in session.guards[0].owner.marks)
             first, second = await stored(settings, 2)
             assert first["mark_price"] is not None
             done = await closing_lots.close_lot(settings, first, limit=None, who="me", reason="enough")
