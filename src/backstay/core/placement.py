@@ -120,7 +120,8 @@ def _is_close_stop(ctx: OrderContext, side: Side) -> bool:
 
 def still_guards(s: ScopeState, ctx: OrderContext, *, bridge: bool) -> bool:
     """An older stop on the side that closes the present position: it protects until the new one stands (B-1),
-    whether it is of an earlier life or of an earlier size. Without the bridge a close-position stop has to make room, the venue takes one (-4130).
+    whether it is of an earlier life or of an earlier size. Without the bridge a close-position stop has to
+    make room, the venue takes one (-4130).
     """
     direction = s.position.direction
     if direction is None or ctx.key.role is not Role.SL or ctx.slot.side is not direction.closing:
