@@ -60,8 +60,8 @@ def crashes_among_lagging_reads(setup):
 
 
 def cuts_among_slow_reads(setup):
-    cuts = (fault("cut", at, surface="private") for at in range(4_000, setup.duration_ms, 5_000))
-    return (fault("answer_late", endpoint="GET /fapi/v1/openAlgoOrders", ms=2500), *cuts)
+    cuts = (fault("cut", at, surface="private") for at in range(4_000, setup.duration_ms, 9_000))
+    return (fault("answer_late", endpoint="GET /fapi/v3/balance", ms=4000), *cuts)
 
 
 def refused_keys(setup):
@@ -262,7 +262,7 @@ def never_alarms(patch):
     patch.setattr(naked.NakedWatch, "alarm", lambda self, key, s, now, why: None)
 
 
-@mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads, seeds=range(1, 40))
+@mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads, seeds=range(40))
 def loses_what_came_during_the_reads(patch):
     patch.setattr(Owner, "replay_buffer", lambda self: self._buffer.close())
 

@@ -484,7 +484,8 @@ class World:
             process.machine.context.run(host.command, event)
         except Killed:
             return False
-        return True
+        # What the ledger could not keep was not said: the process ends, and the operator is told so.
+        return not process.guard.owner.failed.done()
 
     # --- the run --------------------------------------------------------------------------------------
 
