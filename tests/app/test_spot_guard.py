@@ -8,6 +8,7 @@ from backstay.app.guard import LEDGER, SPOT_LEDGER, GuardConfig, World, open_gua
 from backstay.binance.net.outcomes import StreamLost
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.spot_venue import SpotVenue
+from backstay.binance.net.timings import SPOT
 from backstay.binance.wire.sign import HmacSigner
 from backstay.cli.exits import Exit, exit_of
 from backstay.core.engine import Engine
@@ -71,19 +72,19 @@ def records(folder):
 @run
 async def test_spot_has_a_ledger_of_its_own_and_its_account_is_read_and_followed(tmp_path):
     async with spot_stage() as exchange:
-        async with guarding(exchange, tmp_path) as guard:
+        async with guarding(exchange, tmp_path, SPOT) as guard:
             assert isinstance(guard.venue, SpotVenue)
             assert guard.config.product is Product.SPOT
             assert guard.owner.account.hydrated
             assert guard.owner.account.instruments[SYMBOL].spot is not None
             exchange.buy("0.01")
-            await until(lambda: guard.owner.account.balances["BTC"].wallet > 1)
+            await until(lambda: guard.owner.account.balances["BTC"].wallet > 1, 20)
         assert not (tmp_path / LEDGER).exists()
         checked = verify(FileDisk(tmp_path), SPOT_LEDGER)
         assert checked.ok
         kinds = {type(body) for body in records(tmp_path)}
         assert {OrderReport, AccountReport, StreamChanged} <= kinds
-        async with guarding(exchange, tmp_path) as guard:
+        async with guarding(exchange, tmp_path, SPOT) as guard:
             assert guard.owner.account.run.writer == 2
 
 
@@ -92,9 +93,9 @@ async def test_a_stream_that_stays_away_ends_the_run_with_exit_code_5_and_everyt
     async with spot_stage() as exchange:
         async with guarding(exchange, tmp_path, changed(FAST, give_up=0.3)) as guard:
             exchange.buy("0.01")
-            await until(lambda: guard.owner.account.balances["BTC"].wallet > 1)
+            await until(lambda: guard.owner.account.balances["BTC"].wallet > 1, 20)
             away(exchange)
-            failure = await asyncio.wait_for(asyncio.shield(guard.owner.failed), 5)
+            failure = await asyncio.wait_for(asyncio.shield(guard.owner.failed), 20)
             assert isinstance(failure, StreamLost)
             assert exit_of(failure) is Exit.EXCHANGE
             seq = guard.journal.seq
