@@ -84,7 +84,9 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     results = account.results
     if e.product is Product.USDM:
         results = daily.booked_read(results, account.balances, e.rows, e.requested_at)
-    return replace(account, balances=balances, balances_at=e.requested_at, results=results)
+    # Reports count in milliseconds: one of the very millisecond in which was asked is not older.
+    at = e.requested_at // MS * MS
+    return replace(account, balances=balances, balances_at=at, results=results)
 
 
 def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:
