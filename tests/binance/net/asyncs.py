@@ -16,7 +16,7 @@ def run(test):
     return runner
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=20.0):
     """Yield to the loop until `condition()` holds."""
     async with asyncio.timeout(seconds):
         while not condition():
