@@ -32,7 +32,7 @@ from backstay.core.events import (
     StreamState,
 )
 from backstay.core.records import Body, Decided
-from backstay.core.slots import Slot, SlotKey
+from backstay.core.slots import Slot, SlotKey, surface_of
 from backstay.core.types import (
     MS,
     ZERO,
@@ -183,7 +183,11 @@ class Life:
     def decided(self, family: Family, *slots: Slot) -> Decided:
         intents = tuple(
             Intent(
-                action=Action.PLACE, key=s.key, premise=Premise(self.epoch, ZERO), slot=s, surface=s.surface
+                action=Action.PLACE,
+                key=s.key,
+                premise=Premise(self.epoch, ZERO),
+                slot=s,
+                surface=surface_of(self.key.product, s.kind),
             )
             for s in slots
         )
