@@ -47,13 +47,13 @@ def only_scope(asked: tuple[Request, ...]) -> Scope | None:
     return key
 
 
-def register(s: ScopeState, e: RequestsRegistered, now: TimeNs) -> ScopeState:
+def register(s: ScopeState, e: RequestsRegistered, now: TimeNs, own: bool = False) -> ScopeState:
     """What of `e` belongs to this scope."""
     key = s.scope
     mine = tuple([r for r in e.requests if r.scope == key])
     for request in mine:
         if request.ctx_id not in (s.contexts if request.context is not None else s.pendings):
-            return requests.register(s, mine, e.pre_armed, now)
+            return requests.register(s, mine, e.pre_armed, now, own)
     return s
 
 
