@@ -22,7 +22,8 @@ from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs
 
 # Looked up once: this file is on the path from a fill to its stop.
-PLACE, ALGO, PRE_ARMED, SPOT, SL = Action.PLACE, Surface.ALGO, Phase.PRE_ARMED, Product.SPOT, Role.SL
+PLACE, AMEND, ALGO = Action.PLACE, Action.AMEND, Surface.ALGO
+PRE_ARMED, SPOT, SL = Phase.PRE_ARMED, Product.SPOT, Role.SL
 SENT, ACCEPTED, EXECUTED = Evidence.SENT, Evidence.ACCEPTED, Certainty.EXECUTED
 CONTEXTS_KEPT = 64
 SPOT_CONTEXTS_KEPT = 400
@@ -69,7 +70,8 @@ def register(
             if pre_armed:
                 _disarm(contexts, ctx)
             contexts[ctx.ctx_id] = ctx
-            generation = max(generation, ctx.generation)
+            if ctx.generation > generation:
+                generation = ctx.generation
             if not pre_armed:
                 floor = tighter(floor, ctx)
         target = contexts.get(request.ctx_id)
@@ -116,22 +118,26 @@ def _without_ended(contexts: dict[str, OrderContext]) -> dict[str, OrderContext]
     return {name: c for name, c in contexts.items() if name not in drop}
 
 
-def _pending(request: Request, ctx: OrderContext, now: TimeNs) -> Pending:
+def _pending(
+    request: Request, ctx: OrderContext, now: TimeNs, deadline: TimeNs = 0, recv_window_ms: int = 0
+) -> Pending:
     return Pending(
         ctx_id=request.ctx_id,
         action=request.action,
         key=request.key,
         epoch=ctx.epoch,
         opened_at=now,
+        deadline=deadline,
         price=request.price,
         quantity=request.quantity,
+        recv_window_ms=recv_window_ms,
     )
 
 
 def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
     """A newer pre-armed context takes the place of an unused older one of the same slot."""
     for key, old in list(contexts.items()):
-        if old.phase is PRE_ARMED and old.key == ctx.key:
+        if old.phase is PRE_ARMED and old.slot.key == ctx.slot.key:
             del contexts[key]
 
 
@@ -147,14 +153,17 @@ def tighter(floor: Decimal | None, ctx: OrderContext) -> Decimal | None:
 
 def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> ScopeState:
     """Bytes are on their way. A pre-armed context becomes the actual request here."""
-    known, pending = s.contexts.get(e.ctx_id), s.pendings.get(e.ctx_id)
+    name, window, request = e.ctx_id, e.recv_window_ms, e.request
+    known, pending = s.contexts.get(name), s.pendings.get(name)
     ctx, generation, floor = known, s.generation, s.stop_floor
-    if pending is None and e.request is not None and e.request.context is not None:
+    limit = now + window * MS + ANSWER_SLACK
+    if pending is None and request is not None and request.context is not None:
         if known is not None and known.phase is not PRE_ARMED:
             return s
-        ctx = e.request.context
-        pending = _pending(e.request, ctx, now)
-        generation = max(generation, ctx.generation)
+        ctx = request.context
+        pending = _pending(request, ctx, now, limit, window)
+        if ctx.generation > generation:
+            generation = ctx.generation
         floor = tighter(floor, ctx)
     if ctx is None:
         return s
@@ -162,17 +171,16 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> Scope
         if ctx.sent_at:
             return s
         phase = moved(ctx, SENT)
-        ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=e.recv_window_ms, updated_at=now)
+        ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=window, updated_at=now)
     if pending is not None and not pending.deadline:
-        limit = now + e.recv_window_ms * MS + ANSWER_SLACK
-        pending = replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)
+        pending = replace(pending, deadline=limit, recv_window_ms=window)
     contexts, pendings = s.contexts, s.pendings
     if ctx is not known:
         contexts = contexts if own else contexts.copy()
-        contexts[e.ctx_id] = ctx
+        contexts[name] = ctx
     if pending is not None:
         pendings = pendings if own else pendings.copy()
-        pendings[e.ctx_id] = pending
+        pendings[name] = pending
     return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
 
 
@@ -214,7 +222,8 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs, 
     contexts, pendings = s.contexts, s.pendings
     pending = pendings.get(e.ctx_id)
     if pending is not None:
-        row = None if ctx.surface is ALGO else s.orders.get(after.order_id)
+        amends = pending.action is AMEND and ctx.surface is not ALGO
+        row = s.orders.get(after.order_id) if amends else None
         pendings = without_settled(pendings, after, row)
         if pendings is s.pendings and not pending.expired:
             pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
@@ -299,9 +308,9 @@ def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending
     """What was refused: of an amend the values that the order was to have, not those that rest."""
     if e.action is Action.CANCEL:
         return cancel_fingerprint(ctx.ctx_id)
-    if e.action is Action.AMEND and e.effect is Effect.NOT_AMENDABLE:
+    if e.action is AMEND and e.effect is Effect.NOT_AMENDABLE:
         return amend_fingerprint(ctx.ctx_id)
-    if e.action is not Action.AMEND or pending is None or pending.quantity is None:
+    if e.action is not AMEND or pending is None or pending.quantity is None:
         return fingerprint(ctx.slot)
     return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))
 
