@@ -62,10 +62,15 @@ class Engine(msgspec.Struct, frozen=True):
 
     def manager(self, key: Scope) -> Manager | None:
         """Who manages this scope; the first that names its symbol, then one that takes all."""
+        every: Manager | None = None
         for m in self.managers:
-            if key.symbol in m.symbols and m.product is key.product:
+            if m.product is not key.product:
+                continue
+            if key.symbol in m.symbols:
                 return m
-        return next((m for m in self.managers if not m.symbols and m.product is key.product), None)
+            if every is None and not m.symbols:
+                every = m
+        return every
 
 
 def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Plan:
@@ -99,7 +104,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
     for x in wanted.slots:
-        protects = protects or x.key.role is Role.SL
+        protects = protects or x.key.role is SL
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
     book = wanted.book
     if engine.limits.needs_book and not book:
@@ -353,7 +358,13 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, Orders, Orders]:
             exits.append(ctx)
         elif ctx.phase not in _NEVER_WAS or ctx.filled:
             (dca if role is DCA else profits).setdefault(key.step, []).append(ctx)
-    return _summed(dca), _summed(profits), entered, entries, exits
+    return (
+        _summed(dca) if dca else _NO_STEPS,
+        _summed(profits) if profits else _NO_STEPS,
+        entered,
+        entries,
+        exits,
+    )
 
 
 def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
@@ -363,7 +374,7 @@ def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
 
 
 def _summed(steps: dict[int, Orders]) -> Steps:
-    return {step: _sum(held) for step, held in steps.items()} if steps else _NO_STEPS
+    return {step: _sum(held) for step, held in steps.items()}
 
 
 def _sum(held: Orders) -> StepProgress:
