@@ -20,12 +20,13 @@ from pathlib import Path
 from time import perf_counter, perf_counter_ns, process_time
 
 from backstay.app.guard import SNAPSHOT_EVERY
+from backstay.app.strategies import BUILT_IN
 from backstay.core.account import fold, fold_in_place
-from backstay.core.engine import Engine, Manager, decide
+from backstay.core.engine import Engine, decide
 from backstay.core.events import AnyEvent
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.state import AccountState, pack, unpack
-from backstay.core.types import MS, OrderStatus, Scope
+from backstay.core.types import MS, OrderStatus, Product, Scope
 from backstay.ledger.codec import GENESIS_HASH, Head, encode_line, hash_line
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.journal import Journal
@@ -36,11 +37,10 @@ from backstay.ledger.snapshots import SnapshotStore
 from backstay.ledger.verify import verify
 from backstay.ledger.writers import ThreadedWriter
 from backstay.strategies.position_manager.policy import PositionPolicy
-from backstay.strategies.position_manager.wanted import PositionManager
 from story import T0, Life, beginning, foreign, history, scope
 
 HERE = Path(__file__).resolve().parent
-ENGINE = Engine(managers=(Manager(strategy=PositionManager(), policy=PositionPolicy()),))
+ENGINE = Engine(managers=(BUILT_IN["position_manager"].manager(PositionPolicy(), Product.USDM),))
 PATH = "ledger/events.jsonl"
 
 

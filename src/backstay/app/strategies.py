@@ -29,6 +29,8 @@ class Kind(NamedTuple):
     products: tuple[Product, ...]
     """Where it can run; the first one is meant where the configuration names none."""
     by_lot: bool = False
+    lives: bool = True
+    """It asks for the lives of its entry and exit slots (`Manager.lives`)."""
     named_only: bool = False
     """It needs its symbols by name: nothing but the configuration tells which are meant."""
     loaded: Loaded | None = None
@@ -45,11 +47,12 @@ class Kind(NamedTuple):
             directions=frozenset(sides),
             product=product,
             by_lot=self.by_lot,
+            lives=self.lives,
         )
 
 
 BUILT_IN: dict[str, Kind] = {
-    PositionManager.name: Kind(PositionPolicy, PositionManager, (Product.USDM,)),
+    PositionManager.name: Kind(PositionPolicy, PositionManager, (Product.USDM,), lives=False),
     ScoredTrader.name: Kind(ScoredPolicy, ScoredTrader, (Product.USDM,), named_only=True),
     Swing.name: Kind(SwingPolicy, Swing, (Product.SPOT,), by_lot=True, named_only=True),
 }

@@ -32,8 +32,10 @@ FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
 
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
-    keys = dict.fromkeys([r.scope for r in e.requests])
-    return each(account, keys, lambda s: register(s, e, now))
+    def mine(s: ScopeState) -> ScopeState:
+        return _registered(s, tuple([r for r in e.requests if r.scope == s.scope]), e.pre_armed, now, False)
+
+    return each(account, dict.fromkeys([r.scope for r in e.requests]), mine)
 
 
 def only_scope(asked: tuple[Request, ...]) -> Scope | None:
@@ -47,13 +49,17 @@ def only_scope(asked: tuple[Request, ...]) -> Scope | None:
     return key
 
 
-def register(s: ScopeState, e: RequestsRegistered, now: TimeNs) -> ScopeState:
-    """What of `e` belongs to this scope."""
-    key = s.scope
-    mine = tuple([r for r in e.requests if r.scope == key])
-    for request in mine:
+def register(s: ScopeState, e: RequestsRegistered, now: TimeNs, own: bool = False) -> ScopeState:
+    """Requests that all are of this scope (see `only_scope`)."""
+    return _registered(s, e.requests, e.pre_armed, now, own)
+
+
+def _registered(
+    s: ScopeState, asked: tuple[Request, ...], pre_armed: bool, now: TimeNs, own: bool
+) -> ScopeState:
+    for request in asked:
         if request.ctx_id not in (s.contexts if request.context is not None else s.pendings):
-            return requests.register(s, mine, e.pre_armed, now)
+            return requests.register(s, asked, pre_armed, now, own)
     return s
 
 

@@ -12,6 +12,7 @@ from backstay.core.events import OrderReport
 from backstay.core.state import Pending, ScopeState
 from backstay.core.types import MS, SECOND, Action, TimeNs
 
+PLACE, AMEND = Action.PLACE, Action.AMEND
 CONSUMING = frozenset({Phase.TRIGGERING, Phase.TRIGGERED})
 """Phases in which a conditional order is protection being consumed."""
 CONFIRM_DEADLINE = 5 * SECOND
@@ -31,9 +32,9 @@ def settles(pending: Pending, ctx: OrderContext, row: OrderReport | None) -> boo
     phase = ctx.phase
     if phase in TERMINAL:
         return True
-    if pending.action is Action.PLACE:
+    if pending.action is PLACE:
         return phase in RESTING or phase in CONSUMING
-    if pending.action is Action.AMEND and row is not None:
+    if pending.action is AMEND and row is not None:
         return row.price == pending.price and row.quantity == pending.quantity
     return False
 

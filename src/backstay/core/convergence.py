@@ -13,6 +13,9 @@ from backstay.core.slots import Slot
 from backstay.core.state import ScopeState
 from backstay.core.types import IMMEDIATE, ZERO, OrderType, PositionSide, Surface
 
+# Looked up once: `decide` is on the path from a fill to its stop.
+ALGO, BOTH, TRAILING = Surface.ALGO, PositionSide.BOTH, OrderType.TRAILING_STOP_MARKET
+
 type Row = OrderReport | AlgoReport
 
 
@@ -20,7 +23,7 @@ def row_of(s: ScopeState, ctx: OrderContext) -> Row | None:
     """The venue's row of a context's order, or None while it is not proven to exist."""
     if not ctx.order_id:
         return None
-    if ctx.surface is Surface.ALGO:
+    if ctx.surface is ALGO:
         return s.algos.get(ctx.order_id)
     return s.orders.get(ctx.order_id)
 
@@ -36,11 +39,11 @@ def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:
             and (slot.trigger is None or row.trigger == slot.trigger)
             and row.quantity - row.filled == slot.quantity
             # In hedge mode the sides imply it, and what the venue echoes means nothing (7.6).
-            and (row.reduce_only is slot.reduce_only or row.position_side is not PositionSide.BOTH)
+            and (row.reduce_only is slot.reduce_only or row.position_side is not BOTH)
         )
     if row.working_type is not slot.working_type:
         return False
-    if slot.kind is OrderType.TRAILING_STOP_MARKET:
+    if slot.kind is TRAILING:
         return _same_trail(slot, ctx) and _same_size(slot, row)
     if row.trigger != slot.trigger:
         return False

@@ -31,8 +31,12 @@ type Hours = tuple[tuple[int, Decimal], ...]
 
 def booked(hours: Hours, known: Mapping[str, BalanceRow], rows: Iterable[BalanceRow], at: TimeNs) -> Hours:
     """`hours` and what the wallets in `rows` gained or lost against the known ones, at venue time `at`."""
-    both = [(r.wallet, known[r.asset].wallet) for r in rows if r.asset in MARGIN_ASSETS and r.asset in known]
-    return _added(hours, sum((after - before for after, before in both), ZERO), at)
+    gained = ZERO
+    for row in rows:
+        before = known.get(row.asset)
+        if before is not None and row.asset in MARGIN_ASSETS:
+            gained += row.wallet - before.wallet
+    return _added(hours, gained, at)
 
 
 def booked_read(

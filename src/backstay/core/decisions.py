@@ -9,7 +9,7 @@ from backstay.core.slots import Slot, SlotKey, Watch
 from backstay.core.types import Action, Family, Scope, Surface, TimeNs
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One mutation that the planner asks for. It carries no custom id: dice are not core's.
 
     place: `slot` and `generation`. amend: `slot` and `target`. cancel: `target`.
@@ -33,13 +33,13 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Place of an exposure order: the protection that its fill will need, to be pre-armed."""
 
 
-class Act(msgspec.Struct, frozen=True, tag="act", omit_defaults=True):
+class Act(msgspec.Struct, frozen=True, tag="act", omit_defaults=True, gc=False):
     family: Family
     intents: tuple[Intent, ...]
     reason: str
 
 
-class Wait(msgspec.Struct, frozen=True, tag="wait", omit_defaults=True):
+class Wait(msgspec.Struct, frozen=True, tag="wait", omit_defaults=True, gc=False):
     """Nothing to do yet. `until` is a wake-up time, or None when only evidence can end the wait."""
 
     reason: str
@@ -48,13 +48,13 @@ class Wait(msgspec.Struct, frozen=True, tag="wait", omit_defaults=True):
     """Custom ids of stops that nothing has reported in time: each is to be asked for once, meanwhile."""
 
 
-class Recover(msgspec.Struct, frozen=True, tag="recover", omit_defaults=True):
+class Recover(msgspec.Struct, frozen=True, tag="recover", omit_defaults=True, gc=False):
     reasons: tuple[str, ...]
     until: TimeNs | None = None
     """Not before this time (backoff); None: now."""
 
 
-class Converged(msgspec.Struct, frozen=True, tag="converged", omit_defaults=True):
+class Converged(msgspec.Struct, frozen=True, tag="converged", omit_defaults=True, gc=False):
     notes: tuple[str, ...] = ()
     """Steps skipped, suspended or waived, with their reasons."""
 
@@ -62,7 +62,7 @@ class Converged(msgspec.Struct, frozen=True, tag="converged", omit_defaults=True
 type Decision = Act | Wait | Recover | Converged
 
 
-class Approved(msgspec.Struct, frozen=True):
+class Approved(msgspec.Struct, frozen=True, gc=False):
     """An intent that passed the gate. The executor accepts nothing else."""
 
     scope: Scope
@@ -70,7 +70,7 @@ class Approved(msgspec.Struct, frozen=True):
     intent: Intent
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """An intent that the gate stopped, the gate's name and its reason."""
 
     scope: Scope
@@ -80,7 +80,7 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+class Plan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The whole answer of `decide` for one scope: the decision, what passed the gate, what to watch."""
 
     scope: Scope

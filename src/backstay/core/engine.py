@@ -26,7 +26,7 @@ from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Product, Role, Scope, TimeNs
-from backstay.core.view import NO_MARKET, PositionView, SlotLife, StepProgress
+from backstay.core.view import NO_MARKET, PositionView, StepProgress
 from backstay.core.wanted import NOTHING, AnyStrategy, Wanted
 
 DEFAULT_MAKER = Decimal("0.0002")
@@ -50,6 +50,8 @@ class Manager(msgspec.Struct, frozen=True):
     product: Product = Product.USDM
     by_lot: bool = False
     """The strategy sells lots, each by its own order, instead of guarding a position."""
+    lives: bool = True
+    """The strategy asks how its entry and its exit live (`PositionView.entry`, `exit`); False spares them."""
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -60,10 +62,15 @@ class Engine(msgspec.Struct, frozen=True):
 
     def manager(self, key: Scope) -> Manager | None:
         """Who manages this scope; the first that names its symbol, then one that takes all."""
+        every: Manager | None = None
         for m in self.managers:
-            if key.symbol in m.symbols and m.product is key.product:
+            if m.product is not key.product:
+                continue
+            if key.symbol in m.symbols:
                 return m
-        return next((m for m in self.managers if not m.symbols and m.product is key.product), None)
+            if every is None and not m.symbols:
+                every = m
+        return every
 
 
 def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Plan:
@@ -87,7 +94,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         if s.trusted and s.position.quantity and not s.flatten_since:
             return Plan(key, Wait("filters_missing"))
     elif not s.flatten_since and "kill_switch" not in account.gates:
-        view = position_view(account, s, run.position_mode, instrument)
+        view = position_view(account, s, run.position_mode, instrument, lives=manager.lives)
         if view.direction is None or view.direction in manager.directions:
             wanted = manager.strategy.wanted(view, manager.policy, now)
             limits = engine.limits
@@ -97,7 +104,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
     for x in wanted.slots:
-        protects = protects or x.key.role is Role.SL
+        protects = protects or x.key.role is SL
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
     book = wanted.book
     if engine.limits.needs_book and not book:
@@ -255,12 +262,12 @@ def _after_fill(view: PositionView, slot: Slot, now: TimeNs) -> PositionView:
 
 
 def position_view(
-    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument
+    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument, *, lives: bool = True
 ) -> PositionView:
-    """The facts of a scope, as a strategy may see them."""
+    """The facts of a scope, as a strategy may see them; the lives of entry and exit only with `lives`."""
     position = s.position
     stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
-    dca, profits, entered, entry, leaving = _progress(s)
+    dca, profits, entered, entries, exits = _progress(s)
     return PositionView(
         scope=s.scope,
         position_mode=mode,
@@ -282,8 +289,8 @@ def position_view(
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
         external=not entered,
-        entry=entry,
-        exit=leaving,
+        entry=slot_life(s, entries) if lives and entries else None,
+        exit=slot_life(s, exits) if lives and exits else None,
         market=market_view(account, s, instrument)
         if s.signal is not None or s.book is not None
         else NO_MARKET,
@@ -320,16 +327,17 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
 
 
 type Steps = Mapping[int, StepProgress]
+type Orders = list[OrderContext]
 
 
-def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotLife | None]:
+def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, Orders, Orders]:
     """What became of each DCA step and of each take-profit level, whether an entry of ours opened the epoch,
-    and the lives of entry and exit: counted from contexts and fills, never from price or size (D-6).
+    and the orders of entry and exit: counted from contexts and fills, never from price or size (D-6).
     """
-    dca: dict[int, list[OrderContext]] = {}
-    profits: dict[int, list[OrderContext]] = {}
-    entries: list[OrderContext] = []
-    exits: list[OrderContext] = []
+    dca: dict[int, Orders] = {}
+    profits: dict[int, Orders] = {}
+    entries: Orders = []
+    exits: Orders = []
     entered = False
     present = s.epoch
     coming = present if s.position.quantity else present + 1
@@ -350,8 +358,13 @@ def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, SlotLife | None, SlotL
             exits.append(ctx)
         elif ctx.phase not in _NEVER_WAS or ctx.filled:
             (dca if role is DCA else profits).setdefault(key.step, []).append(ctx)
-    lives = (slot_life(s, entries) if entries else None, slot_life(s, exits) if exits else None)
-    return _summed(dca), _summed(profits), entered, *lives
+    return (
+        _summed(dca) if dca else _NO_STEPS,
+        _summed(profits) if profits else _NO_STEPS,
+        entered,
+        entries,
+        exits,
+    )
 
 
 def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
@@ -360,11 +373,11 @@ def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
     return not ctx.is_terminal and ctx.direction is s.direction and (ctx.slot.quantity or ZERO) >= size > 0
 
 
-def _summed(steps: dict[int, list[OrderContext]]) -> Steps:
-    return {step: _sum(held) for step, held in steps.items()} if steps else _NO_STEPS
+def _summed(steps: dict[int, Orders]) -> Steps:
+    return {step: _sum(held) for step, held in steps.items()}
 
 
-def _sum(held: list[OrderContext]) -> StepProgress:
+def _sum(held: Orders) -> StepProgress:
     """`held` are the orders of one step."""
     if len(held) == 1:
         (ctx,) = held

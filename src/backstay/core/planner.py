@@ -43,13 +43,16 @@ from backstay.core.types import (
 MAIN_STOP = SlotKey(Role.SL, 0)
 BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 EXIT = SlotKey(Role.EXIT)
+# Looked up once: `plan` is on the path from a fill to its stop.
+SL, MARKET, REGISTERED = Role.SL, OrderType.MARKET, Phase.REGISTERED
+TRUSTED, RECOVERING, MANUAL_REVIEW = Trust.TRUSTED, Trust.RECOVERING, Trust.MANUAL_REVIEW
 _NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
 MANUAL_CANCEL_WINDOW = 600 * SECOND
 MANUAL_CANCELS_MAX = 2
 """R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
 
 
-class Field(msgspec.Struct, frozen=True):
+class Field(msgspec.Struct, frozen=True, gc=False):
     """What the planner looks at: the scope, and what is wanted of it on the venue's grid."""
 
     state: ScopeState
@@ -92,10 +95,10 @@ def plan(field: Field, now: TimeNs) -> Decision:
             return Recover(s.reasons, s.retry_at or None)
         if decision is not None:
             return decision
-    if s.trust is Trust.MANUAL_REVIEW:
+    if s.trust is MANUAL_REVIEW:
         return Wait("manual_review")
-    if s.trust is not Trust.TRUSTED or s.reasons:
-        if s.trust is Trust.RECOVERING:
+    if s.trust is not TRUSTED or s.reasons:
+        if s.trust is RECOVERING:
             return Wait("recovering")
         lost = lost_stop(s, field.slots, now)
         if lost is not None:
@@ -108,7 +111,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
     in_burst = now < burst_ends
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_ends)
-    if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is OrderType.MARKET:
+    if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is MARKET:
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
         if decision is not None:
             return _guarded(field, verdicts, decision, now)
@@ -261,7 +264,7 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
 
 def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
     """A stop that is wanted but cannot be placed now does not make the resting one surplus."""
-    return key.role is Role.SL and any(u.key == key for u in field.unplaceable)
+    return key.role is SL and any(u.key == key for u in field.unplaceable)
 
 
 # --- the families -------------------------------------------------------------------------------
@@ -293,7 +296,7 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
             if not _current(s, ctx):
                 continue
             whole = ctx.slot.close_position or (ctx.slot.quantity or 0) >= size * (1 - slot.tolerance)
-            if whole and ctx.phase is not Phase.REGISTERED:
+            if whole and ctx.phase is not REGISTERED:
                 return False
     return True
 
@@ -314,7 +317,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
     generation = s.generation
     for slot in in_order(v.desired.values()):
         key = slot.key
-        if key in v.converged or (stops_alone and key.role is not Role.SL):
+        if key in v.converged or (stops_alone and key.role is not SL):
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
@@ -331,7 +334,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
         intents = within_position(s, v.working, intents)
     if not intents:
         return None
-    missing = any(i.action is Action.PLACE and i.key.role is Role.SL for i in intents)
+    missing = any(i.action is Action.PLACE and i.key.role is SL for i in intents)
     return Act(Family.PROTECT, tuple(intents), "stop_missing" if missing else "protection_differs")
 
 
@@ -369,7 +372,7 @@ def protected(field: Field, v: Verdicts) -> bool:
         if slot.key not in v.converged and not (slot.key == MAIN_STOP and v.covered_by):
             return False
     for missing in field.unplaceable:
-        if missing.key.role is Role.SL:
+        if missing.key.role is SL:
             return False
         if missing.key.role is Role.TP and not field.allow_waived:
             return False

@@ -1,7 +1,7 @@
 """How a scope takes in what we did: requests registered, sent, dropped, answered.
 
 An acceptance is coordination evidence only: it moves IN_FLIGHT to ACCEPTED, teaches the exchange id and
-starts the confirmation deadline. It unlocks nothing (exchange-state 1, 6.2).
+starts the confirmation deadline. It unlocks nothing (exchange-state 1, 6.2). `own`: as in `core.scope`.
 """
 
 from decimal import Decimal
@@ -21,6 +21,10 @@ from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs
 
+# Looked up once: this file is on the path from a fill to its stop.
+PLACE, AMEND, ALGO = Action.PLACE, Action.AMEND, Surface.ALGO
+PRE_ARMED, SPOT, SL = Phase.PRE_ARMED, Product.SPOT, Role.SL
+SENT, ACCEPTED, EXECUTED = Evidence.SENT, Evidence.ACCEPTED, Certainty.EXECUTED
 CONTEXTS_KEPT = 64
 SPOT_CONTEXTS_KEPT = 400
 """More SELLs than a symbol's resting orders (200 at the venue) may be under way or just ended."""
@@ -28,7 +32,7 @@ SPOT_CONTEXTS_KEPT = 400
 
 def moved(ctx: OrderContext, evidence: Evidence) -> Phase:
     """The phase after `evidence`, by the table of the context's surface."""
-    table = algo_orders.TRANSITIONS if ctx.surface is Surface.ALGO else orders.TRANSITIONS
+    table = algo_orders.TRANSITIONS if ctx.surface is ALGO else orders.TRANSITIONS
     return table.get((ctx.phase, evidence), ctx.phase)
 
 
@@ -50,9 +54,13 @@ def cancel_fingerprint(ctx_id: str) -> str:
     return f"cancel|{ctx_id}"
 
 
-def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs) -> ScopeState:
+def register(
+    s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now: TimeNs, own: bool = False
+) -> ScopeState:
     """Contexts and pendings become part of the state in the moment they are made durable (T-1)."""
-    contexts, pendings = s.contexts.copy(), s.pendings.copy()
+    contexts, pendings = s.contexts, s.pendings
+    if not own:
+        contexts, pendings = contexts.copy(), pendings.copy()
     generation, floor = s.generation, s.stop_floor
     for request in requests:
         ctx = request.context
@@ -62,14 +70,15 @@ def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now:
             if pre_armed:
                 _disarm(contexts, ctx)
             contexts[ctx.ctx_id] = ctx
-            generation = max(generation, ctx.generation)
+            if ctx.generation > generation:
+                generation = ctx.generation
             if not pre_armed:
                 floor = tighter(floor, ctx)
         target = contexts.get(request.ctx_id)
         if pre_armed or target is None or request.ctx_id in pendings:
             continue
         pendings[request.ctx_id] = _pending(request, target, now)
-    if s.scope.product is Product.SPOT:
+    if s.scope.product is SPOT:
         if len(contexts) > SPOT_CONTEXTS_KEPT:
             contexts = _without_ended(contexts)
     elif len(contexts) > CONTEXTS_KEPT:
@@ -87,7 +96,7 @@ def _without_old_ones(contexts: dict[str, OrderContext], entry_since: TimeNs) ->
 
     def needless(c: OrderContext) -> bool:
         role = c.key.role
-        return role is Role.SL or (role is Role.ENTRY and not c.filled and c.created_at < entry_since)
+        return role is SL or (role is Role.ENTRY and not c.filled and c.created_at < entry_since)
 
     ended = sorted(
         (c.generation, name)
@@ -109,63 +118,69 @@ def _without_ended(contexts: dict[str, OrderContext]) -> dict[str, OrderContext]
     return {name: c for name, c in contexts.items() if name not in drop}
 
 
-def _pending(request: Request, ctx: OrderContext, now: TimeNs) -> Pending:
+def _pending(
+    request: Request, ctx: OrderContext, now: TimeNs, deadline: TimeNs = 0, recv_window_ms: int = 0
+) -> Pending:
     return Pending(
         ctx_id=request.ctx_id,
         action=request.action,
         key=request.key,
         epoch=ctx.epoch,
         opened_at=now,
+        deadline=deadline,
         price=request.price,
         quantity=request.quantity,
+        recv_window_ms=recv_window_ms,
     )
 
 
 def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
     """A newer pre-armed context takes the place of an unused older one of the same slot."""
     for key, old in list(contexts.items()):
-        if old.phase is Phase.PRE_ARMED and old.key == ctx.key:
+        if old.phase is PRE_ARMED and old.slot.key == ctx.slot.key:
             del contexts[key]
 
 
 def tighter(floor: Decimal | None, ctx: OrderContext) -> Decimal | None:
     """The ratchet: the tightest stop trigger asked for in this (epoch, DCA step) (S-3)."""
     trigger = ctx.slot.trigger
-    if trigger is None or ctx.slot.key.role is not Role.SL:
+    if trigger is None or ctx.slot.key.role is not SL:
         return floor
     if floor is None:
         return trigger
     return max(floor, trigger) if ctx.direction is Direction.LONG else min(floor, trigger)
 
 
-def sent(s: ScopeState, e: RequestSent, now: TimeNs) -> ScopeState:
+def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> ScopeState:
     """Bytes are on their way. A pre-armed context becomes the actual request here."""
-    known, pending = s.contexts.get(e.ctx_id), s.pendings.get(e.ctx_id)
+    name, window, request = e.ctx_id, e.recv_window_ms, e.request
+    known, pending = s.contexts.get(name), s.pendings.get(name)
     ctx, generation, floor = known, s.generation, s.stop_floor
-    if pending is None and e.request is not None and e.request.context is not None:
-        if known is not None and known.phase is not Phase.PRE_ARMED:
+    limit = now + window * MS + ANSWER_SLACK
+    if pending is None and request is not None and request.context is not None:
+        if known is not None and known.phase is not PRE_ARMED:
             return s
-        ctx = e.request.context
-        pending = _pending(e.request, ctx, now)
-        generation = max(generation, ctx.generation)
+        ctx = request.context
+        pending = _pending(request, ctx, now, limit, window)
+        if ctx.generation > generation:
+            generation = ctx.generation
         floor = tighter(floor, ctx)
     if ctx is None:
         return s
-    if e.action is Action.PLACE:
+    if e.action is PLACE:
         if ctx.sent_at:
             return s
-        phase = moved(ctx, Evidence.SENT)
-        ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=e.recv_window_ms, updated_at=now)
+        phase = moved(ctx, SENT)
+        ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=window, updated_at=now)
     if pending is not None and not pending.deadline:
-        limit = now + e.recv_window_ms * MS + ANSWER_SLACK
-        pending = replace(pending, deadline=limit, recv_window_ms=e.recv_window_ms)
+        pending = replace(pending, deadline=limit, recv_window_ms=window)
     contexts, pendings = s.contexts, s.pendings
     if ctx is not known:
-        contexts = contexts.copy()
-        contexts[e.ctx_id] = ctx
+        contexts = contexts if own else contexts.copy()
+        contexts[name] = ctx
     if pending is not None:
-        pendings = pendings.copy()
-        pendings[e.ctx_id] = pending
+        pendings = pendings if own else pendings.copy()
+        pendings[name] = pending
     return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
 
 
@@ -174,7 +189,7 @@ def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
     pendings = {k: v for k, v in s.pendings.items() if k != e.ctx_id}
     ctx = s.contexts.get(e.ctx_id)
     contexts = s.contexts
-    if ctx is not None and e.action is Action.PLACE:
+    if ctx is not None and e.action is PLACE:
         phase = moved(ctx, Evidence.DROPPED)
         if phase is not ctx.phase:
             contexts = {**contexts, e.ctx_id: replace(ctx, phase=phase, updated_at=now)}
@@ -183,22 +198,22 @@ def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
     return replace(s, contexts=contexts, pendings=pendings)
 
 
-def answered(s: ScopeState, e: AnswerReceived, now: TimeNs) -> ScopeState:
+def answered(s: ScopeState, e: AnswerReceived, now: TimeNs, own: bool = False) -> ScopeState:
     """Fold the venue's answer to a mutation (8.1)."""
     ctx = s.contexts.get(e.ctx_id)
     if ctx is None:
         return s
-    if e.certainty is Certainty.EXECUTED:
-        return _accepted(s, ctx, e, now)
+    if e.certainty is EXECUTED:
+        return _accepted(s, ctx, e, now, own)
     if e.certainty is Certainty.UNKNOWN:
         return _unknown(s, ctx, e, now)
     return _refused(s, ctx, e, now)
 
 
-def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
+def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs, own: bool) -> ScopeState:
     after = ctx
-    if e.action is Action.PLACE:
-        phase, order_id = moved(ctx, Evidence.ACCEPTED), ctx.order_id or e.order_id
+    if e.action is PLACE:
+        phase, order_id = moved(ctx, ACCEPTED), ctx.order_id or e.order_id
         if phase is not ctx.phase or order_id != ctx.order_id:
             after = replace(ctx, phase=phase, order_id=order_id)
         if not ctx.order_id and ctx.not_found_at:
@@ -207,12 +222,13 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) 
     contexts, pendings = s.contexts, s.pendings
     pending = pendings.get(e.ctx_id)
     if pending is not None:
-        row = None if ctx.surface is Surface.ALGO else s.orders.get(after.order_id)
+        amends = pending.action is AMEND and ctx.surface is not ALGO
+        row = s.orders.get(after.order_id) if amends else None
         pendings = without_settled(pendings, after, row)
         if pendings is s.pendings and not pending.expired:
             pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
     if after is not ctx:
-        contexts = contexts.copy()
+        contexts = contexts if own else contexts.copy()
         contexts[e.ctx_id] = after
     elif pendings is s.pendings:
         return s
@@ -230,7 +246,7 @@ def _due(pendings: dict[str, Pending], pending: Pending, deadline: TimeNs) -> di
 
 def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
     """Distrust at once; the pending stays as the slot's guard until recovery settles it (8.2)."""
-    if e.action is Action.PLACE:
+    if e.action is PLACE:
         after = replace(ctx, phase=moved(ctx, Evidence.UNKNOWN_OUTCOME), updated_at=now)
         if after.phase is not Phase.UNKNOWN or ctx.phase is Phase.UNKNOWN:
             return s  # evidence was faster than the answer, or this was known
@@ -246,7 +262,7 @@ def _unknown(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
 def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -> ScopeState:
     pending = s.pendings.get(e.ctx_id)
     contradicted = False
-    if e.action is not Action.PLACE:
+    if e.action is not PLACE:
         if pending is None:
             return s
         if e.effect in (Effect.GONE, Effect.TRIGGERING) and not ctx.is_terminal:
@@ -269,12 +285,12 @@ def _refused(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs) -
             return s  # a report proved the order before the refusal arrived
         s = replace(s, contexts={**s.contexts, e.ctx_id: after})
     s = replace(s, pendings={k: v for k, v in s.pendings.items() if k != e.ctx_id})
-    if ctx.key.role is Role.SL:
+    if ctx.key.role is SL:
         s = naked(s, now)
         if e.effect is Effect.WOULD_TRIGGER:
             # The price is beyond this trigger: a stop that is asked for instead may be looser.
             s = replace(s, stop_floor=None)
-    benign = e.answer in (AnswerClass.NOOP, AnswerClass.STALE) and e.action is not Action.PLACE
+    benign = e.answer in (AnswerClass.NOOP, AnswerClass.STALE) and e.action is not PLACE
     if benign and not contradicted:
         return s
     return _blocked(s, ctx, e, pending, now)
@@ -292,9 +308,9 @@ def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending
     """What was refused: of an amend the values that the order was to have, not those that rest."""
     if e.action is Action.CANCEL:
         return cancel_fingerprint(ctx.ctx_id)
-    if e.action is Action.AMEND and e.effect is Effect.NOT_AMENDABLE:
+    if e.action is AMEND and e.effect is Effect.NOT_AMENDABLE:
         return amend_fingerprint(ctx.ctx_id)
-    if e.action is not Action.AMEND or pending is None or pending.quantity is None:
+    if e.action is not AMEND or pending is None or pending.quantity is None:
         return fingerprint(ctx.slot)
     return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))
 

@@ -1,7 +1,8 @@
 """How one scope takes in what the venue reports: orders, conditional orders, positions, fills.
 
 Every function is `(state, report, now) -> state`, total, and returns the very same object when the report
-changes nothing. `now` is local time; it only enters timers, never trading facts.
+changes nothing. `now` is local time; it only enters timers, never trading facts. `own` says that nobody else
+holds the state: then its tables of orders and contexts are changed as they are, and not copied first.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,9 @@ from backstay.core.types import (
 )
 
 # Looked up once: this file is on the path from a fill to its stop.
-ARMED, LIVE, SL, CANCELED = Phase.ARMED, Phase.LIVE, Role.SL, OrderStatus.CANCELED
+PRE_ARMED, SL, TP, DCA, PLACE = Phase.PRE_ARMED, Role.SL, Role.TP, Role.DCA, Action.PLACE
+CANCELED, ALGO_CANCELED, ALGO, SPOT = OrderStatus.CANCELED, AlgoStatus.CANCELED, Surface.ALGO, Product.SPOT
+SNAPSHOT, CALCULATED = ExecutionType.SNAPSHOT, ExecutionType.CALCULATED
 QUIET = 50 * MS
 BURST_MAX = 250 * MS
 """The event-burst wait: quiet this long, or at most that long after the first event."""
@@ -74,28 +77,28 @@ def lose_trust(s: ScopeState, reason: str) -> ScopeState:
 # in a dictionary and passing that on costs half as much again, and `{**d, k: v}` twice as much as a copy.
 
 
-def report_order(s: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
+def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) -> ScopeState:
     """Fold a regular order report (O-2, O-3)."""
     known = s.orders.get(r.order_id)
     if known is not None and not orders.advances(known, r):
-        return s if r.execution is ExecutionType.SNAPSHOT else _heard(s, r.client_id)
-    rows = s.orders.copy()
+        return s if r.execution is SNAPSHOT else _heard(s, r.client_id)
+    rows = s.orders if own else s.orders.copy()
     rows[r.order_id] = r
-    kept = SPOT_ROWS_KEPT if s.scope.product is Product.SPOT else ROWS_KEPT
+    kept = SPOT_ROWS_KEPT if s.scope.product is SPOT else ROWS_KEPT
     if known is None and len(rows) > kept:
         rows = _pruned(rows, orders.is_open)
     contexts, pendings, blocks = s.contexts, s.pendings, s.blocks
     cancels = s.manual_cancels
     ctx = contexts.get(r.client_id)
     if ctx is not None:
-        algo = ctx.surface is Surface.ALGO
+        algo = ctx.surface is ALGO
         after = _child_followed(ctx, r) if algo else _order_followed(ctx, r, now)
-        contexts = contexts.copy()
-        contexts[after.ctx_id] = after
+        contexts = contexts if own else contexts.copy()
+        contexts[r.client_id] = after
         pendings = without_settled(pendings, after, None if algo else r)
         if r.status is CANCELED and not algo:
             cancels = _manual_cancels(s, ctx, now)
-    elif r.execution is ExecutionType.CALCULATED or orders.is_exchange_made(r.client_id):
+    elif r.execution is CALCULATED or orders.is_exchange_made(r.client_id):
         blocks = _exposure_block(s, "liquidation_seen", now)
     if r.filled > (known.filled if known is not None else ZERO):
         s = _filled(s, ctx, r, now)
@@ -132,7 +135,7 @@ def _filled(s: ScopeState, ctx: OrderContext | None, r: OrderReport, now: TimeNs
         direction = s.position.direction or (ctx.direction if ctx is not None else None)
         if direction is None or r.side is direction.opening:
             last_price, increase_at = r.last_price, r.at
-    averaged = ctx is not None and ctx.slot.key.role is Role.DCA
+    averaged = ctx is not None and ctx.slot.key.role is DCA
     return replace(
         s,
         fill_at=fill_at,
@@ -148,13 +151,13 @@ def _filled(s: ScopeState, ctx: OrderContext | None, r: OrderReport, now: TimeNs
 def _manual_cancels(s: ScopeState, ctx: OrderContext, now: TimeNs) -> tuple[TimeNs, ...]:
     """The cancels by somebody else, with this one if it is one."""
     pending = s.pendings.get(ctx.ctx_id)
-    ours = pending is not None and pending.action is not Action.PLACE
-    if not ours and ctx.role in (Role.SL, Role.TP) and s.position.quantity:
+    ours = pending is not None and pending.action is not PLACE
+    if not ours and ctx.role in (SL, TP) and s.position.quantity:
         return (*s.manual_cancels[-7:], now)
     return s.manual_cancels
 
 
-def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
+def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs, own: bool = False) -> ScopeState:
     """Fold a conditional order report (O-4); its child order lives by its own reports."""
     known = s.algos.get(r.algo_id)
     if known is not None:
@@ -163,18 +166,18 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs) -> ScopeState:
         if r.callback_rate is None and known.callback_rate is not None:
             # A push does not carry what the snapshot told about a trailing stop.
             r = replace(r, callback_rate=known.callback_rate, activate_price=known.activate_price)
-    rows = s.algos.copy()
+    rows = s.algos if own else s.algos.copy()
     rows[r.algo_id] = r
     if known is None and len(rows) > ROWS_KEPT:
         rows = _pruned(rows, algo_orders.is_open)
     contexts, pendings, cancels, bare_since = s.contexts, s.pendings, s.manual_cancels, s.naked_since
     ctx = contexts.get(r.client_id)
-    if ctx is not None and ctx.surface is Surface.ALGO:
+    if ctx is not None and ctx.surface is ALGO:
         after = _algo_followed(ctx, r, now)
-        contexts = contexts.copy()
-        contexts[after.ctx_id] = after
+        contexts = contexts if own else contexts.copy()
+        contexts[r.client_id] = after
         pendings = without_settled(pendings, after, None)
-        if r.status is AlgoStatus.CANCELED:
+        if r.status is ALGO_CANCELED:
             cancels = _manual_cancels(s, ctx, now)
         bare_since = naked_since(s, contexts, s.position, now)
     return replace(
@@ -208,7 +211,7 @@ def _heard(s: ScopeState, client_id: str) -> ScopeState:
     return heard(s, (client_id,)) if ctx is not None and ctx.unheard else s
 
 
-def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs) -> ScopeState:
+def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs, own: bool = False) -> ScopeState:
     """TRADE_LITE: the trade happened, the position is not known yet (F-5)."""
     if n.at <= s.fill_at:
         return s
@@ -346,13 +349,13 @@ def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:
     return {
         k: c
         for k, c in s.contexts.items()
-        if c.epoch == now or (c.phase not in TERMINAL and c.phase is not Phase.PRE_ARMED)
+        if c.epoch == now or (c.phase not in TERMINAL and c.phase is not PRE_ARMED)
     }
 
 
 def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
     """Pre-armed contexts of a life that is over were never used: after a restart they would be in doubt."""
-    return {k: c for k, c in s.contexts.items() if c.phase is not Phase.PRE_ARMED or c.epoch > s.epoch}
+    return {k: c for k, c in s.contexts.items() if c.phase is not PRE_ARMED or c.epoch > s.epoch}
 
 
 def _exposure_block(s: ScopeState, effect: str, now: TimeNs) -> tuple[Block, ...]:

@@ -20,6 +20,8 @@ from backstay.core.types import (
     WorkingType,
 )
 
+# Looked up once: every evidence of an order of ours asks where it lives.
+USDM, ALGO, REGULAR = Product.USDM, Surface.ALGO, Surface.REGULAR
 BRIDGE_STEP = 1
 """Step of the temporary `fixed_qty` stop under which a `close_position` stop (step 0) is moved."""
 
@@ -71,8 +73,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_
 
 def surface_of(product: Product, kind: OrderType) -> Surface:
     """Where an order of this kind lives: only USD-M has a surface of its own for conditional orders."""
-    conditional = kind in CONDITIONAL and product is Product.USDM
-    return Surface.ALGO if conditional else Surface.REGULAR
+    return ALGO if kind in CONDITIONAL and product is USDM else REGULAR
 
 
 class Unplaceable(msgspec.Struct, frozen=True):

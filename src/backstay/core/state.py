@@ -25,7 +25,7 @@ from backstay.core.types import (
 )
 
 # Looked up once: an event asks for a direction several times.
-LONG, SHORT = Direction.LONG, Direction.SHORT
+LONG, SHORT, TRUSTED = Direction.LONG, Direction.SHORT, Trust.TRUSTED
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -164,7 +164,7 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
     @property
     def trusted(self) -> bool:
-        return self.trust is Trust.TRUSTED
+        return self.trust is TRUSTED
 
     @property
     def matched(self) -> bool:

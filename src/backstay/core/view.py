@@ -26,7 +26,7 @@ class StepProgress(msgspec.Struct, frozen=True, gc=False):
     """An order of the step is not terminal."""
 
 
-class SlotLife(msgspec.Struct, frozen=True, kw_only=True):
+class SlotLife(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a slot that may take several orders, one after another (ENTRY, EXIT)."""
 
     total: Decimal
@@ -45,7 +45,7 @@ class SlotLife(msgspec.Struct, frozen=True, kw_only=True):
     """At which it rests."""
 
 
-class MarketView(msgspec.Struct, frozen=True, kw_only=True):
+class MarketView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a strategy that opens positions knows besides the position."""
 
     signal: Signal | None = None
@@ -83,7 +83,7 @@ class LotsView(msgspec.Struct, frozen=True, kw_only=True):
     """Why nothing new may be placed; empty: it may."""
 
 
-class PositionView(msgspec.Struct, frozen=True, kw_only=True):
+class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The facts that a strategy's desired slots follow from."""
 
     scope: Scope
