@@ -17,6 +17,7 @@ from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
+from backstay.core.flatten import exit_held
 from backstay.core.instruments import Instrument
 from backstay.core.lots_view import lots_view
 from backstay.core.market import market_view, slot_life
@@ -93,6 +94,11 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             limits = engine.limits
             if limits.daily_loss_limit is not None:
                 wanted = watched(wanted, account, s, limits.daily_loss_limit, now, limits.daily_loss_hour)
+    elif s.position.quantity and exit_held(s, now):
+        # The venue refuses the close for now: what it cannot end has its stop meanwhile (I-37).
+        view = position_view(account, s, run.position_mode, instrument)
+        if view.direction in manager.directions:
+            wanted = _stops_of(manager.strategy.wanted(view, manager.policy, now))
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
@@ -125,6 +131,11 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         book=book,
         protects=protects,
     )
+
+
+def _stops_of(wanted: Wanted) -> Wanted:
+    """Nothing but the stops; what the strategy cannot tell yet does not stand in the way of a close."""
+    return replace(wanted, unknown="", slots=tuple([x for x in wanted.slots if x.key.role is Role.SL]))
 
 
 def _decide_lots(account: AccountState, s: ScopeState, manager: Manager, engine: Engine, now: TimeNs) -> Plan:

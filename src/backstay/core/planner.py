@@ -90,6 +90,8 @@ def plan(field: Field, now: TimeNs) -> Decision:
         if isinstance(decision, Wait) and s.trust is Trust.RECOVERY_REQUIRED:
             # What it waits for may never be told any more: only reads end the wait.
             return Recover(s.reasons, s.retry_at or None)
+        if isinstance(decision, Wait) and field.slots and s.trusted and s.matched:
+            return _guarded(field, join(field, now), decision, now)
         if decision is not None:
             return decision
     if s.trust is Trust.MANUAL_REVIEW:
