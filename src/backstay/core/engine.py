@@ -95,10 +95,7 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             if limits.daily_loss_limit is not None:
                 wanted = watched(wanted, account, s, limits.daily_loss_limit, now, limits.daily_loss_hour)
     elif s.position.quantity and exit_held(s, now):
-        # The venue refuses the close for now: what it cannot end has its stop meanwhile (I-37).
-        view = position_view(account, s, run.position_mode, instrument)
-        if view.direction in manager.directions:
-            wanted = _stops_of(manager.strategy.wanted(view, manager.policy, now))
+        wanted = _stops_meanwhile(account, s, run.position_mode, manager, instrument, now)
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
@@ -133,8 +130,19 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     )
 
 
-def _stops_of(wanted: Wanted) -> Wanted:
-    """Nothing but the stops; what the strategy cannot tell yet does not stand in the way of a close."""
+def _stops_meanwhile(
+    account: AccountState,
+    s: ScopeState,
+    mode: PositionMode,
+    manager: Manager,
+    instrument: Instrument,
+    now: TimeNs,
+) -> Wanted:
+    """The venue refuses the close for now: the position has its stop meanwhile, and nothing else (I-37)."""
+    view = position_view(account, s, mode, instrument)
+    if view.direction not in manager.directions:
+        return NOTHING
+    wanted = manager.strategy.wanted(view, manager.policy, now)
     return replace(wanted, unknown="", slots=tuple([x for x in wanted.slots if x.key.role is Role.SL]))
 
 

@@ -7,7 +7,7 @@ leave in doubt is asked for by custom id on the order's own surface. What all th
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from backstay.core.account import fold
 from backstay.core.events import AnyEvent, OrderQueried
@@ -41,6 +41,10 @@ ONE_SYMBOL: tuple[Subject, ...] = (
 )
 
 
+def _nobody(_event: AnyEvent) -> None:
+    """Nobody waits for single answers."""
+
+
 @contextlib.asynccontextmanager
 async def _deadline(seconds: float) -> AsyncIterator[None]:
     """Reads that take longer have failed."""
@@ -51,18 +55,31 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
         raise VenueUnavailable(f"the reads took more than {seconds:g} s") from None
 
 
-async def read_account(venue: Venue, *, filters: bool, trades: Sequence[Since] = ()) -> list[AnyEvent]:
-    """Everything that trust in the whole account needs. Raises VenueUnavailable."""
+async def read_account(
+    venue: Venue, *, filters: bool, trades: Sequence[Since] = (), told: Callable[[AnyEvent], None] = _nobody
+) -> list[AnyEvent]:
+    """Everything that trust in the whole account needs. Raises VenueUnavailable.
+
+    `told` hears each answer about orders and positions at once, while the others are still awaited.
+    """
+
+    async def at_once[T: AnyEvent](read: Awaitable[T]) -> T:
+        answer = await read
+        told(answer)
+        return answer
+
     async with _deadline(ACCOUNT_DEADLINE_S):
         mode = await venue.read_account_mode()
         events: list[AnyEvent] = [mode]
         if filters:
             events.append(await venue.read_instruments())
         # Orders before positions: a fill in between is in the positions, and marks their rows as older.
-        orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+        orders, algos = await asyncio.gather(
+            at_once(venue.read_orders(None)), at_once(venue.read_algos(None))
+        )
         # And before trades: what an order reports to have filled is among them then.
         fills = await read_trades(venue, trades)
-        positions, balances = await asyncio.gather(venue.read_positions(None), venue.read_balances())
+        positions, balances = await asyncio.gather(at_once(venue.read_positions(None)), venue.read_balances())
     return [*events, positions, orders, algos, *fills, balances]
 
 

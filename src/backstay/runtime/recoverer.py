@@ -27,6 +27,7 @@ from backstay.runtime.hydration import (
     read_account,
     read_symbol,
 )
+from backstay.runtime.lookout import Lookout
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
 from backstay.runtime.trades import unread, unread_of
@@ -38,6 +39,7 @@ class Host(Protocol):
     clock: Clock
     engine: Engine
     stats: Stats
+    lookout: Lookout
 
     @property
     def account(self) -> AccountState: ...
@@ -58,6 +60,8 @@ class Host(Protocol):
 
 
 FILTERS_EVERY = 60 * SECOND
+MODE_EVERY_S = 15.0
+"""In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
@@ -79,6 +83,7 @@ class Recoverer:
         """The recovery of the whole account, while it waits for its time."""
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
+        self._mode: asyncio.Task[None] | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         """By custom id, the latest ones: each stop is looked for once."""
         self.last_failure: VenueUnavailable | None = None
@@ -90,12 +95,13 @@ class Recoverer:
 
     def abandon(self) -> None:
         """Let go of every read."""
+        self._owner.lookout.close()
         for task in self._tasks():
             if task is not None:
                 task.cancel()
 
     def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
-        return (*self._running.values(), *self._looks.values(), self._filters)
+        return (*self._running.values(), *self._looks.values(), self._filters, self._mode)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -187,6 +193,26 @@ class Recoverer:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._owner.fail(error)
 
+    def _watch_mode(self) -> None:
+        """The account's mode does not fit: read it until it does. The venue tells nobody of a change."""
+        if self._mode is None and "account_mode_mismatch" in self._owner.account.gates:
+            self._mode = asyncio.get_running_loop().create_task(self._until_the_mode_fits())
+
+    async def _until_the_mode_fits(self) -> None:
+        owner = self._owner
+        try:
+            while "account_mode_mismatch" in owner.account.gates:
+                await asyncio.sleep(MODE_EVERY_S)
+                try:
+                    owner.apply(await self._venue.read_account_mode())
+                except VenueUnavailable as error:
+                    self.last_failure = error
+        except Exception as error:  # noqa: BLE001 - a watch that dies silently would leave everything undone
+            owner.fail(error)
+        finally:
+            self._mode = None
+        owner.plan_all()
+
     # --- one order ------------------------------------------------------------------------------
 
     def look(self, key: Scope, names: tuple[str, ...]) -> None:
@@ -242,6 +268,8 @@ class Recoverer:
             return failure
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
+        if not failure:
+            owner.lookout.close()
         self.deaf()
         return failure
 
@@ -267,7 +295,9 @@ class Recoverer:
         try:
             if key is None:
                 begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
-                events = await read_account(self._venue, filters=filters, trades=begin)
+                events = await read_account(
+                    self._venue, filters=filters, trades=begin, told=owner.lookout.read
+                )
             else:
                 begin = []
                 if key.product is Product.SPOT:
@@ -281,6 +311,7 @@ class Recoverer:
             return str(error) or type(error).__name__
         for event in (*events, *answers):
             owner.apply(event)
+        self._watch_mode()
         return ""
 
     def silence_counted(self) -> None:
