@@ -278,7 +278,9 @@ def position_view(
 ) -> PositionView:
     """The facts of a scope, as a strategy may see them."""
     position = s.position
-    stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
+    stop_refused, refused_at, retriggered, profit_refused = (
+        _refusals(s) if s.blocks else ("", None, False, "")
+    )
     dca, profits, entered, entry, leaving = _progress(s)
     return PositionView(
         scope=s.scope,
@@ -298,6 +300,7 @@ def position_view(
         best_price=s.best_price,
         mark=account.marks.get(s.scope.symbol),
         stop_refused=stop_refused,
+        stop_refused_at=refused_at,
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
         external=not entered,
@@ -313,13 +316,14 @@ def position_view(
     )
 
 
-def _refusals(s: ScopeState) -> tuple[str, bool, str]:
-    """Why the latest stop and take-profit requests of this position were refused, and whether a stop was
-    asked for again after one had been refused as breached.
+def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
+    """Why the latest stop and take-profit requests of this position were refused (the stop: where), and
+    whether a stop was asked for again after one had been refused as breached.
     """
     position = s.position.quantity
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
     latest: dict[Role, tuple[int, str]] = {}
+    refused_at: Decimal | None = None
     breached_at, newest_stop = 0, 0
     for ctx in s.contexts.values():
         role = ctx.key.role
@@ -330,12 +334,13 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
             effect = effects.get((ctx.key, fingerprint(ctx.slot)), "")
         if ctx.generation > latest.get(role, (0, ""))[0]:
             latest[role] = (ctx.generation, effect)
+            refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at
         if role is Role.SL:
             newest_stop = max(newest_stop, ctx.generation)
             if effect == Effect.WOULD_TRIGGER and (not breached_at or ctx.generation < breached_at):
                 breached_at = ctx.generation
     stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
-    return stop[1], 0 < breached_at < newest_stop, profit[1]
+    return stop[1], refused_at, 0 < breached_at < newest_stop, profit[1]
 
 
 type Steps = Mapping[int, StepProgress]

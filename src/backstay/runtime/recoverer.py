@@ -65,6 +65,8 @@ MODE_EVERY_S = 15.0
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
+MANY_SCOPES = 8
+"""From about so many on the whole account weighs less than its scopes one by one (binance-usdm.md 1)."""
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
 
@@ -105,7 +107,7 @@ class Recoverer:
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
-        wide = is_wide(decision.reasons)
+        wide = is_wide(decision.reasons) or self._many()
         target = None if wide else key
         wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
         waits = self._delayed is not None and wide and not wait_ns
@@ -117,6 +119,11 @@ class Recoverer:
             self._delayed.cancel()  # what is wanted now does not wait for another backoff
         delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
         self._start(target, delay)
+
+    def _many(self) -> bool:
+        """So many scopes are in doubt, as right after a crash, that reading all at once costs less."""
+        scopes = self._owner.account.scopes.values()
+        return sum(s.trust is Trust.RECOVERY_REQUIRED for s in scopes) > MANY_SCOPES
 
     def stream_changed(self, event: StreamChanged) -> None:
         """The stream came back: hydrate at once. While it is away there is nothing to read for."""
