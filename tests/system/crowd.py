@@ -49,7 +49,9 @@ async def settle_in(world: World) -> None:
         quantity = (WORTH / spec.price // spec.step) * spec.step
         world.hand("order", symbol=spec.symbol, side="BUY", type="MARKET", quantity=quantity)
         await world.settle(0.5)
-    await world.until(lambda: resting(world) == ORDERS_EACH * len(SPECS), "all orders", within_s=300)
+    await world.until(
+        lambda: resting(world) == ORDERS_EACH * len(SPECS), "all orders", within_s=300, every_s=2
+    )
     await world.trusted()
 
 

@@ -9,11 +9,13 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from backstay.core.account import fold
 from backstay.core.engine import Engine, decide
 from backstay.core.events import AlgosSnapshot, AnyEvent, OrdersSnapshot, PositionsSnapshot
 from backstay.core.state import AccountState
-from backstay.core.types import TimeNs
+from backstay.core.types import Scope, TimeNs
 from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock
 
@@ -46,6 +48,8 @@ class Lookout:
         self._naked = naked
         self._events: deque[tuple[TimeNs, AnyEvent]] = deque(maxlen=KEPT)
         self._reads: dict[type, tuple[TimeNs, AnyEvent]] = {}
+        self._since: dict[Scope, TimeNs] = {}
+        """Scopes that the last look found bare, since when."""
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -69,6 +73,7 @@ class Lookout:
             self._timer = None
         self._events.clear()
         self._reads.clear()
+        self._since.clear()
 
     def look(self) -> None:
         """Raise the alarms that are due."""
@@ -76,9 +81,13 @@ class Lookout:
         for at, event in sorted((*self._reads.values(), *self._events), key=lambda heard: heard[0]):
             account = fold(account, event, at)
         now = self._owner.clock.now_ns()
-        for key, s in account.scopes.items():
-            if not s.naked_since:
+        since, self._since = self._since, {}
+        for key, known in account.scopes.items():
+            if not known.naked_since:
                 continue
+            # Another attempt's read tells of the same position later: it has been bare since the first.
+            self._since[key] = began = min(known.naked_since, since.get(key, known.naked_since))
+            s = replace(known, naked_since=began)
             plan = decide(account, key, self._owner.engine, now)
             if self._naked.due(key, s, wanted=plan.protects) is not None:
                 self._naked.alarm(key, s, now, plan.decision)

@@ -12,7 +12,14 @@ from typing import Protocol
 from backstay.core.account_scopes import of_symbol
 from backstay.core.decisions import Recover
 from backstay.core.engine import Engine
-from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
+from backstay.core.events import (
+    AnyEvent,
+    RecoveryEnded,
+    RecoveryStarted,
+    StreamChanged,
+    StreamState,
+    TrustLost,
+)
 from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import BACKOFF, in_doubt, is_wide
@@ -214,6 +221,8 @@ class Recoverer:
                     owner.apply(await self._venue.read_account_mode())
                 except VenueUnavailable as error:
                     self.last_failure = error
+            # What was reported meanwhile was understood in the wrong mode (4.1.1).
+            owner.apply(TrustLost(reason="account_mode"))
         except Exception as error:  # noqa: BLE001 - a watch that dies silently would leave everything undone
             owner.fail(error)
         finally:
