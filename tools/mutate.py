@@ -28,7 +28,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "backstay" / "core"
-GROUPS = {"account": ("account", "account_own", "account_reads", "account_scopes")}
+GROUPS = {
+    "account": ("account", "account_own", "account_reads", "account_scopes", "account_market"),
+    "recovery": ("recovery", "reading"),
+}
 """A part that lives in several files."""
 TESTS = ("tests/core", "tests/strategies", "tests/conformance")
 TOOL = 4

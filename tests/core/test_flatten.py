@@ -279,3 +279,28 @@ def test_i37_a_position_whose_close_is_refused_gets_its_stop_meanwhile():
     scene.confirm()
     assert armed(scene) == [("57000.0", "0")]
     assert isinstance(scene.step(), Wait)
+
+
+@pytest.mark.parametrize("action", [CLOSE, KILL])
+def test_i37_a_position_whose_close_by_the_operator_is_refused_gets_its_stop_meanwhile(action):
+    scene = long_of(guarded(ladder()))
+    say(scene, action)
+    assert said(scene.step()) == ("FLATTEN", [("place", "EXIT/0")])
+    (asked,) = scene.waiting
+    scene.refuse(asked, Effect.FILTER)
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+    scene.confirm()
+    assert armed(scene) == [("57000.0", "0")]
+    assert scene.step() == Wait("flatten: blocked filter")
+
+
+def test_a_close_that_was_refused_is_tried_again_when_the_operator_says_so_again():
+    scene = long_of(guarded(ladder()))
+    say(scene, CLOSE)
+    scene.step()
+    scene.refuse(scene.waiting[0], Effect.FILTER)
+    scene.step()
+    scene.confirm()
+    assert scene.step() == Wait("flatten: blocked filter")
+    say(scene, CLOSE)
+    assert said(scene.step()) == ("FLATTEN", [("place", "EXIT/0")])

@@ -1,5 +1,7 @@
 """Recovery: its reasons, its end, and what a restart doubts (4.1, 5.1, R-12)."""
 
+from msgspec.structs import replace
+
 from backstay.core.contexts import Phase
 from backstay.core.decisions import Converged, Recover, Wait
 from backstay.core.events import (
@@ -25,6 +27,7 @@ from backstay.core.types import (
 )
 from backstay.testing import evidence
 from backstay.testing.evidence import algo
+from backstay.testing.scene import ask
 
 from tests.core.scenes import at_rest, invisible, long_of, own, said
 from tests.core.wishes import guarded, ladder
@@ -108,13 +111,30 @@ def test_4_3_a_stop_that_is_stuck_in_triggering_does_not_keep_the_position_bare(
     assert sl.ctx_id not in {r.ctx_id for r in scene.requests if r.action is Action.CANCEL}
 
 
+def test_4_3_a_stuck_close_position_stop_is_bridged_even_where_the_policy_wants_no_bridges():
+    """The venue admits one such stop, and this one never makes room: a sized one protects meanwhile."""
+    scene = at_rest(guarded(bridge=False))
+    sl = own(scene, Role.SL)
+    scene.venue.algos[sl.ctx_id] = stuck = algo(
+        AlgoStatus.TRIGGERING,
+        algo_id=sl.order_id,
+        client_id=sl.ctx_id,
+        at=90_000,
+        trigger="57000.0",
+        close_position=True,
+    )
+    scene.fold(stuck)
+    scene.tick(3_100)
+    scene.step()
+    scene.recover()
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/1")])
+    scene.confirm()
+    assert scene.state.naked_since == 0
+
+
 def test_r12_a_restart_doubts_what_was_under_way_and_adopts_what_it_finds():
     scene = long_of(guarded())
     scene.step()
-    from msgspec.structs import replace
-
-    from backstay.testing.scene import ask
-
     sl, tp = scene.waiting
     scene.venue.place(ask(sl.context))
     scene.fold(replace(evidence.run(), writer=2))

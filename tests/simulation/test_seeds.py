@@ -129,9 +129,20 @@ def test_bad_input_is_one_clear_error(capsys, options, says):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [('[{"kind": "locusts", "at_ms": 1}]', "locusts"), ("{", "plan.json"), ('[{"seed": 1}]', "kind")],
+    [
+        ('[{"kind": "locusts", "at_ms": 1}]', "locusts"),
+        ("{", "plan.json"),
+        ('[{"seed": 1}]', "kind"),
+        ('[{"kind": "crash", "at_ms": 1}]', "'boundary'"),
+        ('[{"kind": "cut", "at_ms": 1}]', "'surface'"),
+        ('[{"kind": "cut", "at_ms": 1, "args": {"surface": "moon"}}]', "moon"),
+        ('[{"kind": "throttled", "at_ms": 1, "args": {"retry_after": "soon"}}]', "soon"),
+        ('[{"kind": "disk_error", "at_ms": 1, "args": {"verb": "read"}}]', "one of write, sync"),
+        ('[{"kind": "clock_drift", "at_ms": 1, "args": {"ppm": "fast"}}]', "fast"),
+        ('[{"kind": "unplugged", "at_ms": -1}]', "-1"),
+    ],
 )
-def test_a_plan_with_an_unknown_fault_names_it(capsys, tmp_path, text, says):
+def test_a_plan_with_an_unknown_or_impossible_fault_names_it(capsys, tmp_path, text, says):
     plan = tmp_path / "plan.json"
     plan.write_text(text)
     assert execute(["simulate", "--seeds", "1", "--plan", str(plan)]) == 2

@@ -224,3 +224,21 @@ async def _lose_the_stop_while_the_first_step_is_written(world, report_ms=0):
         late = {"match": {"event": "ALGO_UPDATE"}, "effect": {"delay": {"ms": report_ms}}}
         world.faults(late)
     await world.until(lambda: world.resting() == DONE, "everything", within_s=30)
+
+
+def test_6_4_an_account_that_is_back_in_its_mode_is_guarded_again():
+    """The venue tells nobody that the mode was changed: while it does not fit, it is read until it does."""
+
+    async def script(world):
+        world.hand("position_mode", dualSidePosition=True)
+        world.faults({"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}})
+        await world.settle(5)
+        assert "account_mode_mismatch" in world.owner.account.gates
+        world.hand("position_mode", dualSidePosition=False)
+        world.open("LONG", "0.010", at="60000")
+        await world.until(lambda: DONE[2] in world.resting(), "the stop", within_s=20)
+        await world.settle(5)
+        await world.trusted()
+        await world.quiet()
+
+    play(script, policy=LADDER)

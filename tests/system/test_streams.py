@@ -268,3 +268,49 @@ def test_i14_a_read_for_one_leg_that_tells_of_the_other_is_acted_upon():
         await world.trusted()
 
     play(script, policy=policy(), hedge=True)
+
+
+@pytest.mark.parametrize(
+    "known_by", ["an event that waits for its replay", "a read that waits for the others"]
+)
+def test_i37_x2_a_bare_position_is_alarmed_while_the_account_is_still_being_read(known_by):
+    """One of the reads fails again and again: nothing is taken in, and the alarm comes in time."""
+
+    async def script(world):
+        by_event = known_by.startswith("an event")
+        if by_event:
+            world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        alarms = world.owner.stats.unprotected_alarms
+        slow = {"endpoint": "GET /fapi/v3/balance", "until_ms": 45_000}
+        world.faults({"match": slow, "effect": "timeout_before"}, BREAKS["cut"])
+        if by_event:
+            await world.settle(1)
+            stop = next(a for a in world.truth()["algo_orders"] if a["algoStatus"] == "NEW")
+            world.hand("cancel_algo", algoId=stop["algoId"])
+        else:
+            world.open("LONG", "0.010", at="60000")
+        await world.settle(7)
+        assert world.owner.account.hydrating or world.owner.account.gap, "still unread"
+        assert world.owner.stats.unprotected_alarms == alarms + 1
+        await world.settle(7)
+        assert world.owner.stats.unprotected_alarms == alarms + 2, "and again after as long"
+        await world.until(lambda: world.resting() == DONE, "guarded", within_s=200)
+        await world.settle(10)
+        await world.quiet()
+
+    play(script, policy=LADDER)
+
+
+def test_i37_a_hydration_that_takes_long_alarms_nobody_while_the_position_has_its_stop():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        slow = {"endpoint": "GET /fapi/v3/balance", "until_ms": 40_000}
+        world.faults({"match": slow, "effect": "timeout_before"}, BREAKS["cut"])
+        await world.settle(20)
+        assert not world.scope().trusted
+        assert world.owner.stats.unprotected_alarms == 0
+        await world.trusted(within_s=120)
+
+    play(script, policy=LADDER)

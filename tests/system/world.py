@@ -73,6 +73,7 @@ class World(VenueSide, Judge):
         engine_settings: EngineSettings | None = None,
         sync_delay_s: float = 0.0005,
         feed: Any = None,
+        specs: Any = None,
         strategy: AnyStrategy | None = None,
     ) -> None:
         self.strategy = strategy if strategy is not None else PositionManager()
@@ -91,6 +92,7 @@ class World(VenueSide, Judge):
             start_ns=START,
             seed=seed,
             time_ns=clock.now_ns,
+            specs=specs,
             hedge=hedge if account_hedge is None else account_hedge,
             settings=settings,
             engine_settings=engine_settings,
@@ -105,6 +107,8 @@ class World(VenueSide, Judge):
         self.sends: list[tuple[bytes, int, int]] = []
         """(bytes, records appended, records durable) of everything that was sent, at that moment."""
         self.starts = 0
+        self.quiet_ns = 0
+        """What the next process is told of how long nobody can have sent anything."""
         self.expect_broken_ledger = False
 
     # --- the process --------------------------------------------------------------------------------
@@ -155,6 +159,7 @@ class World(VenueSide, Judge):
                 disk=self.disk,
                 writer=InlineWriter(delay_s=self.sync_delay_s),
                 lease=self.lease,
+                quiet_ns=self.quiet_ns,
                 log=self.gateway_log.append,
             ),
         )
@@ -177,9 +182,11 @@ class World(VenueSide, Judge):
             guard.kill()
         self.disk = SteppedDisk.of(self.disk.crash() if power else self.disk)
 
-    async def restart(self, *, away_s: float = 1.0, power: bool = False) -> Guard:
+    async def restart(self, *, away_s: float = 1.0, power: bool = False, quiet: bool = False) -> Guard:
+        """`quiet`: the lock told the new process since when the old one is gone."""
         self.kill(power=power)
         await asyncio.sleep(away_s)
+        self.quiet_ns = int(away_s * SECOND) if quiet else 0
         return await self.start()
 
     # --- time ---------------------------------------------------------------------------------------

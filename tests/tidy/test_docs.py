@@ -73,6 +73,15 @@ def test_every_name_in_the_documents_exists():
     assert missing == []
 
 
+def test_no_place_holder_waits_for_its_figure():
+    waiting = {
+        (source.name(path), name)
+        for path in DOCS
+        for name in re.findall(r"@[A-Z][A-Z0-9_]*@", source.text(path))
+    }
+    assert waiting == set()
+
+
 def test_the_walk_has_its_eight_steps_in_order():
     steps = re.findall(
         r"^\| (\d) \| `backstay\.", source.text(source.ROOT / "docs" / "walk.md"), re.MULTILINE

@@ -5,7 +5,7 @@ an exchange of its own, as the real one's hosts are.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from backstay.simulator.server.handler import SimulatedBinance
 from backstay.simulator.server.product import SPOT, USDM, Product
 from backstay.simulator.server.settings import ServerSettings
 from backstay.simulator.settings import EngineSettings
-from backstay.simulator.specs import default_specs
+from backstay.simulator.specs import SymbolSpec, default_specs
 from backstay.simulator.spot.engine import SpotEngine
 from backstay.simulator.spot.specs import SpotSpec, default_spot_specs
 
@@ -128,13 +128,14 @@ class PaperExchange(Embedded):
         start_ns: int,
         seed: int,
         time_ns: Callable[[], int],
+        specs: Sequence[SymbolSpec] | None = None,
         hedge: bool = False,
         settings: ServerSettings | None = None,
         engine_settings: EngineSettings | None = None,
     ) -> None:
-        specs = [s for s in default_specs() if s.symbol in feed.symbols]
+        rules = [s for s in specs or default_specs() if s.symbol in feed.symbols]
         self.engine = _Tapped(
-            feed, specs, start_ns=start_ns, seed=seed, settings=engine_settings or EngineSettings()
+            feed, rules, start_ns=start_ns, seed=seed, settings=engine_settings or EngineSettings()
         )
         self.engine.open_account(ACCOUNT, hedge=hedge)
         served = settings or ServerSettings()

@@ -21,6 +21,7 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
+from backstay.core.flatten import EXIT
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 
@@ -185,7 +186,11 @@ def _resume(s: ScopeState) -> ScopeState:
 
 
 def _flatten(s: ScopeState, reason: str, now: TimeNs) -> ScopeState:
-    return s if s.flatten_since else replace(s, flatten_since=now, flatten_reason=reason)
+    """Said again, it is tried again: whoever asks may have taken away what the venue refused it for."""
+    if not s.flatten_since:
+        return replace(s, flatten_since=now, flatten_reason=reason)
+    blocks = tuple(b for b in s.blocks if b.key != EXIT or b.until)
+    return s if len(blocks) == len(s.blocks) else replace(s, blocks=blocks)
 
 
 def gate_changed(account: A, e: GateChanged, now: TimeNs) -> A:

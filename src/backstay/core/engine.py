@@ -17,6 +17,7 @@ from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
 from backstay.core.filters import conform
+from backstay.core.flatten import exit_held
 from backstay.core.instruments import Instrument
 from backstay.core.lots_view import lots_view
 from backstay.core.market import market_view, slot_life
@@ -100,6 +101,8 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
             limits = engine.limits
             if limits.daily_loss_limit is not None:
                 wanted = watched(wanted, account, s, limits.daily_loss_limit, now, limits.daily_loss_hour)
+    elif s.position.quantity and exit_held(s, now):
+        wanted = _stops_meanwhile(account, s, run.position_mode, manager, instrument, now)
     if wanted.unknown and s.trusted:
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
@@ -132,6 +135,22 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         book=book,
         protects=protects,
     )
+
+
+def _stops_meanwhile(
+    account: AccountState,
+    s: ScopeState,
+    mode: PositionMode,
+    manager: Manager,
+    instrument: Instrument,
+    now: TimeNs,
+) -> Wanted:
+    """The venue refuses the close for now: the position has its stop meanwhile, and nothing else (I-37)."""
+    view = position_view(account, s, mode, instrument)
+    if view.direction not in manager.directions:
+        return NOTHING
+    wanted = manager.strategy.wanted(view, manager.policy, now)
+    return replace(wanted, unknown="", slots=tuple([x for x in wanted.slots if x.key.role is Role.SL]))
 
 
 def _decide_lots(account: AccountState, s: ScopeState, manager: Manager, engine: Engine, now: TimeNs) -> Plan:
@@ -266,7 +285,9 @@ def position_view(
 ) -> PositionView:
     """The facts of a scope, as a strategy may see them; the lives of entry and exit only with `lives`."""
     position = s.position
-    stop_refused, retriggered, profit_refused = _refusals(s) if s.blocks else ("", False, "")
+    stop_refused, refused_at, retriggered, profit_refused = (
+        _refusals(s) if s.blocks else ("", None, False, "")
+    )
     dca, profits, entered, entries, exits = _progress(s)
     return PositionView(
         scope=s.scope,
@@ -286,6 +307,7 @@ def position_view(
         best_price=s.best_price,
         mark=account.marks.get(s.scope.symbol),
         stop_refused=stop_refused,
+        stop_refused_at=refused_at,
         stop_retriggered=retriggered,
         take_profit_refused=profit_refused,
         external=not entered,
@@ -301,13 +323,14 @@ def position_view(
     )
 
 
-def _refusals(s: ScopeState) -> tuple[str, bool, str]:
-    """Why the latest stop and take-profit requests of this position were refused, and whether a stop was
-    asked for again after one had been refused as breached.
+def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
+    """Why the latest stop and take-profit requests of this position were refused (the stop: where), and
+    whether a stop was asked for again after one had been refused as breached.
     """
     position = s.position.quantity
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
     latest: dict[Role, tuple[int, str]] = {}
+    refused_at: Decimal | None = None
     breached_at, newest_stop = 0, 0
     for ctx in s.contexts.values():
         role = ctx.key.role
@@ -318,12 +341,13 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
             effect = effects.get((ctx.key, fingerprint(ctx.slot)), "")
         if ctx.generation > latest.get(role, (0, ""))[0]:
             latest[role] = (ctx.generation, effect)
+            refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at
         if role is Role.SL:
             newest_stop = max(newest_stop, ctx.generation)
             if effect == Effect.WOULD_TRIGGER and (not breached_at or ctx.generation < breached_at):
                 breached_at = ctx.generation
     stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
-    return stop[1], 0 < breached_at < newest_stop, profit[1]
+    return stop[1], refused_at, 0 < breached_at < newest_stop, profit[1]
 
 
 type Steps = Mapping[int, StepProgress]

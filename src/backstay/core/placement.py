@@ -100,12 +100,14 @@ def cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:
 
 
 def conflict(s: ScopeState, slot: Slot) -> str | None:
-    """Who holds the venue's one close-position stop of this direction: "own", "external" or None."""
+    """Who holds the venue's one close-position stop of this direction: "own", "external" or None; "stuck" is
+    an own one that was triggered and came to nothing (4.3): there is no waiting for it to make room.
+    """
     side = slot.side
     for row in s.algos.values():
         if row.close_position and row.status in _STANDS and row.side is side and row.kind in _STOPS:
-            own = any(c.order_id == row.algo_id and _is_close_stop(c, side) for c in s.contexts.values())
-            return "own" if own else "external"
+            own = [c for c in s.contexts.values() if c.order_id == row.algo_id and _is_close_stop(c, side)]
+            return ("stuck" if own[0].stuck else "own") if own else "external"
     for ctx in s.contexts.values():
         # Accepted but not reported yet: it may already stand (X-3).
         if ctx.phase in _ON_ITS_WAY and _is_close_stop(ctx, side):

@@ -93,6 +93,8 @@ def plan(field: Field, now: TimeNs) -> Decision:
         if isinstance(decision, Wait) and s.trust is Trust.RECOVERY_REQUIRED:
             # What it waits for may never be told any more: only reads end the wait.
             return Recover(s.reasons, s.retry_at or None)
+        if isinstance(decision, Wait) and field.slots and s.trusted and s.matched:
+            decision = _guarded(field, join(field, now), decision, now)
         if decision is not None:
             return decision
     if s.trust is MANUAL_REVIEW:
@@ -342,13 +344,10 @@ def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
     """Two policies that may delay protection: TP repair during partial DCA fills, manual cancels."""
     s = field.state
     if slot.key.role is Role.TP and field.repair_delay and slot.key in v.working:
-        for ctx in s.contexts.values():
-            if (
-                ctx.role is Role.DCA
-                and ctx.phase is Phase.PARTIAL
-                and now < ctx.updated_at + field.repair_delay
-            ):
-                return True
+        due = now - field.repair_delay
+        partial = [c for c in s.contexts.values() if c.role is Role.DCA and c.phase is Phase.PARTIAL]
+        if any(c.updated_at > due for c in partial):
+            return True
     if field.retry_cancelled or slot.key in v.working:
         return False
     recent = [t for t in s.manual_cancels if t > now - MANUAL_CANCEL_WINDOW]

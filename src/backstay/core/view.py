@@ -118,6 +118,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stop_refused: str
     """Effect with which the latest stop request of this position was refused ("would_trigger", "filter",
     "close_position_exists" ...); empty: it was not."""
+    stop_refused_at: Decimal | None = None
+    """The trigger that it was refused with."""
     stop_retriggered: bool
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     take_profit_refused: str

@@ -1,14 +1,18 @@
 """Private events that arrive while the account is read, kept for the replay behind the snapshots (5.1)."""
 
+from collections.abc import Callable
+
 from backstay.core.events import AnswerReceived, AnyEvent, StreamChanged, StreamState
 
 
 class Buffer:
     """Open while the account is read. What it keeps comes back in the order of arrival."""
 
-    __slots__ = ("_events", "is_open")
+    __slots__ = ("_events", "_hear", "is_open")
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[AnyEvent], None]) -> None:
+        """`hear` is told of every event that is kept."""
+        self._hear = hear
         self._events: list[AnyEvent] = []
         self.is_open = False
 
@@ -28,6 +32,7 @@ class Buffer:
                 self._events.clear()
             return False
         self._events.append(event)
+        self._hear(event)
         return True
 
     def close(self) -> list[AnyEvent]:

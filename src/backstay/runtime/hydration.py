@@ -7,12 +7,12 @@ leave in doubt is asked for by custom id on the order's own surface. What all th
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from backstay.core.account import fold
 from backstay.core.events import AnyEvent, OrderQueried
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.recovery import in_doubt
+from backstay.core.recovery import in_doubt, window_end
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Scope, Subject, Surface
 from backstay.runtime.ports import Venue
@@ -24,6 +24,9 @@ READS_DEADLINE_S = 20.0
 ACCOUNT_DEADLINE_S = 60.0
 """All reads of one scope, of the whole account: while the venue makes us wait for our turn, too."""
 FILLS_LOOKBACK = 60 * SECOND
+MANY_DOUBTS = 20
+RECENT = 6 * 24 * 3600 * SECOND
+"""The venue lists the orders of seven days."""
 
 WHOLE_ACCOUNT: tuple[Subject, ...] = (
     Subject.POSITIONS,
@@ -41,6 +44,10 @@ ONE_SYMBOL: tuple[Subject, ...] = (
 )
 
 
+def _nobody(_event: AnyEvent) -> None:
+    """Nobody waits for single answers."""
+
+
 @contextlib.asynccontextmanager
 async def _deadline(seconds: float) -> AsyncIterator[None]:
     """Reads that take longer have failed."""
@@ -51,18 +58,31 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
         raise VenueUnavailable(f"the reads took more than {seconds:g} s") from None
 
 
-async def read_account(venue: Venue, *, filters: bool, trades: Sequence[Since] = ()) -> list[AnyEvent]:
-    """Everything that trust in the whole account needs. Raises VenueUnavailable."""
+async def read_account(
+    venue: Venue, *, filters: bool, trades: Sequence[Since] = (), told: Callable[[AnyEvent], None] = _nobody
+) -> list[AnyEvent]:
+    """Everything that trust in the whole account needs. Raises VenueUnavailable.
+
+    `told` hears each answer about orders and positions at once, while the others are still awaited.
+    """
+
+    async def at_once[T: AnyEvent](read: Awaitable[T]) -> T:
+        answer = await read
+        told(answer)
+        return answer
+
     async with _deadline(ACCOUNT_DEADLINE_S):
         mode = await venue.read_account_mode()
         events: list[AnyEvent] = [mode]
         if filters:
             events.append(await venue.read_instruments())
         # Orders before positions: a fill in between is in the positions, and marks their rows as older.
-        orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+        orders, algos = await asyncio.gather(
+            at_once(venue.read_orders(None)), at_once(venue.read_algos(None))
+        )
         # And before trades: what an order reports to have filled is among them then.
         fills = await read_trades(venue, trades)
-        positions, balances = await asyncio.gather(venue.read_positions(None), venue.read_balances())
+        positions, balances = await asyncio.gather(at_once(venue.read_positions(None)), venue.read_balances())
     return [*events, positions, orders, algos, *fills, balances]
 
 
@@ -81,22 +101,32 @@ async def read_symbol(
 
 
 async def ask_doubts(venue: Venue, account: AccountState, scopes: Iterable[Scope]) -> list[OrderQueried]:
-    """Query every own order whose fate the snapshots left open; a triggered one on both surfaces."""
-    asks: list[tuple[str, str, Surface]] = []
-    for key in scopes:
-        s = account.scopes.get(key)
-        for ctx in in_doubt(s) if s is not None else ():
-            asks.append((key.symbol, ctx.ctx_id, ctx.surface))
-            if ctx.surface is Surface.ALGO and ctx.child_order_id:
-                asks.append((key.symbol, ctx.ctx_id, Surface.REGULAR))
-    answers = []
-    for symbol, ctx_id, surface in asks:
-        answer = await venue.query_order(symbol, ctx_id, surface)
-        answers.append(answer)
+    """Query every own order whose fate the snapshots left open; a triggered one on both surfaces.
+
+    Many at once, as after a crash with many symbols, are looked up by symbol and surface, not one by one, and
+    not while no answer could prove their absence yet: the weight of it would blind the account.
+    """
+    doubts = [c for key in scopes if (s := account.scopes.get(key)) is not None for c in in_doubt(s)]
+    now = venue.venue_now_ns() if len(doubts) > MANY_DOUBTS else 0
+    many = bool(now) and min(c.created_at for c in doubts) > now - RECENT
+    asks: dict[tuple[str, Surface], list[str]] = {}
+    for ctx in doubts:
+        if many and ctx.sent_at and now <= window_end(ctx):
+            continue
+        asks.setdefault((ctx.scope.symbol, ctx.surface), []).append(ctx.ctx_id)
+        if ctx.surface is Surface.ALGO and ctx.child_order_id:
+            asks.setdefault((ctx.scope.symbol, Surface.REGULAR), []).append(ctx.ctx_id)
+    answers: list[OrderQueried] = []
+    for (symbol, surface), names in asks.items():
+        if many:
+            answers.extend(await venue.query_orders(symbol, names, surface))
+        else:
+            answers.extend([await venue.query_order(symbol, name, surface) for name in names])
+    for answer in tuple(answers):
         # It was triggered unseen: what it filled stands in the regular order that it became (4.3, I-32).
-        child = (symbol, ctx_id, Surface.REGULAR)
-        if answer.algo is not None and answer.algo.child_order_id and child not in asks:
-            answers.append(await venue.query_order(*child))
+        child = answer.algo is not None and answer.algo.child_order_id
+        if child and answer.ctx_id not in asks.get((answer.symbol, Surface.REGULAR), ()):
+            answers.append(await venue.query_order(answer.symbol, answer.ctx_id, Surface.REGULAR))
     return answers
 
 

@@ -10,6 +10,7 @@ and replayed in arrival order behind the snapshots (5.1).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
@@ -36,6 +37,7 @@ from backstay.runtime.affected import affected
 from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
 from backstay.runtime.foresight import Foresight
+from backstay.runtime.lookout import Lookout
 from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
@@ -82,10 +84,11 @@ class Owner:
         self._venue: Venue | None = None
         self._executor: Executor | None = None
         self._recoverer: Recoverer | None = None
-        self._buffer = Buffer()
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
         self._naked = NakedWatch(self.stats, self.note)
+        self.lookout = Lookout(self, self._naked)
+        self._buffer = Buffer(self.lookout.hear)
         self._foresight = Foresight(self, engine)
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
@@ -113,7 +116,7 @@ class Owner:
         self.stats.started_at = self.clock.now_ns()
         try:
             self.apply(run)
-            self._buffer.open()
+            self.begin_buffering()
             await take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
             self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
         except _LedgerGone:
@@ -197,6 +200,7 @@ class Owner:
 
     def begin_buffering(self) -> None:
         self._buffer.open()
+        self.lookout.open()
 
     def replay_buffer(self) -> None:
         """Fold what arrived during the reads, in arrival order, and go live."""
@@ -205,10 +209,8 @@ class Owner:
 
     def settle_ahead(self) -> None:
         """A stop that left ahead of its fill is in the books when the fill is."""
-        try:
+        with contextlib.suppress(_LedgerGone):
             self.executor.settle_ahead()
-        except _LedgerGone:
-            return
 
     def _ingest(self, event: AnyEvent) -> None:
         before = self.account
@@ -328,11 +330,9 @@ class Owner:
 
     def _decided(self, key: Scope, plan: Plan, now: TimeNs, cause: int) -> int:
         """Record a decision that acts or that differs from the last; `now` is the time it was made for."""
-        if not isinstance(plan.decision, Act) and self.last.get(key) == plan.decision:
+        if not plan.approved and self.last.get(key) == plan.decision:
             return 0
         if isinstance(plan.decision, Wait) and plan.decision.reason == "burst":
-            return 0
-        if isinstance(plan.decision, Act) and not plan.approved and self.last.get(key) == plan.decision:
             return 0
         self.last[key] = plan.decision
         return self._record(Decided.of(plan), now, cause)

@@ -104,6 +104,12 @@ class Venue(Protocol):
 
     async def query_order(self, symbol: str, ctx_id: str, surface: Surface) -> OrderQueried: ...
 
+    async def query_orders(
+        self, symbol: str, ctx_ids: Sequence[str], surface: Surface
+    ) -> Sequence[OrderQueried]:
+        """Several orders of one symbol, none older than a few days."""
+        ...
+
     def watch_marks(self, symbols: Sequence[str]) -> None:
         """Subscribe to the mark prices of exactly these symbols; they arrive at `on_mark`."""
         ...

@@ -12,7 +12,14 @@ from typing import Protocol
 from backstay.core.account_scopes import of_symbol
 from backstay.core.decisions import Recover
 from backstay.core.engine import Engine
-from backstay.core.events import AnyEvent, RecoveryEnded, RecoveryStarted, StreamChanged, StreamState
+from backstay.core.events import (
+    AnyEvent,
+    RecoveryEnded,
+    RecoveryStarted,
+    StreamChanged,
+    StreamState,
+    TrustLost,
+)
 from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import BACKOFF, in_doubt, is_wide
@@ -27,6 +34,7 @@ from backstay.runtime.hydration import (
     read_account,
     read_symbol,
 )
+from backstay.runtime.lookout import Lookout
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
 from backstay.runtime.trades import unread, unread_of
@@ -38,6 +46,7 @@ class Host(Protocol):
     clock: Clock
     engine: Engine
     stats: Stats
+    lookout: Lookout
 
     @property
     def account(self) -> AccountState: ...
@@ -58,9 +67,13 @@ class Host(Protocol):
 
 
 FILTERS_EVERY = 60 * SECOND
+MODE_EVERY_S = 15.0
+"""In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
+MANY_SCOPES = 8
+"""From about so many on the whole account weighs less than its scopes one by one (binance-usdm.md 1)."""
 JITTER = 0.25
 """Backoffs are stretched by up to this fraction, so that scopes do not read in step."""
 
@@ -79,6 +92,7 @@ class Recoverer:
         """The recovery of the whole account, while it waits for its time."""
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
+        self._mode: asyncio.Task[None] | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         """By custom id, the latest ones: each stop is looked for once."""
         self.last_failure: VenueUnavailable | None = None
@@ -90,16 +104,17 @@ class Recoverer:
 
     def abandon(self) -> None:
         """Let go of every read."""
+        self._owner.lookout.close()
         for task in self._tasks():
             if task is not None:
                 task.cancel()
 
     def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
-        return (*self._running.values(), *self._looks.values(), self._filters)
+        return (*self._running.values(), *self._looks.values(), self._filters, self._mode)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
-        wide = is_wide(decision.reasons)
+        wide = is_wide(decision.reasons) or self._many()
         target = None if wide else key
         wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
         waits = self._delayed is not None and wide and not wait_ns
@@ -111,6 +126,11 @@ class Recoverer:
             self._delayed.cancel()  # what is wanted now does not wait for another backoff
         delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
         self._start(target, delay)
+
+    def _many(self) -> bool:
+        """So many scopes are in doubt, as right after a crash, that reading all at once costs less."""
+        scopes = self._owner.account.scopes.values()
+        return sum(s.trust is Trust.RECOVERY_REQUIRED for s in scopes) > MANY_SCOPES
 
     def stream_changed(self, event: StreamChanged) -> None:
         """The stream came back: hydrate at once. While it is away there is nothing to read for."""
@@ -187,6 +207,28 @@ class Recoverer:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._owner.fail(error)
 
+    def _watch_mode(self) -> None:
+        """The account's mode does not fit: read it until it does. The venue tells nobody of a change."""
+        if self._mode is None and "account_mode_mismatch" in self._owner.account.gates:
+            self._mode = asyncio.get_running_loop().create_task(self._until_the_mode_fits())
+
+    async def _until_the_mode_fits(self) -> None:
+        owner = self._owner
+        try:
+            while "account_mode_mismatch" in owner.account.gates:
+                await asyncio.sleep(MODE_EVERY_S)
+                try:
+                    owner.apply(await self._venue.read_account_mode())
+                except VenueUnavailable as error:
+                    self.last_failure = error
+            # What was reported meanwhile was understood in the wrong mode (4.1.1).
+            owner.apply(TrustLost(reason="account_mode"))
+        except Exception as error:  # noqa: BLE001 - a watch that dies silently would leave everything undone
+            owner.fail(error)
+        finally:
+            self._mode = None
+        owner.plan_all()
+
     # --- one order ------------------------------------------------------------------------------
 
     def look(self, key: Scope, names: tuple[str, ...]) -> None:
@@ -242,6 +284,8 @@ class Recoverer:
             return failure
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
+        if not failure:
+            owner.lookout.close()
         self.deaf()
         return failure
 
@@ -267,7 +311,9 @@ class Recoverer:
         try:
             if key is None:
                 begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
-                events = await read_account(self._venue, filters=filters, trades=begin)
+                events = await read_account(
+                    self._venue, filters=filters, trades=begin, told=owner.lookout.read
+                )
             else:
                 begin = []
                 if key.product is Product.SPOT:
@@ -281,6 +327,7 @@ class Recoverer:
             return str(error) or type(error).__name__
         for event in (*events, *answers):
             owner.apply(event)
+        self._watch_mode()
         return ""
 
     def silence_counted(self) -> None:

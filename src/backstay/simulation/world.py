@@ -19,7 +19,7 @@ from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
-from backstay.core.events import OperatorAction, OperatorCommand, RecoveryEnded, RecoveryStarted
+from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.records import Body, Noted
 from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
@@ -225,9 +225,8 @@ class World:
 
     def _tell_all(self) -> None:
         """The process may have learnt anything."""
-        if self.watch.ready_ms:
-            for observer in self.observers:
-                observer.heard(set(self.watch.told.legs))
+        for observer in self.observers:
+            observer.heard(set(self.watch.told.legs))
 
     def _on_lost(self, machine: Machine, surface: str) -> None:
         self.tell(f"process {machine.number}: the {surface} connection ended")
@@ -326,11 +325,6 @@ class World:
         if isinstance(body, Noted) and body.what == "unprotected":
             # By true time: the machine's own clock may be off.
             watch.alarms.setdefault(str(body.scope), []).append(watch.now_ms())
-        elif isinstance(body, RecoveryStarted) and not body.scopes:
-            watch.reading.add(machine.number)
-        elif isinstance(body, RecoveryEnded) and not (body.scopes or body.failure or watch.is_blind(machine)):
-            watch.reading.discard(machine.number)
-            self._tell_all()
 
     async def boot(self) -> None:
         """Start a process on the disk as it is; when the venue cannot be reached, try again later."""

@@ -261,6 +261,15 @@ def test_s5_retrigger_takes_the_nearest_legal_trigger_once(direction, mark, at):
     assert str(sl(armed).trigger) == at
 
 
+def test_s5_a_mark_beyond_the_trigger_is_answered_with_one_retrigger_too():
+    """The first refusal had another reason; what then replaced the breached stop is the retriggered one."""
+    rules = {"sl_breached": SlBreached.RETRIGGER}
+    first = ask(view(stop_refused="filter", mark="56500"), **rules)
+    assert str(sl(first).trigger) == "56443.5"
+    again = ask(view(stop_refused="would_trigger", stop_refused_at=dec("56443.5"), mark="56500"), **rules)
+    assert roles(again)[0] is Role.EXIT
+
+
 def test_s5_a_price_that_came_back_gets_the_wanted_trigger_one_tick_aside():
     answer = ask(view(stop_refused="would_trigger", mark=60000), sl_breached=SlBreached.RETRIGGER)
     assert str(sl(answer).trigger) == "57000.1"

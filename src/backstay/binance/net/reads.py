@@ -1,6 +1,6 @@
 """Snapshots over REST, as core's events with the venue times of their request and answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,13 +17,14 @@ from backstay.core.events import (
     FillRow,
     FillsSnapshot,
     OrderQueried,
+    OrderReport,
     OrdersSnapshot,
     PositionsSnapshot,
 )
 from backstay.core.types import MS, Surface, TimeNs
 
 NO_SUCH_ORDER = -2013
-FILLS_PER_PAGE = 1000
+FILLS_PER_PAGE = ORDERS_PER_PAGE = 1000
 FILLS_WINDOW_MS = 7 * 24 * 3600 * 1000 - 1
 """The venue refuses windows above 7 days."""
 FILLS_REACH_MS = 90 * 24 * 3600 * 1000
@@ -172,6 +173,23 @@ class Reads:
             return self._absent(symbol, ctx_id, Surface.ALGO, failure, requested_at)
         return _algo_found(symbol, ctx_id, requested_at, read, decoded(decode_rest.algo, read.body))
 
+    async def several(self, symbol: str, ctx_ids: Sequence[str], surface: Surface) -> list[OrderQueried]:
+        """Look several recent orders of a symbol up by one read of all that it had in the last 7 days.
+
+        Each by itself where the page is full: then it may not hold all of them.
+        """
+        endpoint = endpoints.ALL_ALGOS if surface is Surface.ALGO else endpoints.ALL_ORDERS
+        read = await self._rest.read(endpoint, {"symbol": symbol, "limit": ORDERS_PER_PAGE})
+        rows: Sequence[AlgoReport | OrderReport]
+        if surface is Surface.ALGO:
+            rows = decoded(decode_rest.algos, read.body)
+        else:
+            rows = decoded(decode_rest.orders, read.body)
+        if len(rows) >= ORDERS_PER_PAGE:
+            return [await self.order(symbol, ctx_id, surface) for ctx_id in ctx_ids]
+        found = {row.client_id: row for row in rows}
+        return [_queried(symbol, ctx_id, surface, read, found.get(ctx_id)) for ctx_id in ctx_ids]
+
     def _absent(
         self, symbol: str, ctx_id: str, surface: Surface, failure: VenueUnavailable, requested_at: TimeNs = 0
     ) -> OrderQueried:
@@ -194,6 +212,20 @@ def _algo_found(symbol: str, ctx_id: str, requested_at: TimeNs, read: Read, row:
         requested_at=requested_at,
         received_at=read.received_at,
         algo=row,
+    )
+
+
+def _queried(
+    symbol: str, ctx_id: str, surface: Surface, read: Read, row: AlgoReport | OrderReport | None
+) -> OrderQueried:
+    return OrderQueried(
+        symbol=symbol,
+        ctx_id=ctx_id,
+        surface=surface,
+        requested_at=read.requested_at,
+        received_at=read.received_at,
+        order=row if isinstance(row, OrderReport) else None,
+        algo=row if isinstance(row, AlgoReport) else None,
     )
 
 

@@ -272,6 +272,10 @@ class SpotVenue(Gateway[SpotDesk]):
             raise VenueUnavailable(f"{ctx_id}: spot has no surface {surface}", fatal=True)
         return await self._reads.order(symbol, ctx_id)
 
+    async def query_orders(self, symbol: str, ctx_ids: Sequence[str], surface: Surface) -> list[OrderQueried]:
+        """Each by itself: a read of them all weighs as much as five of one, and reaches back a day."""
+        return [await self.query_order(symbol, ctx_id, surface) for ctx_id in ctx_ids]
+
     # --- events ---------------------------------------------------------------------------------------
 
     def _private_event(self, event: AnyEvent) -> None:

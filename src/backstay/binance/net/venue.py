@@ -193,6 +193,10 @@ class BinanceVenue(Gateway[OrderDesk]):
     async def query_order(self, symbol: str, ctx_id: str, surface: Surface) -> OrderQueried:
         return await self._reads.order(symbol, ctx_id, surface)
 
+    async def query_orders(self, symbol: str, ctx_ids: Sequence[str], surface: Surface) -> list[OrderQueried]:
+        """Several orders of the last 7 days by one read."""
+        return await self._reads.several(symbol, ctx_ids, surface)
+
     # --- market ---------------------------------------------------------------------------------------
 
     def watch_marks(self, symbols: Sequence[str]) -> None:

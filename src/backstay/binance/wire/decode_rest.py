@@ -56,6 +56,7 @@ __all__ = [
     "open_algos",
     "open_orders",
     "order",
+    "orders",
     "positions",
     "premium_index",
     "server_time",
@@ -87,6 +88,12 @@ def open_orders(
         received_at=received_at,
         symbols=symbols,
     )
+
+
+@reads("allOrders")
+def orders(body: bytes) -> tuple[OrderReport, ...]:
+    """GET allOrders: regular orders in any state."""
+    return tuple(_order(row) for row in _ORDERS.decode(body))
 
 
 @reads("order")

@@ -94,8 +94,6 @@ class Watch:
         """Legs that the operator closes, since when."""
         self.unread: dict[int, set[str]] = {}
         """By process: what it has not read yet since its private stream was lost (or never came)."""
-        self.reading: set[int] = set()
-        """Processes that have not ended the recovery that their lost stream made necessary."""
         self.lost_ms: dict[int, int] = {}
         self.alarms: dict[str, list[int]] = {}
         """When readers of the ledger were told of an unprotected position, by scope; ms."""
@@ -120,12 +118,7 @@ class Watch:
         """The process lost its stream and has not read everything anew."""
         return bool(self.unread.get(machine.number))
 
-    def is_reading(self, machine: Machine) -> bool:
-        """What it reads and hears since its stream was lost is not taken in before all of it was read."""
-        return machine.number in self.reading
-
     def stream_lost(self, machine: Machine) -> None:
-        self.reading.add(machine.number)
         self.unread[machine.number] = set(READS)
         self.lost_ms[machine.number] = self.now_ms()
 

@@ -55,11 +55,15 @@ class Converges(Observer):
         return found + self._takes(key, leg, takes)
 
     def _time_stop_due(self, key: LegKey, leg: Leg) -> bool:
-        """A time stop is to close it, now or soon; one that an order by hand has hindered was tried."""
+        """A time stop is to close it, now or soon; one that an order by hand has hindered was tried.
+
+        It runs from when the process was told of the position: in a ban that can be a minute late.
+        """
         rule = self.watch.setup.policy.time_stop
         if rule is None:
             return False
-        tried_ms = leg.epoch_ms + rule.after // MS + TIME_STOP_SLACK_MS
+        told_ms = self.watch.told.legs.get(key, leg).epoch_ms
+        tried_ms = max(leg.epoch_ms, told_ms) + rule.after // MS + TIME_STOP_SLACK_MS
         return self.watch.now_ms() < tried_ms or not self.watch.hindered(key)
 
     def _tick(self, key: LegKey) -> Decimal:

@@ -81,7 +81,7 @@ class Naked(Observer):
 
     def heard(self, legs: set[LegKey]) -> None:
         now, told, machine = self.watch.now_ms(), self.watch.told, self.watch.machine
-        if machine is None or not self.watch.ready_ms or self.watch.is_reading(machine):
+        if machine is None:
             return
         for key in legs:
             if not self._wanted(key):

@@ -257,7 +257,8 @@ def _breached(view: PositionView, stop: StopPolicy, f: Factors, plan: StopPlan, 
         else:
             nearest = max(round_down(view.mark * f.retrigger, tick), round_down(view.mark, tick) + tick)
             nearest = max(nearest, trigger - tick)
-        return _noted(_placed(view, stop, f, nearest, ()), "stop: breached, retriggered")
+        if nearest != view.stop_refused_at:  # else this was the retriggered one: the mark was beyond at once
+            return _noted(_placed(view, stop, f, nearest, ()), "stop: breached, retriggered")
     return StopPlan(
         slot=plan.slot,
         trigger=trigger,

@@ -1,0 +1,105 @@
+"""The alarm while the account is read: a position without its stop is told of, taken in or not (I-37, X-2).
+
+During a hydration nothing is folded and nothing planned, for a minute and more when the venue is slow, and
+for as long as it takes when reads fail. What was heard and read so far is kept here, with the time of its
+arrival; once a second it is folded over the account, for the alarm alone. No decision follows from it.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from backstay.core.account import fold
+from backstay.core.engine import Engine, decide
+from backstay.core.events import AlgosSnapshot, AnyEvent, OrdersSnapshot, PositionsSnapshot
+from backstay.core.state import AccountState
+from backstay.core.types import Scope, TimeNs
+from backstay.runtime.naked import NakedWatch
+from backstay.runtime.ports import Clock
+
+EVERY_S = 1.0
+"""Between two looks: a hydration that is over before the first costs nothing."""
+KEPT = 2_000
+"""Of events the latest so many."""
+TELLING = (OrdersSnapshot, AlgosSnapshot, PositionsSnapshot)
+"""The reads that tell of positions and stops."""
+
+
+class Host(Protocol):
+    """What the lookout needs of the owner."""
+
+    clock: Clock
+    engine: Engine
+    failed: asyncio.Future[Exception]
+
+    @property
+    def account(self) -> AccountState: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Lookout:
+    """Open from the beginning of a hydration until one has ended well."""
+
+    def __init__(self, owner: Host, naked: NakedWatch) -> None:
+        self._owner = owner
+        self._naked = naked
+        self._events: deque[tuple[TimeNs, AnyEvent]] = deque(maxlen=KEPT)
+        self._reads: dict[type, tuple[TimeNs, AnyEvent]] = {}
+        self._since: dict[Scope, TimeNs] = {}
+        """Scopes that the last look found bare, since when."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """A hydration begins, or another attempt at one: what the last one heard still counts."""
+        if self._timer is None:
+            self._again()
+
+    def hear(self, event: AnyEvent) -> None:
+        """An event arrived that waits for the replay."""
+        self._events.append((self._owner.clock.now_ns(), event))
+
+    def read(self, event: AnyEvent) -> None:
+        """A read was answered; all of them are taken in together, when the last one is."""
+        if isinstance(event, TELLING):
+            self._reads[type(event)] = (self._owner.clock.now_ns(), event)
+
+    def close(self) -> None:
+        """Everything has been taken in, or nobody is left to tell."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._events.clear()
+        self._reads.clear()
+        self._since.clear()
+
+    def look(self) -> None:
+        """Raise the alarms that are due."""
+        account = self._owner.account
+        for at, event in sorted((*self._reads.values(), *self._events), key=lambda heard: heard[0]):
+            account = fold(account, event, at)
+        now = self._owner.clock.now_ns()
+        since, self._since = self._since, {}
+        for key, known in account.scopes.items():
+            if not known.naked_since:
+                continue
+            # Another attempt's read tells of the same position later: it has been bare since the first.
+            self._since[key] = began = min(known.naked_since, since.get(key, known.naked_since))
+            s = replace(known, naked_since=began)
+            plan = decide(account, key, self._owner.engine, now)
+            if self._naked.due(key, s, wanted=plan.protects) is not None:
+                self._naked.alarm(key, s, now, plan.decision)
+
+    def _again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._ring)
+
+    def _ring(self) -> None:
+        if self._owner.failed.done():
+            return
+        self._again()
+        try:
+            self.look()
+        except Exception as error:  # noqa: BLE001 - an alarm that breaks must not be taken for silence
+            self._owner.fail(error)
