@@ -122,9 +122,14 @@ def _pending(request: Request, ctx: OrderContext, now: TimeNs) -> Pending:
 
 
 def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
-    """A newer pre-armed context takes the place of an unused older one of the same slot."""
+    """A newer pre-armed context takes the place of an unused older one of the same slot.
+
+    A standby makes room on its own side only: the position may be opened in either direction.
+    """
     for key, old in list(contexts.items()):
-        if old.phase is Phase.PRE_ARMED and old.key == ctx.key:
+        if old.phase is not Phase.PRE_ARMED or old.key != ctx.key:
+            continue
+        if old.slot.side is ctx.slot.side or not (old.is_standby or ctx.is_standby):
             del contexts[key]
 
 

@@ -10,6 +10,7 @@ and replayed in arrival order behind the snapshots (5.1).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
@@ -86,7 +87,7 @@ class Owner:
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
         self._naked = NakedWatch(self.stats, self.note)
-        self._foresight = Foresight(self, engine)
+        self._foresight = Foresight(self, engine, entropy)
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
         self._settling = False
@@ -116,6 +117,7 @@ class Owner:
             self._buffer.open()
             await take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
             self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
+            self._foresight.begin(run.position_mode)
         except _LedgerGone:
             # The caller is told what is wrong with the ledger, not that it is gone.
             raise self.failed.result() from None
@@ -203,12 +205,10 @@ class Owner:
         for event in self._buffer.close():
             self.apply(event)
 
-    def settle_ahead(self) -> None:
-        """A stop that left ahead of its fill is in the books when the fill is."""
-        try:
-            self.executor.settle_ahead()
-        except _LedgerGone:
-            return
+    def keep(self, deed: Callable[[], None]) -> None:
+        """Do something that has to be recorded."""
+        with contextlib.suppress(_LedgerGone):
+            deed()
 
     def _ingest(self, event: AnyEvent) -> None:
         before = self.account
