@@ -7,7 +7,7 @@ the machine's moods hit all alike; every figure is a median over runs, every rat
 `p50_us` holds the medians in microseconds:
   backstay          pre-armed protection, HMAC, the ledger on FOLDER's disk
   backstay_ed25519  the same on a connection that is logged on, without a signature per order
-  backstay_hand     a position opened by hand: one durable write before the stop leaves
+  backstay_hand     a position opened by hand; the context of its stop stands by
   python_binance_rest, python_binance_ws
   floor             uvloop and two bare protocols that answer a fill with a canned request
 `burst_lost`: of 5,000 private events in one go, how many the account does not know afterwards.
