@@ -1,4 +1,4 @@
-"""A position opened by hand: the context of its stop is on the disk before there is a position (decision 0024)."""
+"""A position opened by hand: its stop is written down before there is a position (decision 0024)."""
 
 import pytest
 
