@@ -11,6 +11,8 @@ The BUYs are somebody's by hand; they go round a number of symbols, one at a tim
 the last one's SELL. Modes:
   lots   every SELL is confirmed; when every symbol had its turn, all SELLs trade, and the round begins anew
   bare   SELLs are acknowledged and forgotten: for clients that only place them
+  hold   as `lots`, but no SELL ever trades, and reads tell everything: for `lots.py`, which has the account
+         served until it ends this process
 """
 
 import argparse
@@ -89,6 +91,20 @@ def exchange_info(symbols: list[str]) -> bytes:
     return json.dumps({"serverTime": now_ms(), "rateLimits": limits, "symbols": rows}).encode()
 
 
+ROW = (
+    b'{"symbol":"%(s)b","orderId":%(i)d,"orderListId":-1,"clientOrderId":"%(c)b","price":"%(p)b","origQty":"%(q)b",'
+    b'"executedQty":"0.00000000","cummulativeQuoteQty":"0.00000000","status":"NEW","timeInForce":"GTC",'
+    b'"type":"LIMIT","side":"SELL","stopPrice":"0.00000000","icebergQty":"0.00000000","time":%(T)d,'
+    b'"updateTime":%(T)d,"isWorking":true,"workingTime":%(T)d,"origQuoteOrderQty":"0.00000000",'
+    b'"selfTradePreventionMode":"NONE"}'
+)
+TRADE = (
+    b'{"symbol":"%(s)b","id":%(t)d,"orderId":%(i)d,"orderListId":-1,"price":"%(p)b","qty":"%(q)b",'
+    b'"quoteQty":"963.75150000","commission":"0.00001000","commissionAsset":"BNB","time":%(T)d,"isBuyer":true,'
+    b'"isMaker":true,"isBestMatch":true}'
+)
+
+
 def rest_answer(path: bytes, symbols: list[str]) -> bytes:
     """The scripted answer to every read; an account with money and without coins and orders."""
     rates = b'{"maker":"0.00100000","taker":"0.00100000","buyer":"0.00000000","seller":"0.00000000"}'
@@ -111,11 +127,17 @@ def rest_answer(path: bytes, symbols: list[str]) -> bytes:
 class Book:
     """What the venue knows of one symbol."""
 
-    __slots__ = ("filled_at", "sells")
+    __slots__ = ("buys", "filled_at", "sells")
 
     def __init__(self) -> None:
         self.sells: list[dict[bytes, object]] = []
+        self.buys: list[dict[bytes, object]] = []
+        """Kept in mode `hold` only."""
         self.filled_at = 0
+
+
+def _locked(book: Book) -> bytes:
+    return str(sum((Decimal(bytes(o[b"q"]).decode()) for o in book.sells), Decimal(0))).encode()
 
 
 class SpotVenue:
@@ -139,7 +161,27 @@ class SpotVenue:
     def http(self, method: bytes, path: bytes, body: bytes, at: int) -> bytes:
         if method == b"POST" and path.endswith(b"/order"):
             return self.order(body, at)
+        if self.options.mode == "hold":
+            told = self._told(path, found(SYMBOL, body))
+            if told:
+                return told
         return rest_answer(path, self.symbols)
+
+    def _told(self, path: bytes, symbol: bytes) -> bytes:
+        """What the account holds; empty: a read that says the same in every mode."""
+        books = [self.books[symbol]] if symbol in self.books else list(self.books.values())
+        if path.endswith(b"/openOrders"):
+            return b"[%b]" % b",".join(ROW % order for book in books for order in book.sells)
+        if path.endswith(b"/myTrades"):
+            return b"[%b]" % b",".join(TRADE % order for book in books for order in book.buys)
+        if path.endswith(b"/account"):
+            held = (
+                b',{"asset":"%b","free":"0.00000000","locked":"%b"}'
+                % (name.removesuffix(QUOTE), _locked(book))
+                for name, book in self.books.items()
+            )
+            return rest_answer(path, self.symbols).replace(b"}]}", b"}%b]}" % b"".join(held))
+        return b""
 
     def message(self, connection: Connection, text: bytes, at: int) -> None:
         request_id = found(REQUEST_ID, text, b"null")
@@ -147,7 +189,7 @@ class SpotVenue:
             connection.send(self._answer(request_id, self.order(text, at)))
         elif b"userDataStream.subscribe" in text:
             connection.send(self._answer(request_id, b'{"subscriptionId":0}'))
-            if self.private is None:
+            if self.private is None and self.options.fills:
                 self.loop.call_later(self.options.start_delay, lambda: self.loop.create_task(self.run()))
             self.private = connection
         elif b"session.logon" in text:
@@ -177,7 +219,7 @@ class SpotVenue:
         order = self._order(
             symbol, found(ORDER_ID, text), b"SELL", found(QUANTITY, text), found(PRICE_OF, text)
         )
-        if self.options.mode == "lots":
+        if self.options.mode != "bare":
             book.sells.append(order)
             self.loop.call_soon(self._confirm, book, order)
         return ACK % order
@@ -207,6 +249,8 @@ class SpotVenue:
         """executionReport of an order that came to rest, or that traded as a whole at its own price."""
         self.number += 1
         traded = x == b"TRADE"
+        if traded and order[b"S"] == b"BUY" and self.options.mode == "hold":
+            self.books[bytes(order[b"s"])].buys.append(order | {b"t": self.number})
         zero = b"0.00000000"
         spent = b"%.8f" % (float(order[b"q"]) * float(order[b"p"])) if traded else zero
         return EXECUTION % (
@@ -227,9 +271,8 @@ class SpotVenue:
         )
 
     def _balance(self, order: dict[bytes, object], book: Book, free: bytes) -> bytes:
-        locked = sum((Decimal(bytes(o[b"q"]).decode()) for o in book.sells), Decimal(0))
         asset = bytes(order[b"s"]).removesuffix(QUOTE)
-        return POSITION % {b"a": asset, b"f": free, b"k": str(locked).encode(), b"T": now_ms()}
+        return POSITION % {b"a": asset, b"f": free, b"k": _locked(book), b"T": now_ms()}
 
     # --- the script ---------------------------------------------------------------------------------
 
@@ -299,6 +342,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mode", choices=["lots", "bare"], default="bare")
+    parser.add_argument("--mode", choices=["lots", "bare", "hold"], default="bare")
     add_options(parser)
     serve(SpotVenue, parser.parse_args())

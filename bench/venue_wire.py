@@ -294,6 +294,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start-delay", type=float, default=0.6)
     parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--stay", action="store_true", help="go on answering after the report")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--core", type=int, default=-1)
 
@@ -313,6 +314,8 @@ def serve(venue_type: Any, options: argparse.Namespace) -> None:
             print(json.dumps(venue.report() | {"error": "timed out"}), flush=True)
         else:
             print(json.dumps(venue.report()), flush=True)
+            if options.stay:
+                await asyncio.Event().wait()
         server.close()
 
     if options.core >= 0:
