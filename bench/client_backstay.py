@@ -1,8 +1,9 @@
-"""The whole product as a client of `venue.py`: sockets, ledger on the disk, pre-armed contexts, gates.
+"""The whole product as a client of `venue.py` or `spot_venue.py`: sockets, ledger on the disk, gates.
 
-Started by `naked_window.py`; runs until it gets SIGTERM, then prints one JSON line. `--entries` adds the one
-thing that the position manager does not do by itself: it wants an ENTRY where it is flat, so that the venue
-has something to fill whose protection was registered beforehand.
+Started by `naked_window.py` and `spot_window.py`; runs until it gets SIGTERM, then prints one JSON line.
+`--entries` adds the one thing that the position manager does not do by itself: it wants an ENTRY where it is
+flat, so that the venue has something to fill whose protection was registered beforehand. `--spot`: the swing
+strategy on spot, each lot sold at once.
 """
 
 import argparse
@@ -23,17 +24,19 @@ from backstay.app.entropy import SystemEntropy
 from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.binance.net.sockets import SocketTransport
-from backstay.binance.wire.endpoints import UsdmEndpoints
+from backstay.binance.wire.endpoints import SpotEndpoints, UsdmEndpoints
 from backstay.binance.wire.sign import Ed25519Signer, HmacSigner, Signer
 from backstay.core.engine import Engine, Manager
 from backstay.core.slots import Slot, SlotKey
-from backstay.core.types import Mode, OrderType, PositionMode, Role, Side, TimeNs
+from backstay.core.types import Direction, Mode, OrderType, PositionMode, Product, Role, Side, TimeNs
 from backstay.core.view import PositionView
 from backstay.core.wanted import Wanted
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.writers import ThreadedWriter
 from backstay.strategies.position_manager.policy import PositionPolicy, StopKind, StopPolicy
 from backstay.strategies.position_manager.wanted import PositionManager
+from backstay.strategies.swing.policy import SellWhen, SwingPolicy
+from backstay.strategies.swing.wanted import Swing
 
 ENTRY = Wanted(
     slots=(
@@ -83,28 +86,53 @@ def signer(kind: str) -> Signer:
     return Ed25519Signer("k" * 64, pem)
 
 
-def make(options: argparse.Namespace) -> Guard:
-    base = f"127.0.0.1:{options.port}"
-    symbols = frozenset(f"B{i:02d}USDT" for i in range(options.symbols))
+def names(options: argparse.Namespace) -> frozenset[str]:
+    return frozenset(f"B{i:02d}USDT" for i in range(options.symbols))
+
+
+def guards_positions(options: argparse.Namespace) -> tuple[Engine, UsdmEndpoints]:
+    base, symbols = f"127.0.0.1:{options.port}", names(options)
     policy = PositionPolicy(
         symbols=tuple(sorted(symbols)),
         stop_loss=StopPolicy(kind=StopKind(options.stop), distance=Decimal("0.01")),
     )
     strategy = Entering() if options.entries else PositionManager()
+    endpoints = UsdmEndpoints(
+        rest=f"http://{base}",
+        public_stream=f"ws://{base}/public",
+        market_stream=f"ws://{base}/market",
+        private_stream=f"ws://{base}/private",
+        ws_api=f"ws://{base}/ws-fapi/v1",
+    )
+    return Engine(managers=(Manager(strategy=strategy, policy=policy, symbols=symbols),)), endpoints
+
+
+def sells_lots(options: argparse.Namespace) -> tuple[Engine, SpotEndpoints]:
+    base, symbols = f"127.0.0.1:{options.port}", names(options)
+    manager = Manager(
+        Swing(),
+        SwingPolicy(symbols=tuple(sorted(symbols)), sell_when=SellWhen.FILL),
+        symbols,
+        frozenset({Direction.LONG}),
+        Product.SPOT,
+        by_lot=True,
+    )
+    endpoints = SpotEndpoints(
+        rest=f"http://{base}", stream=f"ws://{base}/market", ws_api=f"ws://{base}/ws-api/v3"
+    )
+    return Engine((manager,)), endpoints
+
+
+def make(options: argparse.Namespace) -> Guard:
+    engine, endpoints = sells_lots(options) if options.spot else guards_positions(options)
     config = GuardConfig(
         account="bench",
         mode=Mode.TESTNET,
         environment="bench",
         position_mode=PositionMode.ONE_WAY,
-        engine=Engine(managers=(Manager(strategy=strategy, policy=policy, symbols=symbols),)),
+        engine=engine,
         armed=True,
-        endpoints=UsdmEndpoints(
-            rest=f"http://{base}",
-            public_stream=f"ws://{base}/public",
-            market_stream=f"ws://{base}/market",
-            private_stream=f"ws://{base}/private",
-            ws_api=f"ws://{base}/ws-fapi/v1",
-        ),
+        endpoints=endpoints,
         fee_symbol="B00USDT",
     )
     world = World(
@@ -123,7 +151,7 @@ def make(options: argparse.Namespace) -> Guard:
 async def enter_everywhere(guard: Guard, symbols: int) -> None:
     """A scope comes into being by evidence; an account without any has none, so plan each symbol once."""
     from backstay.core.account_scopes import scope_of, scope_state, with_scope
-    from backstay.core.types import PositionSide, Product
+    from backstay.core.types import PositionSide
 
     owner = guard.owner
     for i in range(symbols):
@@ -149,7 +177,7 @@ async def main(options: argparse.Namespace) -> None:
     orders = sum(len(s.orders) for s in account.scopes.values())
     garbage.close()
     await guard.stop("the benchmark is over")
-    ledger = Path(options.dir) / "ledger/events.jsonl"
+    ledger = Path(options.dir) / guard.config.ledger
     print(
         json.dumps(
             {
@@ -175,6 +203,7 @@ if __name__ == "__main__":
     parser.add_argument("--key", choices=["hmac", "ed25519"], default="hmac")
     parser.add_argument("--stop", choices=["close_position", "fixed_qty"], default="close_position")
     parser.add_argument("--entries", action="store_true")
+    parser.add_argument("--spot", action="store_true")
     parser.add_argument("--core", type=int, default=-1)
     chosen = parser.parse_args()
     if chosen.core >= 0:

@@ -19,11 +19,7 @@ client is idle when a fill comes. Modes:
 import argparse
 import asyncio
 import gc
-import json
-import os
 import re
-
-import uvloop
 
 from venue_wire import (
     ACCOUNT_UPDATE,
@@ -34,10 +30,15 @@ from venue_wire import (
     TRADE_LITE,
     WS_LIMITS,
     Connection,
+    add_options,
+    figures,
+    found,
     frame,
+    member,
     now_ms,
     now_ns,
     rest_answer,
+    serve,
     ws_answer,
 )
 
@@ -48,11 +49,6 @@ STUCK_S = 2.0
 """A fill without a stop for so long counts as missed, and the run goes on."""
 
 
-def member(name: str) -> re.Pattern[bytes]:
-    """A parameter in JSON or in a query."""
-    return re.compile(rb'(?:"%b":\s*"?|[?&]?\b%b=)([^"&,}]+)' % (name.encode(), name.encode()))
-
-
 SYMBOL, PRICE_OF, TRIGGER, QUANTITY = (member(n) for n in ("symbol", "price", "triggerPrice", "quantity"))
 SIDE, CLOSES, WORKING, REDUCES = (member(n) for n in ("side", "closePosition", "workingType", "reduceOnly"))
 ALGO_ID, ORDER_ID, REQUEST_ID = (
@@ -60,11 +56,6 @@ ALGO_ID, ORDER_ID, REQUEST_ID = (
     member("newClientOrderId"),
     re.compile(rb'"id":\s*("[^"]*"|\d+)'),
 )
-
-
-def found(pattern: re.Pattern[bytes], text: bytes, default: bytes = b"") -> bytes:
-    hit = pattern.search(text)
-    return hit[1] if hit else default
 
 
 class Book:
@@ -317,19 +308,12 @@ class Venue:
             self.done.set_result(None)
 
     def report(self) -> dict[str, object]:
-        ordered = sorted(self.taken[self.options.warmup :] or self.taken)
-        n = len(ordered)
-        result: dict[str, object] = {
-            "n": n,
+        return figures(self.taken[self.options.warmup :] or self.taken) | {
             "missed": self.missed,
             "duplicates": self.duplicates,
             "request_bytes": self.request_bytes,
             "sent": self.options.fills,
         }
-        for name, share in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-            result[f"{name}_us"] = round(ordered[min(n - 1, int(share * n))] / 1000, 1) if n else None
-        result["max_us"] = round(ordered[-1] / 1000, 1) if n else None
-        return result
 
 
 def report(
@@ -342,40 +326,13 @@ def report(
     return ORDER_TRADE_UPDATE % (values | {k.encode(): v for k, v in changes.items()})
 
 
-async def main(options: argparse.Namespace) -> None:
-    venue = Venue(options)
-    server = await venue.loop.create_server(
-        lambda: Connection(venue.http, venue.opened, venue.message), "127.0.0.1", options.port
-    )
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
-    try:
-        await asyncio.wait_for(venue.done, options.timeout)
-    except TimeoutError:
-        print(json.dumps(venue.report() | {"error": "timed out"}), flush=True)
-    else:
-        print(json.dumps(venue.report()), flush=True)
-    server.close()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=["entry", "hand", "bare", "burst"], default="bare")
-    parser.add_argument("--fills", type=int, default=2000)
-    parser.add_argument("--warmup", type=int, default=200)
-    parser.add_argument("--symbols", type=int, default=50)
-    parser.add_argument(
-        "--gap-us", type=float, default=2000, help="from a stop to the next fill (steps of 1 ms)"
-    )
     parser.add_argument(
         "--group", choices=["lite", "order", "none"], default="lite", help="order of a fill's frames"
     )
-    parser.add_argument("--start-delay", type=float, default=0.6)
-    parser.add_argument("--timeout", type=float, default=120)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--core", type=int, default=-1)
-    chosen = parser.parse_args()
-    if chosen.core >= 0:
-        os.sched_setaffinity(0, {chosen.core})
-    uvloop.run(main(chosen))
+    add_options(parser)
+    serve(Venue, parser.parse_args())

@@ -1,16 +1,21 @@
-"""Bytes of the benchmark's venue: HTTP and WebSocket framing, REST bodies, private frames, acknowledgements.
+"""Bytes of the benchmarks' venues: HTTP and WebSocket framing, REST bodies, private frames, acknowledgements.
 
 Nothing here is a simulated exchange: answers are scripted, sizes and member order are those of the venue.
 """
 
+import argparse
 import asyncio
 import base64
 import hashlib
 import json
+import os
 import re
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
+
+import uvloop
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
@@ -255,3 +260,64 @@ WS_LIMITS = (
 
 def ws_answer(request_id: bytes, result: bytes) -> bytes:
     return b'{"id":%b,"status":200,"result":%b%b' % (request_id, result, WS_LIMITS)
+
+
+# --- a venue's process ------------------------------------------------------------------------------
+
+
+def member(name: str) -> re.Pattern[bytes]:
+    """A parameter in JSON or in a query."""
+    return re.compile(rb'(?:"%b":\s*"?|[?&]?\b%b=)([^"&,}]+)' % (name.encode(), name.encode()))
+
+
+def found(pattern: re.Pattern[bytes], text: bytes, default: bytes = b"") -> bytes:
+    hit = pattern.search(text)
+    return hit[1] if hit else default
+
+
+def figures(taken: list[int]) -> dict[str, object]:
+    """Percentiles in us of times in ns."""
+    ordered, n = sorted(taken), len(taken)
+    result: dict[str, object] = {"n": n}
+    for name, share in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        result[f"{name}_us"] = round(ordered[min(n - 1, int(share * n))] / 1000, 1) if n else None
+    result["max_us"] = round(ordered[-1] / 1000, 1) if n else None
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fills", type=int, default=2000)
+    parser.add_argument("--warmup", type=int, default=200)
+    parser.add_argument("--symbols", type=int, default=50)
+    parser.add_argument(
+        "--gap-us", type=float, default=2000, help="from an answer to the next fill (steps of 1 ms)"
+    )
+    parser.add_argument("--start-delay", type=float, default=0.6)
+    parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--stay", action="store_true", help="go on answering after the report")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--core", type=int, default=-1)
+
+
+def serve(venue_type: Any, options: argparse.Namespace) -> None:
+    """Run a venue until it is `done`; prints its port first and its report last."""
+
+    async def main() -> None:
+        venue = venue_type(options)
+        server = await venue.loop.create_server(
+            lambda: Connection(venue.http, venue.opened, venue.message), "127.0.0.1", options.port
+        )
+        print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+        try:
+            await asyncio.wait_for(venue.done, options.timeout)
+        except TimeoutError:
+            print(json.dumps(venue.report() | {"error": "timed out"}), flush=True)
+        else:
+            print(json.dumps(venue.report()), flush=True)
+            if options.stay:
+                await asyncio.Event().wait()
+        server.close()
+
+    if options.core >= 0:
+        os.sched_setaffinity(0, {options.core})
+    uvloop.run(main())

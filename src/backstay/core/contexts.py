@@ -105,6 +105,11 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return surface_of(self.scope.product, self.slot.kind)
 
     @property
+    def is_standby(self) -> bool:
+        """Written for a position that somebody else may open (`backstay.core.standby`); not known as sent."""
+        return self.slot.close_position and self.slot.trigger is None and not self.sent_at
+
+    @property
     def is_terminal(self) -> bool:
         return self.phase in TERMINAL
 

@@ -52,7 +52,7 @@ def lost_stop(s: ScopeState, slots: Sequence[Slot], now: TimeNs) -> Act | None:
     if any(p.unknown or p.expired or p.key == slot.key for p in others):
         return None
     # Once per doubt: whatever became of the newest attempt has to be known before another one.
-    attempts = [c for c in s.contexts.values() if c.key == slot.key and c.phase is not Phase.PRE_ARMED]
+    attempts = [c for c in s.contexts.values() if c.key == slot.key and not _never_tried(c)]
     newest = max(attempts, key=lambda c: c.generation, default=None)
     if newest is not None and newest.ctx_id not in names and not _may_be_repeated(s, newest):
         return None
@@ -64,6 +64,10 @@ def lost_stop(s: ScopeState, slots: Sequence[Slot], now: TimeNs) -> Act | None:
         return None
     intent = replace(place(s, slot, s.generation + 1, "unfound"), blind=True)
     return Act(Family.PROTECT, (intent,), "stop_unfound")
+
+
+def _never_tried(ctx: OrderContext) -> bool:
+    return ctx.phase is Phase.PRE_ARMED or (ctx.phase is Phase.ABSENT and ctx.is_standby)
 
 
 def _closing_stop(s: ScopeState, slots: Sequence[Slot]) -> Slot | None:

@@ -174,7 +174,9 @@ def restarted(s: ScopeState) -> ScopeState:
     """A new process knows the past but has seen no evidence: everything unproven is in doubt (R-12)."""
     contexts: dict[str, OrderContext] = {}
     for key, ctx in s.contexts.items():
-        phase = moved(ctx, Evidence.RESTARTED)
+        if ctx.is_standby and ctx.phase is Phase.ABSENT:
+            continue  # of the process before the last one: nothing of it is on its way any more
+        phase = moved(ctx, Evidence.DROPPED if _unneeded(s, ctx) else Evidence.RESTARTED)
         if phase is not ctx.phase:
             # Without a record of being sent it may have been until the old process was gone: see `queried`.
             window = ctx.recv_window_ms or (WINDOW_MS if ctx.role in EXPOSING else PROTECTIVE_WINDOW_MS)
@@ -203,6 +205,14 @@ def restarted(s: ScopeState) -> ScopeState:
         orders_read_at=0,
         algos_read_at=0,
     )
+
+
+def _unneeded(s: ScopeState, ctx: OrderContext) -> bool:
+    """A standby of a scope that nobody had opened: no doubt, because it cannot be doubled (-4130, X-3).
+
+    If it left in the last moment after all, a read or its report shows it, and it is ours as ever (X-4).
+    """
+    return ctx.is_standby and ctx.phase is Phase.PRE_ARMED and ctx.direction is not s.position.direction
 
 
 def stopped(s: ScopeState) -> ScopeState:

@@ -135,9 +135,14 @@ def _pending(
 
 
 def _disarm(contexts: dict[str, OrderContext], ctx: OrderContext) -> None:
-    """A newer pre-armed context takes the place of an unused older one of the same slot."""
+    """A newer pre-armed context takes the place of an unused older one of the same slot.
+
+    A standby makes room on its own side only: the position may be opened in either direction.
+    """
     for key, old in list(contexts.items()):
-        if old.phase is PRE_ARMED and old.slot.key == ctx.slot.key:
+        if old.phase is not PRE_ARMED or old.slot.key != ctx.slot.key:
+            continue
+        if old.slot.side is ctx.slot.side or not (old.is_standby or ctx.is_standby):
             del contexts[key]
 
 

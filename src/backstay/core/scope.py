@@ -22,6 +22,7 @@ from backstay.core.types import (
     ZERO,
     Action,
     AlgoStatus,
+    Direction,
     ExecutionType,
     OrderStatus,
     Product,
@@ -302,7 +303,7 @@ def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
         closed_at=at if s.position.quantity else s.closed_at,
         results=_results(s, at) if s.epoch else s.results,
         realized=ZERO if s.epoch else s.realized,
-        contexts=_kept_contexts(s),
+        contexts=_kept_contexts(s, position.direction),
         stop_floor=None,
         best_price=None,
         last_mark=None,
@@ -343,14 +344,20 @@ def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> tuple[Deci
     return latest.last_price, latest.at
 
 
-def _kept_contexts(s: ScopeState) -> dict[str, OrderContext]:
-    """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4)."""
+def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, OrderContext]:
+    """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4).
+
+    The unused standby of the other direction is forgotten too: it was not needed.
+    """
     now = s.epoch + 1
-    return {
-        k: c
-        for k, c in s.contexts.items()
-        if c.epoch == now or (c.phase not in TERMINAL and c.phase is not PRE_ARMED)
-    }
+    kept = {}
+    for name, c in s.contexts.items():
+        if c.phase is PRE_ARMED:
+            if c.epoch == now and (c.direction is direction or not c.is_standby):
+                kept[name] = c
+        elif c.epoch == now or c.phase not in TERMINAL:
+            kept[name] = c
+    return kept
 
 
 def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:

@@ -11,7 +11,7 @@ and the lease is held.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -32,9 +32,10 @@ from backstay.core.foresight import Forecast
 from backstay.core.modes import FACTS, may_send
 from backstay.core.outcomes import NotSent, Sent
 from backstay.core.records import Noted
-from backstay.core.slots import Slot, surface_of
+from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import EXPOSING, Action, Direction, Family, Role, Scope
+from backstay.core.types import EXPOSING, Action, Family, Role, Scope
+from backstay.runtime.arming import armed_for, direction_of
 from backstay.runtime.dry_run import DryRun
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.premise import stale
@@ -67,7 +68,7 @@ class Executor:
         self._journal = journal
         self._venue = venue
         self._lease = lease
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._arming: set[str] = set()
         """Pre-armed contexts whose write may not be durable yet: a fill that comes first waits for it."""
         self._ahead: tuple[Request, Sent] | None = None
@@ -85,7 +86,7 @@ class Executor:
         if not FACTS[run.mode].sends:
             self._show(approved, cause)
             return False
-        if not self._may_send():
+        if not self.may_send():
             return False
         waiting: list[tuple[Approved, Request]] = []
         arming: list[Request] = []
@@ -104,7 +105,7 @@ class Executor:
             self._register(waiting, arming, cause)
         return True
 
-    def _may_send(self) -> bool:
+    def may_send(self) -> bool:
         """The second of two doors: the mode may send and is armed, and the account is ours (R-24)."""
         run = self._host.account.run
         return run is not None and may_send(run.mode, run.armed) and self._lease.held()
@@ -119,7 +120,7 @@ class Executor:
 
         `settle_ahead` has to be called once the fill is folded. Sends nothing where `execute` would not.
         """
-        if request.context is None or request.ctx_id in self._arming or not self._may_send():
+        if request.context is None or request.ctx_id in self._arming or not self.may_send():
             return
         try:
             self._ahead = request, self._venue.place(request.context, protective=True)
@@ -196,12 +197,12 @@ class Executor:
         run = self._host.account.run
         if run is None:
             raise RuntimeError("an intent was approved before a run started")
-        armed = self._armed(s, slot)
+        armed = armed_for(s, slot)
         flat = not s.position.quantity
         return OrderContext(
             ctx_id=armed.ctx_id if armed is not None else self._entropy.order_id(run.id_prefix),
             scope=s.scope,
-            direction=_direction(s, slot),
+            direction=direction_of(s, slot),
             slot=slot,
             epoch=s.epoch + 1 if flat else s.epoch,
             generation=intent.generation,
@@ -210,14 +211,6 @@ class Executor:
             writer=run.writer,
             parent=armed.parent if armed is not None else "",
         )
-
-    def _armed(self, s: ScopeState, slot: Slot) -> OrderContext | None:
-        """An unused pre-armed context of this slot, on the same surface and side."""
-        for ctx in s.contexts.values():
-            if ctx.phase is Phase.PRE_ARMED and ctx.key == slot.key:
-                fits = ctx.slot.side is slot.side and ctx.surface is surface_of(s.scope.product, slot.kind)
-                return ctx if fits else None
-        return None
 
     def _pre_armed(self, request: Request) -> OrderContext | None:
         known = self._host.account.scopes[request.scope].contexts.get(request.ctx_id)
@@ -253,8 +246,7 @@ class Executor:
     def _register(self, waiting: list[tuple[Approved, Request]], arming: list[Request], cause: int) -> None:
         requests = tuple(request for _, request in waiting)
         if arming:
-            self._host.apply(RequestsRegistered(requests=tuple(arming), pre_armed=True), cause)
-            self._arming.update(request.ctx_id for request in arming)
+            self._arm(tuple(arming), cause)
             for request in arming:
                 if request.context is not None:
                     self._venue.prepare(request.context)
@@ -270,7 +262,21 @@ class Executor:
             for item, request in waiting:
                 self._send_checked(item, request, seq)
             return
-        task = asyncio.get_running_loop().create_task(self._send_when_durable(waiting, seq))
+        self._do(self._send_when_durable(waiting, seq))
+
+    def stand_by(self, groups: Sequence[tuple[Request, ...]]) -> None:
+        """Write contexts for what may be needed, scope by scope; one sync makes them all durable."""
+        for requests in groups:
+            self._arm(requests, 0)
+        if groups:
+            self._do(self._durable_in_turn())
+
+    def _arm(self, requests: tuple[Request, ...], cause: int) -> None:
+        self._host.apply(RequestsRegistered(requests=requests, pre_armed=True), cause)
+        self._arming.update(request.ctx_id for request in requests)
+
+    def _do(self, work: Coroutine[None, None, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -284,20 +290,26 @@ class Executor:
         self._arming.clear()
         return True
 
-    async def _send_when_durable(self, waiting: list[tuple[Approved, Request]], cause: int) -> None:
+    async def _durable_in_turn(self) -> bool:
+        """Wait for a group commit. False: the ledger is gone, nothing may be sent any more."""
         arming = tuple(self._arming)
         try:
             await self._journal.durable()
-        except Exception as error:  # noqa: BLE001 - the ledger is gone: nothing may be sent any more
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is kept any more
             self._host.fail(error)
-            return
+            return False
         self._arming.difference_update(arming)
+        return True
+
+    async def _send_when_durable(self, waiting: list[tuple[Approved, Request]], cause: int) -> None:
+        if not await self._durable_in_turn():
+            return
         for item, request in waiting:
             self._send_checked(item, request, cause)
         self._host.touch(waiting[0][0].scope)
 
     def _send_checked(self, item: Approved, request: Request, cause: int) -> None:
-        why = stale(self._host.account, item, request) if self._may_send() else "not armed"
+        why = stale(self._host.account, item, request) if self.may_send() else "not armed"
         if why:
             self.stale += 1
             self._host.apply(
@@ -381,12 +393,3 @@ class Executor:
 def _of_lot(request: Request) -> bool:
     """The SELL of a spot lot: like a stop, it answers a fill."""
     return request.context is not None and bool(request.context.slot.lots)
-
-
-def _direction(s: ScopeState, slot: Slot) -> Direction:
-    """What the order belongs to: the position held, or the one that an entry would open."""
-    held = s.position.direction
-    if held is not None:
-        return held
-    opening_long = slot.side is Direction.LONG.opening
-    return Direction.LONG if opening_long else Direction.SHORT

@@ -10,6 +10,8 @@ A frame is held until its read is over at the latest, and nothing is held while 
 """
 
 import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from backstay.core.account_scopes import scope_of
@@ -17,10 +19,12 @@ from backstay.core.contexts import Request
 from backstay.core.engine import Engine
 from backstay.core.events import AccountReport, AnyEvent, FillNotice, OrderReport
 from backstay.core.foresight import Forecast, foresee
+from backstay.core.standby import named_scopes
 from backstay.core.state import AccountState
-from backstay.core.types import Scope
+from backstay.core.types import PositionMode, Scope, TimeNs
+from backstay.runtime.arming import standby_requests
 from backstay.runtime.executor import Executor
-from backstay.runtime.ports import Clock
+from backstay.runtime.ports import Clock, Entropy
 
 _TRADES = (FillNotice, OrderReport)
 
@@ -44,15 +48,16 @@ class Host(Protocol):
 
     def take_in(self, event: AnyEvent) -> None: ...
 
-    def settle_ahead(self) -> None: ...
+    def keep(self, deed: Callable[[], None]) -> None: ...
 
 
 class Foresight:
     """The forecasts of one account, and the frames of the fill that is arriving."""
 
-    def __init__(self, host: Host, engine: Engine) -> None:
+    def __init__(self, host: Host, engine: Engine, entropy: Entropy) -> None:
         self._host = host
         self._engine = engine
+        self._entropy = entropy
         self._loop = asyncio.get_running_loop()
         self._by_scope: dict[Scope, Forecast] = {}
         self._by_order: dict[str, Forecast] = {}
@@ -63,6 +68,11 @@ class Foresight:
         self._arriving: Forecast | None = None
         """The forecast that the held events are about."""
         self._filled = self._positioned = False
+
+    def begin(self, mode: PositionMode) -> None:
+        """The account is read: look ahead also where nothing was ever heard of, but a manager names it."""
+        for key in named_scopes(self._engine, mode):
+            self.wish(key)
 
     def wish(self, key: Scope) -> None:
         """A flat scope came to rest: look ahead when whatever is under way is over."""
@@ -116,11 +126,12 @@ class Foresight:
         self._filled = self._positioned = False
         for event in held:
             self._host.take_in(event)
-        self._host.settle_ahead()
+        self._host.keep(self._host.executor.settle_ahead)
 
     def _look_ahead(self) -> None:
         wished, self._wished = self._wished, set()
         now = self._host.clock.now_ns()
+        self._stand_by(wished, now)
         for key in wished:
             stale = self._by_scope.pop(key, None)
             if stale is not None:
@@ -131,3 +142,18 @@ class Foresight:
             if forecast is not None and request is not None:
                 self._by_scope[key] = self._by_order[forecast.order] = forecast
                 self._requests[forecast.order] = request
+
+    def _stand_by(self, wished: Iterable[Scope], now: TimeNs) -> None:
+        """See that a position opened by hand finds the context of its first stop written (decision 0024).
+
+        Before the forecasts: they hold for the state that they were made from.
+        """
+        host = self._host
+        if not host.live or not host.executor.may_send():
+            return
+        groups = []
+        for key in sorted(wished):
+            requests = standby_requests(host.account, key, self._engine, self._entropy, now)
+            if requests:
+                groups.append(requests)
+        host.keep(partial(host.executor.stand_by, groups))

@@ -89,7 +89,7 @@ class Owner:
         self._naked = NakedWatch(self.stats, self.note)
         self.lookout = Lookout(self, self._naked)
         self._buffer = Buffer(self.lookout.hear)
-        self._foresight = Foresight(self, engine)
+        self._foresight = Foresight(self, engine, entropy)
         self._planning: set[Scope] = set()
         self._loop = asyncio.get_running_loop()
         self._settling = False
@@ -119,6 +119,7 @@ class Owner:
             self.begin_buffering()
             await take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
             self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
+            self._foresight.begin(run.position_mode)
         except _LedgerGone:
             # The caller is told what is wrong with the ledger, not that it is gone.
             raise self.failed.result() from None
@@ -207,10 +208,10 @@ class Owner:
         for event in self._buffer.close():
             self.apply(event)
 
-    def settle_ahead(self) -> None:
-        """A stop that left ahead of its fill is in the books when the fill is."""
+    def keep(self, deed: Callable[[], None]) -> None:
+        """Do something that has to be recorded."""
         with contextlib.suppress(_LedgerGone):
-            self.executor.settle_ahead()
+            deed()
 
     def _ingest(self, event: AnyEvent) -> None:
         before = self.account

@@ -1,0 +1,117 @@
+"""Stops on standby: what a flat scope will need first if somebody opens a position in it by hand.
+
+Nobody announces such a position, and yet one thing of it is known beforehand: the strategy will want a
+close-position stop, of the one direction or of the other. So its context can be durable while nothing
+happens, with all that is known of it; its trigger follows with the request, as for every pre-armed context.
+
+Close-position stops only. The venue admits one per direction (-4130), so whatever became of one that an
+earlier process may have sent, a second one cannot stand beside it: a standby is never a reason to doubt a
+scope that was flat.
+"""
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from backstay.core.account_scopes import scope_of, scope_state
+from backstay.core.contexts import Phase
+from backstay.core.engine import Engine, Manager, position_view
+from backstay.core.instruments import Instrument
+from backstay.core.lost_stop import MAIN_STOP
+from backstay.core.slots import Slot
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import Direction, OrderType, PositionMode, PositionSide, Product, Scope, TimeNs
+
+NOMINAL_TICKS = 10_000
+"""Price of a symbol that has none yet, in ticks: the kind of the stop is asked for, not where it lies."""
+
+
+def named_scopes(engine: Engine, mode: PositionMode) -> list[Scope]:
+    """The scopes that the managers name, whether or not anything was ever heard of them."""
+    found: dict[Scope, None] = {}
+    for m in engine.managers:
+        if m.product is not Product.USDM:
+            continue
+        sides = [PositionSide.BOTH]
+        if mode is PositionMode.HEDGE:
+            sides = [PositionSide(d.value) for d in Direction if d in m.directions]
+        for symbol in sorted(m.symbols):
+            found.update(dict.fromkeys(scope_of(Product.USDM, symbol, side) for side in sides))
+    return list(found)
+
+
+def standbys(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> tuple[Slot, ...]:
+    """The stops that scope `key` lacks on standby at local time `now` (ns); their trigger is still open."""
+    run, instrument = account.run, account.instruments.get(key.symbol)
+    manager = engine.manager(key)
+    if run is None or instrument is None or manager is None or manager.by_lot:
+        return ()
+    s = scope_state(account, key)
+    if key.product is not Product.USDM or s.position.quantity or not s.trusted or s.flatten_since:
+        return ()
+    if "kill_switch" in account.gates:
+        return ()
+    slots = []
+    for direction in Direction:
+        if direction in manager.directions and _has_side(key, direction) and not _is_armed(s, direction):
+            slot = _first_stop(account, s, manager, instrument, direction, now)
+            if slot is not None:
+                slots.append(slot)
+    return tuple(slots)
+
+
+def _has_side(key: Scope, direction: Direction) -> bool:
+    return key.position_side is PositionSide.BOTH or key.position_side.value == direction.value
+
+
+def _is_armed(s: ScopeState, direction: Direction) -> bool:
+    """A context of this stop is there already: on standby, or prepared with an order of ours."""
+    return any(
+        c.phase is Phase.PRE_ARMED and c.key == MAIN_STOP and c.slot.side is direction.closing
+        for c in s.contexts.values()
+    )
+
+
+def _first_stop(
+    account: AccountState,
+    s: ScopeState,
+    manager: Manager,
+    instrument: Instrument,
+    direction: Direction,
+    now: TimeNs,
+) -> Slot | None:
+    """What the strategy would answer to a position of somebody else in this direction."""
+    if account.run is None:
+        return None
+    view = position_view(account, s, account.run.position_mode, instrument)
+    price = view.mark or s.anchor or instrument.tick * NOMINAL_TICKS
+    opened = replace(
+        view,
+        external=True,
+        opened_at=now,
+        direction=direction,
+        quantity=instrument.step or Decimal(1),
+        average=price,
+        venue_break_even=price,
+        anchor=price,
+        last_fill_price=price,
+        last_increase_at=now,
+        epoch=s.epoch + 1,
+        dca={},
+        take_profit={},
+        stop_floor=None,
+        best_price=None,
+        stop_refused="",
+        stop_retriggered=False,
+        take_profit_refused="",
+        entry=None,
+        exit=None,
+        reviewed=False,
+    )
+    wanted = manager.strategy.wanted(opened, manager.policy, now)
+    if wanted.unknown:
+        return None
+    for slot in wanted.slots:
+        if slot.key == MAIN_STOP and slot.close_position and slot.kind is OrderType.STOP_MARKET:
+            return replace(slot, trigger=None)
+    return None
