@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from backstay.core import algo_orders, orders
+from backstay.core import algo_orders, legs, orders
 from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles, without_settled
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.cover import naked
@@ -37,7 +37,8 @@ def fingerprint(slot: Slot) -> str:
     numbers = (slot.price, slot.trigger, slot.quantity, slot.callback_rate, slot.activate_price)
     # Trailing zeros are no difference: an amended quantity is a sum and may carry others.
     plain = "|".join("" if x is None else f"{x.normalize():f}" for x in numbers)
-    return f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
+    alone = f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
+    return alone if slot.leg is None else f"{alone}+{fingerprint(slot.leg)}"
 
 
 def amend_fingerprint(ctx_id: str) -> str:
@@ -69,6 +70,8 @@ def register(s: ScopeState, requests: tuple[Request, ...], pre_armed: bool, now:
         if pre_armed or target is None or request.ctx_id in pendings:
             continue
         pendings[request.ctx_id] = _pending(request, target, now)
+        if target.group and request.action is Action.CANCEL:
+            legs.asked(pendings, contexts, target, now)
     if s.scope.product is Product.SPOT:
         if len(contexts) > SPOT_CONTEXTS_KEPT:
             contexts = _without_ended(contexts)
@@ -166,7 +169,8 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs) -> ScopeState:
     if pending is not None:
         pendings = pendings.copy()
         pendings[e.ctx_id] = pending
-    return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+    s = replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+    return legs.sent(s, ctx, e.recv_window_ms, now) if ctx.group and e.action is Action.CANCEL else s
 
 
 def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
@@ -180,7 +184,8 @@ def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
             contexts = {**contexts, e.ctx_id: replace(ctx, phase=phase, updated_at=now)}
     if contexts is s.contexts and len(pendings) == len(s.pendings):
         return s
-    return replace(s, contexts=contexts, pendings=pendings)
+    s = replace(s, contexts=contexts, pendings=pendings)
+    return legs.dropped(s, ctx) if ctx is not None and ctx.group and e.action is Action.CANCEL else s
 
 
 def answered(s: ScopeState, e: AnswerReceived, now: TimeNs) -> ScopeState:
@@ -188,6 +193,8 @@ def answered(s: ScopeState, e: AnswerReceived, now: TimeNs) -> ScopeState:
     ctx = s.contexts.get(e.ctx_id)
     if ctx is None:
         return s
+    if ctx.group and e.action is Action.CANCEL:
+        s = legs.answered(s, ctx, e, now)
     if e.certainty is Certainty.EXECUTED:
         return _accepted(s, ctx, e, now)
     if e.certainty is Certainty.UNKNOWN:
