@@ -1,7 +1,7 @@
 """The spot system of `spot_world` with a position manager: a holding under take-profit and stop.
 
 `play_holding(script, ...)` runs the script and then holds the run against the promises: the ledger is whole,
-its replay gives the living state, no order of somebody else was touched, and never more was offered than held.
+its replay gives the living state, and no order of somebody else was touched.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from backstay.app.guard import SPOT_LEDGER
 from backstay.core.account import fold
 from backstay.core.contexts import OrderContext
 from backstay.core.engine import Engine, Manager, decide
+from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.records import Decided
 from backstay.core.state import AccountState, ScopeState, pack
 from backstay.core.types import Direction, Product, Role
@@ -85,9 +86,19 @@ class HoldingSystem(SpotSystem):
     def quiet(self) -> bool:
         return self.scope.trusted and not self.scope.pendings
 
-    def requests_of(self, *paths: str) -> list[Any]:
-        """What was sent, by what the request's path or method ends with."""
-        return [r for r in self.exchange.requests() if any(p in str(r) for p in paths)]
+    def faults(self, effect: Any, endpoint: str = "") -> None:
+        """One bad answer of `endpoint`; without one, a fault that lasts until `heal`."""
+        match = {"endpoint": endpoint, "times": 1} if endpoint else {}
+        rule = {"match": match, "effect": effect}
+        self.exchange.control("POST", "/sim/v1/faults", {"rules": [rule], "replace": False})
+
+    def heal(self) -> None:
+        self.exchange.control("DELETE", "/sim/v1/faults")
+
+    def command(self, action: OperatorAction, *, whole_account: bool = False) -> None:
+        """The operator's word, as it comes from the control socket."""
+        scope = None if whole_account else self.key
+        self.running.owner.command(OperatorCommand(action=action, who="tester", scope=scope, reason="enough"))
 
     def audit(self) -> None:
         self.running.journal.durable_now()
@@ -102,12 +113,9 @@ class HoldingSystem(SpotSystem):
             decide=lambda state, key, now: Decided.of(decide(state, key, engine, now)),
         )
         assert outcome.mismatch is None, outcome.mismatch
-        assert pack(state) == pack(self.running.owner.account), "the replayed state differs from the living one"
+        assert pack(state) == pack(self.running.owner.account), "the replayed state differs"
         strangers = [o for o in self.truth()["orders"] if not o["clientOrderId"].startswith(PREFIX)]
-        assert all(o["status"] != "CANCELED" or o["clientOrderId"] in self.taken for o in strangers)
-
-    taken: tuple[str, ...] = ()
-    """Orders of their owner's that the owner took back."""
+        assert all(o["status"] != "CANCELED" for o in strangers)
 
 
 type Script = Callable[[HoldingSystem], Awaitable[None]]

@@ -55,9 +55,7 @@ def on_spot(fields: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}.take_profit.levels: a spot holding has one level, not {len(levels)}")
     share = _section(levels[0] if isinstance(levels, list) and levels else {}, "").get("share")
     if share is not None and str(share).strip() not in {"1", "1.0", "100%"}:
-        raise ConfigError(
-            f"{where}.take_profit.levels[0].share: on spot the one level sells all; leave it out or write 100%"
-        )
+        raise ConfigError(f"{where}.take_profit.levels[0].share: on spot the one level sells all; write 100%")
     return _with_defaults(fields)
 
 

@@ -43,7 +43,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class OrderReport(Event, frozen=True, tag="OrderReport"):
-    """A regular order, from a push, a snapshot row or a query; the newest advancing report is its row (O-3)."""
+    """A regular order, from a push, a snapshot or a query; the newest advancing report is its row (O-3)."""
 
     symbol: str
     position_side: PositionSide
