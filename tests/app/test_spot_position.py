@@ -1,4 +1,4 @@
-"""A spot holding under take-profit and stop by `run` on real sockets: what is shown of it, and how it is closed."""
+"""A spot holding under take-profit and stop by `run` on real sockets: what is shown of it, how it is closed."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,9 @@ async def pair(there, size):
     """Both legs of one list of this size rest."""
     rows = await there.sells()
     kinds = sorted((o["type"], float(o["origQty"])) for o in rows)
-    return kinds == [("LIMIT_MAKER", size), ("STOP_LOSS", size)] and len({o["orderListId"] for o in rows}) == 1
+    return (
+        kinds == [("LIMIT_MAKER", size), ("STOP_LOSS", size)] and len({o["orderListId"] for o in rows}) == 1
+    )
 
 
 async def paired(there, size):

@@ -1,6 +1,6 @@
 """The spot system of `spot_world` with a position manager: a holding under take-profit and stop.
 
-`play_holding(script, ...)` runs the script and then holds the run against the promises: the ledger is whole,
+`check_holding(script, ...)` runs the script and then holds the run against the promises: the ledger is whole,
 its replay gives the living state, and no order of somebody else was touched.
 """
 
@@ -121,13 +121,13 @@ class HoldingSystem(SpotSystem):
 type Script = Callable[[HoldingSystem], Awaitable[None]]
 
 
-def play_holding(script: Script, **changed: Any) -> HoldingSystem:
+def check_holding(script: Script, **changed: Any) -> HoldingSystem:
     """Run `script` in a fresh system, hold the run against the promises, and return the system."""
     systems: list[HoldingSystem] = []
 
     def main(clock: LoopClock):
         async def go() -> None:
-            system = HoldingSystem(clock, policy=holding_policy(**changed))  # type: ignore[arg-type]
+            system = HoldingSystem(clock, policy=holding_policy(**changed))
             systems.append(system)
             asyncio.get_running_loop().set_exception_handler(
                 lambda _, context: system.loop_errors.append(context)

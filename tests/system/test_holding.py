@@ -11,7 +11,7 @@ from backstay.core.lots import every
 from backstay.core.types import SECOND
 from backstay.strategies.position_manager.policy import BreakEvenPolicy, StopKind, TimeStopPolicy
 
-from tests.system.holding_world import holding_policy, play_holding
+from tests.system.holding_world import check_holding, holding_policy
 from tests.system.spot_world import PREFIX, SYMBOL
 
 D = Decimal
@@ -33,7 +33,7 @@ def test_a_buy_by_hand_gets_one_list_of_take_profit_and_stop():
         await w.settle(60)
         assert w.sells() == before, "c1: what is equal is left alone"
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_many_partial_fills_of_one_buy_end_in_one_list():
@@ -42,7 +42,7 @@ def test_many_partial_fills_of_one_buy_end_in_one_list():
         await w.until(lambda: w.has_pair("25.77"), "one list for all of it")
         assert len(w.truth()["order_lists"]) <= 2
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_what_is_added_is_covered_by_a_list_that_takes_the_old_one_s_place():
@@ -57,7 +57,7 @@ def test_what_is_added_is_covered_by_a_list_that_takes_the_old_one_s_place():
         assert not w.scope.naked_since
         assert not w.scope.manual_cancels, "the legs that ended together were ended by us"
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_the_take_profit_fills_the_stop_goes_and_the_position_is_closed():
@@ -73,7 +73,7 @@ def test_the_take_profit_fills_the_stop_goes_and_the_position_is_closed():
         await w.until(lambda: w.has_pair("4.99"), "a new life has a list of its own")
         assert w.working()["TP"].slot.price == D("1.2592")
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_the_stop_sells_the_take_profit_goes_and_the_position_is_closed():
@@ -84,7 +84,7 @@ def test_the_stop_sells_the_take_profit_goes_and_the_position_is_closed():
         await w.until(lambda: not w.held, "closed")
         await w.until(lambda: not w.sells() and w.quiet, "nothing rests")
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_r10_one_leg_cancelled_by_hand_ends_the_list_and_it_is_placed_again():
@@ -96,7 +96,7 @@ def test_r10_one_leg_cancelled_by_hand_ends_the_list_and_it_is_placed_again():
         await w.until(lambda: w.has_pair("9.99") and w.working()["SL"].ctx_id != first, "placed again")
         assert len(w.scope.manual_cancels) == 1, "one hand, one list: counted once"
 
-    play_holding(script)
+    check_holding(script)
 
 
 @pytest.mark.parametrize("moment", ["at rest", "just bought", "sold while away"])
@@ -120,7 +120,7 @@ def test_i33_a_restart_adopts_the_list(moment):
             await w.until(lambda: w.has_pair("9.99"), "the same list")
             assert w.listed() == before
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_added_while_away_is_covered_after_the_restart():
@@ -133,7 +133,7 @@ def test_added_while_away_is_covered_after_the_restart():
         await w.start()
         await w.until(lambda: w.has_pair("19.98"), "a list for everything")
 
-    play_holding(script)
+    check_holding(script)
 
 
 EFFECTS = {
@@ -162,7 +162,7 @@ def test_i31_one_bad_answer_to_a_list_ends_as_without_it_and_nothing_is_placed_t
         await w.settle(20)
         assert w.has_pair("9.99")
 
-    play_holding(script)
+    check_holding(script)
 
 
 @pytest.mark.parametrize("name", EFFECTS)
@@ -178,7 +178,7 @@ def test_i31_one_bad_answer_to_the_cancel_of_a_list_ends_as_without_it(name):
         assert w.has_pair("29.97")
         assert not w.scope.manual_cancels
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_the_stop_alone_and_the_take_profit_alone():
@@ -196,8 +196,8 @@ def test_the_stop_alone_and_the_take_profit_alone():
         w.price("1.3000")
         await w.until(lambda: not w.held, "sold")
 
-    play_holding(stop_alone, take_profit=NO_TARGET)
-    play_holding(target_alone, stop_loss=NO_STOP)
+    check_holding(stop_alone, take_profit=NO_TARGET)
+    check_holding(target_alone, stop_loss=NO_STOP)
 
 
 def test_a_list_that_the_market_has_outrun_sells_at_the_target():
@@ -210,7 +210,7 @@ def test_a_list_that_the_market_has_outrun_sells_at_the_target():
         w.price("1.4000")
         await w.until(lambda: not w.held, "sold above its target")
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_a_stop_that_the_market_has_passed_is_closed_at_market():
@@ -225,7 +225,7 @@ def test_a_stop_that_the_market_has_passed_is_closed_at_market():
         await w.until(lambda: not w.held, "closed at market", 120)
         assert not w.sells()
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_i19_orders_and_coins_of_others_are_left_alone():
@@ -239,7 +239,7 @@ def test_i19_orders_and_coins_of_others_are_left_alone():
         mine = [o for o in w.truth()["orders"] if not o["clientOrderId"].startswith(PREFIX)]
         assert [o["status"] for o in mine if o["side"] == "SELL"] == ["NEW"]
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_a_take_profit_that_fills_in_part_is_finished_or_gets_its_stop_back():
@@ -255,7 +255,7 @@ def test_a_take_profit_that_fills_in_part_is_finished_or_gets_its_stop_back():
         await w.until(lambda: not w.held or w.has_pair(left), f"a list for the {left} that are left")
         assert w.held
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_a_stop_limit_that_the_market_has_passed_by_is_closed_at_market():
@@ -267,7 +267,7 @@ def test_a_stop_limit_that_the_market_has_passed_by_is_closed_at_market():
         await w.until(lambda: not w.held, "closed at market", 30)
         assert not w.sells()
 
-    play_holding(script, stop_loss=replace(STOP, kind=StopKind.STOP_LIMIT))
+    check_holding(script, stop_loss=replace(STOP, kind=StopKind.STOP_LIMIT))
 
 
 def test_break_even_moves_the_stop_by_one_new_list():
@@ -281,7 +281,7 @@ def test_break_even_moves_the_stop_by_one_new_list():
         await w.settle(30)
         assert len(w.truth()["order_lists"]) == 2
 
-    play_holding(script, break_even=BreakEvenPolicy(trigger=D("0.01")))
+    check_holding(script, break_even=BreakEvenPolicy(trigger=D("0.01")))
 
 
 def test_a_trail_of_our_own_moves_the_stop_in_steps():
@@ -296,7 +296,7 @@ def test_a_trail_of_our_own_moves_the_stop_in_steps():
         assert w.working()["SL"].slot.trigger > first
 
     stop = replace(STOP, kind=StopKind.TRAILING_LOCAL, trail_as=StopKind.FIXED_QTY)
-    play_holding(script, stop_loss=stop)
+    check_holding(script, stop_loss=stop)
 
 
 def test_the_time_stop_closes_at_market():
@@ -306,7 +306,7 @@ def test_the_time_stop_closes_at_market():
         await asyncio.sleep(55)
         await w.until(lambda: not w.held and not w.sells(), "closed at market")
 
-    play_holding(script, time_stop=TimeStopPolicy(after=60 * SECOND))
+    check_holding(script, time_stop=TimeStopPolicy(after=60 * SECOND))
 
 
 @pytest.mark.parametrize("action", [OperatorAction.CLOSE, OperatorAction.KILL])
@@ -317,7 +317,7 @@ def test_i30_the_operator_closes_a_holding(action):
         w.command(action, whole_account=action is OperatorAction.KILL)
         await w.until(lambda: not w.held and not w.sells(), "closed at market")
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_coins_taken_away_are_no_longer_offered():
@@ -328,7 +328,7 @@ def test_coins_taken_away_are_no_longer_offered():
         w.hand("close", symbol=SYMBOL, share="0.5")
         await w.until(lambda: w.has_pair("5.00"), "a list for what is left")
 
-    play_holding(script)
+    check_holding(script)
 
 
 def test_coins_locked_by_the_owner_are_not_offered():
@@ -339,4 +339,4 @@ def test_coins_locked_by_the_owner_are_not_offered():
         w.hand("order", side="SELL", type="LIMIT", price="1.9000", quantity="4")
         await w.until(lambda: w.has_pair("5.99"), "a list for what is free", 120)
 
-    play_holding(script)
+    check_holding(script)

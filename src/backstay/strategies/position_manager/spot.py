@@ -11,7 +11,7 @@ from decimal import ROUND_UP, Decimal
 from msgspec.structs import replace
 
 from backstay.core.events import Effect
-from backstay.core.money import round_down
+from backstay.core.money import round_down, round_up
 from backstay.core.slots import Slot, SlotKey, Watch
 from backstay.core.types import ZERO, OrderType, Role, TimeInForce, TimeNs
 from backstay.core.view import PositionView
@@ -103,7 +103,8 @@ def _target(view: PositionView, policy: PositionPolicy, f: Factors, quantity: De
     rule = policy.take_profit
     if not rule.enabled or not rule.levels:
         return None
-    price = settled(view.average * f.profits[0], view.instrument.tick)
+    tick = view.instrument.tick
+    price = round_up(settled(view.average * f.profits[0], tick), tick)
     if rule.kind is TakeProfitKind.MARKET:
         kind = OrderType.TAKE_PROFIT_MARKET
         return Slot(key=TARGET, side=f.closing, kind=kind, trigger=price, quantity=quantity)
