@@ -1,4 +1,4 @@
-"""A spot holding under take-profit and stop by `run` on real sockets: what is shown of it, how it is closed."""
+"""A spot holding under take-profit and stop, by `run` on real sockets: what is shown, how it is closed."""
 
 import asyncio
 import contextlib

@@ -31,7 +31,7 @@ from backstay.strategies.position_manager.policy import (
 from backstay.strategies.position_manager.wanted import PositionManager
 
 from tests.system.spot_world import PREFIX, SYMBOL, SpotSystem
-from tests.system.stand_ins import START
+from tests.system.stand_ins import START, Killed, SteppedDisk, SteppedTransport, Steps
 
 D = Decimal
 
@@ -45,9 +45,39 @@ def holding_policy(**changed: Any) -> PositionPolicy:
 
 
 class HoldingSystem(SpotSystem):
-    """One spot guard with a position manager."""
+    """One spot guard with a position manager; every touch of the outside world is counted."""
 
     policy: Any
+    kill_at: int | None = None
+    """The next process that starts ends at its n-th touch."""
+
+    def transport(self) -> Any:
+        self.disk = SteppedDisk.of(self.disk)
+        self.disk.steps = Steps(self.kill_at)
+        return SteppedTransport(self.exchange.transport(), self.disk.steps, lambda _: None)
+
+    @property
+    def steps(self) -> Steps:
+        return self.disk.steps
+
+    def kill(self) -> None:
+        self.steps.dead = True
+        super().kill()
+
+    def reported(self, _: Any, context: dict[str, Any]) -> None:
+        """What the loop reports, other than the end of a killed process."""
+        if not isinstance(context.get("exception"), Killed):
+            self.loop_errors.append(context)
+
+    async def watched(self) -> None:
+        """Start the process again whenever it has died, as a supervisor does."""
+        while True:
+            await asyncio.sleep(0.01)
+            if self.steps.dead:
+                self.kill()
+                await asyncio.sleep(0.3)
+                self.kill_at = None
+                await self.start()
 
     def engine(self) -> Engine:
         sides = frozenset({Direction.LONG})
@@ -121,7 +151,7 @@ class HoldingSystem(SpotSystem):
 type Script = Callable[[HoldingSystem], Awaitable[None]]
 
 
-def check_holding(script: Script, **changed: Any) -> HoldingSystem:
+def check_holding(script: Script, *, started: bool = True, **changed: Any) -> HoldingSystem:
     """Run `script` in a fresh system, hold the run against the promises, and return the system."""
     systems: list[HoldingSystem] = []
 
@@ -129,11 +159,10 @@ def check_holding(script: Script, **changed: Any) -> HoldingSystem:
         async def go() -> None:
             system = HoldingSystem(clock, policy=holding_policy(**changed))
             systems.append(system)
-            asyncio.get_running_loop().set_exception_handler(
-                lambda _, context: system.loop_errors.append(context)
-            )
+            asyncio.get_running_loop().set_exception_handler(system.reported)
             system.exchange.start()
-            await system.start()
+            if started:
+                await system.start()
             try:
                 await script(system)
                 await system.settle()
