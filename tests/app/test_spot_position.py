@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
+import os
+import sys
+
+import pytest
 
 from backstay.app import closing, positions
+from backstay.app.exchange import API_KEY, API_SECRET
 from backstay.app.guard import SPOT_LEDGER
 from backstay.core.events import OperatorAction
 from backstay.core.names import scope_of_name
@@ -68,4 +73,42 @@ async def test_a_holding_is_a_position_with_both_of_its_orders_and_closes_when_t
             assert done["closed"] == [row["id"]]
             assert await there.sells() == []
             assert session.guard_of(Product.SPOT).owner.account.scopes[scope].position.quantity == 0
+        assert verify(FileDisk(settings.data_dir), SPOT_LEDGER).ok
+
+
+@contextlib.asynccontextmanager
+async def process(folder):
+    """The real program, in a process of its own; ends with `kill -9`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BINANCE_", "BACKSTAY_", "EXECUTION_"))}
+    keys = {"BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "backstay.cli.main", "run", "--json")
+    made = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env={**kept, **keys}, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(30):
+            line = await made.stdout.readline()
+        assert line, (await made.stderr.read()).decode()
+        yield made
+    finally:
+        made.kill()
+        await made.communicate()
+
+
+@pytest.mark.slow
+@run
+async def test_i32_a_killed_process_adopts_its_list_and_covers_what_came_meanwhile(tmp_path):
+    async with stage(tmp_path) as there:
+        settings = there.settings(HOLDING)
+        async with process(tmp_path):
+            await there.buy_spot("0.01")
+            await paired(there, 0.00999)
+            before = {o["clientOrderId"] for o in await there.sells()}
+        async with process(tmp_path):
+            await asyncio.sleep(0.5)
+            assert {o["clientOrderId"] for o in await there.sells()} == before, "adopted, not placed again"
+        await there.buy_spot("0.01")
+        async with process(tmp_path):
+            await paired(there, 0.01998)
         assert verify(FileDisk(settings.data_dir), SPOT_LEDGER).ok

@@ -1,131 +1,21 @@
 """A spot position under one order list: placed, cancelled and replaced as one (exchange-state 7.1, 7.6)."""
 
-from decimal import Decimal
-
 import pytest
 from msgspec.structs import replace
 
-from backstay.core.contexts import Phase
 from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import (
-    AnswerClass,
-    AnswerReceived,
-    Certainty,
-    Effect,
     OperatorAction,
     OperatorCommand,
-    RequestDropped,
 )
-from backstay.core.orders import is_open
-from backstay.core.requests import fingerprint
-from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import (
-    SECOND,
     Action,
-    Direction,
     Family,
     OrderStatus,
-    OrderType,
     Role,
-    Side,
-    TimeInForce,
-    Trust,
 )
-from backstay.core.wanted import Wanted
-from backstay.testing.spot_scene import SpotScene
 
-D = Decimal
-TP, SL = SlotKey(Role.TP, 0), SlotKey(Role.SL, 0)
-
-
-class Pair:
-    """Wants everything that may be sold under one list: a target and a stop around 1.20."""
-
-    name = "pair"
-    stop, target = "1.1000", "1.3000"
-    alone: Role | None = None
-    pauses = False
-
-    def wanted(self, view, policy, now):
-        if view.direction is not Direction.LONG or not view.sellable:
-            return Wanted()
-        size = view.sellable
-        dust = (view.quantity - size) / view.quantity
-        stop = Slot(
-            key=SL,
-            side=Side.SELL,
-            kind=OrderType.STOP_MARKET,
-            trigger=D(self.stop),
-            quantity=size,
-            tolerance=dust.quantize(D("1e-9"), "ROUND_UP"),
-        )
-        target = Slot(
-            key=TP,
-            side=Side.SELL,
-            kind=OrderType.LIMIT,
-            price=D(self.target),
-            quantity=size,
-            tif=TimeInForce.GTX,
-            leg=stop,
-        )
-        only = {
-            Role.SL: stop,
-            Role.TP: Slot(key=TP, side=Side.SELL, kind=OrderType.LIMIT, price=target.price, quantity=size),
-        }
-        slot = target if self.alone is None else only[self.alone]
-        return Wanted(slots=(slot,), bridge=False, repair_delay=SECOND, retry_cancelled=not self.pauses)
-
-
-def held(quantity="10", **options):
-    """A scene with coins just bought, nothing of ours at the venue."""
-    strategy = Pair()
-    for name, value in options.items():
-        setattr(strategy, name, value)
-    scene = SpotScene(strategy=strategy, by_lot=False)
-    scene.strategy = strategy
-    scene.buy((quantity, "1.2"))
-    return scene
-
-
-def at_rest(quantity="10", **options):
-    scene = held(quantity, **options)
-    assert isinstance(scene.rest(), Converged), scene.plan().decision
-    return scene
-
-
-def said(decision):
-    if not isinstance(decision, Act):
-        return type(decision).__name__
-    return str(decision.family), [(str(i.action), str(i.key)) for i in decision.intents]
-
-
-def legs(scene):
-    """(take-profit, stop) that work, newest list."""
-    found = [c for c in scene.state.contexts.values() if not c.is_terminal]
-    return tuple(next(c for c in found if c.key == key) for key in (TP, SL))
-
-
-def request_of(scene, ctx):
-    return next(r for r in scene.requests if r.ctx_id == ctx.ctx_id)
-
-
-def answer(scene, ctx, action, certainty=Certainty.EXECUTED, effect=Effect.NONE):
-    kind = {Certainty.EXECUTED: AnswerClass.ACCEPTED, Certainty.UNKNOWN: AnswerClass.UNKNOWN}
-    scene.fold(
-        AnswerReceived(
-            scope=scene.key,
-            ctx_id=ctx.ctx_id,
-            action=action,
-            certainty=certainty,
-            answer=kind.get(certainty, AnswerClass.REJECT),
-            effect=effect,
-        )
-    )
-
-
-def open_rows(scene):
-    return sorted((r.kind.value, r.quantity - r.filled) for r in scene.rows.values() if is_open(r))
-
+from tests.core.pairs import SL, TP, D, at_rest, held, legs, open_rows, replacing, request_of, said
 
 # --- placing ------------------------------------------------------------------------------------------
 
@@ -230,56 +120,6 @@ def test_a_sale_by_hand_of_other_coins_makes_the_list_smaller():
     assert open_rows(scene) == [("LIMIT", D("5.99")), ("STOP_MARKET", D("5.99"))]
 
 
-# --- the cancel's answers ---------------------------------------------------------------------------
-
-
-def replacing():
-    scene = at_rest()
-    scene.buy(("5", "1.2"))
-    scene.tick(300)
-    scene.step()
-    (cancel,) = (r for r in scene.waiting if r.action is Action.CANCEL)
-    return scene, scene.state.contexts[cancel.ctx_id]
-
-
-def test_r1_gone_is_not_cancelled_both_ends_are_waited_for():
-    scene, ctx = replacing()
-    answer(scene, ctx, Action.CANCEL, Certainty.NOT_EXECUTED, Effect.GONE)
-    assert len(scene.state.pendings) == 2
-    scene.tick(600)
-    assert isinstance(scene.plan().decision, Recover)
-
-
-def test_a_refused_cancel_frees_both_legs():
-    scene, ctx = replacing()
-    answer(scene, ctx, Action.CANCEL, Certainty.NOT_EXECUTED, Effect.THROTTLED)
-    assert scene.state.pendings == {}
-    assert scene.state.trust is Trust.TRUSTED
-
-
-def test_a_cancel_that_never_left_ends_nothing():
-    scene, ctx = replacing()
-    scene.fold(RequestDropped(scope=scene.key, ctx_id=ctx.ctx_id, action=Action.CANCEL, reason="test"))
-    assert scene.state.pendings == {}
-
-
-def test_8_2_a_cancel_of_unknown_fate_costs_trust_and_guards_both_legs():
-    scene, ctx = replacing()
-    answer(scene, ctx, Action.CANCEL, Certainty.UNKNOWN)
-    assert [p.unknown for p in scene.state.pendings.values()] == [True, True]
-    assert isinstance(scene.plan().decision, Recover)
-
-
-def test_t3_an_accepted_cancel_whose_second_end_never_comes_is_read_after_its_deadline():
-    scene, ctx = replacing()
-    answer(scene, ctx, Action.CANCEL)
-    row = next(r for r in scene.rows.values() if r.client_id == ctx.ctx_id)
-    scene.end(row, OrderStatus.CANCELED)
-    assert len(scene.state.pendings) == 1
-    scene.tick(5_100)
-    assert isinstance(scene.plan().decision, Recover)
-
-
 # --- what the market and the owner do --------------------------------------------------------------
 
 
@@ -354,55 +194,6 @@ def test_i37_the_position_counts_as_naked_from_the_end_of_its_stop_to_the_next_o
     assert scene.state.naked_since
     scene.rest()
     assert not scene.state.naked_since
-
-
-# --- refusals and doubts ------------------------------------------------------------------------------
-
-
-def test_i29_a_refused_list_is_blocked_as_a_whole_and_another_one_is_not():
-    scene = held()
-    scene.step()
-    target, stop = legs(scene)
-    scene.refuse(Effect.LIST_PRICES)
-    assert {c.phase for c in scene.state.contexts.values()} == {Phase.REJECTED}
-    assert not isinstance(scene.plan().decision, Act)
-    assert "+" in fingerprint(target.slot) and fingerprint(stop.slot) in fingerprint(target.slot)
-    scene.strategy.stop = "1.0500"
-    assert isinstance(scene.plan().decision, Act)
-
-
-def test_8_2_a_list_of_unknown_fate_is_recovered_leg_by_leg_and_not_placed_again():
-    scene = held()
-    scene.step()
-    asked = [r for r in scene.waiting if r.context is not None]
-    scene.deaf = True
-    scene.confirm()
-    for request in asked:
-        answer(scene, request.context, Action.PLACE, Certainty.UNKNOWN)
-    assert {c.phase for c in scene.state.contexts.values()} == {Phase.UNKNOWN}
-    assert isinstance(scene.plan().decision, Recover)
-    scene.recover()
-    assert isinstance(scene.rest(), Converged)
-    assert len(open_rows(scene)) == 2
-
-
-def test_r12_a_restart_adopts_both_legs():
-    scene = at_rest()
-    scene.recover(first=True)
-    assert isinstance(scene.rest(), Converged)
-    assert len(scene.requests) == 2
-    assert len({c.group for c in legs(scene)}) == 1
-
-
-def test_i19_an_order_of_somebody_else_is_left_alone_and_what_it_locks_is_not_offered():
-    scene = at_rest()
-    scene.place(Side.SELL, "web_2", D(4), D("1.9"))
-    scene.fold(scene.balances_read())
-    scene.tick(1)
-    scene.fold(scene.balances_read())
-    scene.rest()
-    assert ("LIMIT", D("4")) in open_rows(scene)
-    assert ("STOP_MARKET", D("5.99")) in open_rows(scene)
 
 
 # --- flat by command ----------------------------------------------------------------------------------

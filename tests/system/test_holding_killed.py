@@ -1,5 +1,5 @@
-"""`kill -9` at any touch of the outside world while a spot holding is bought, added to and sold: no order twice,
-no coin without its orders in the end, and what rests is adopted.
+"""`kill -9` at any touch of the outside world while a spot holding is bought, added to and sold: no order
+twice, no coin without its orders in the end, and what rests is adopted.
 """
 
 import asyncio
