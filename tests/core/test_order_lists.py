@@ -211,3 +211,18 @@ def test_i30_a_close_cancels_the_list_once_and_sells_what_may_be_sold():
     assert decision.intents[0].slot.quantity == D("9.99")
     scene.confirm()
     assert scene.state.position.quantity == 0
+
+
+def test_i37_what_is_too_small_to_be_sold_alarms_nobody_and_is_named():
+    scene = held("0.5")
+    plan = scene.plan()
+    assert not plan.protects
+    assert not plan.approved
+    scene.tick(300)
+    assert [note.partition(":")[0] for note in scene.plan().decision.notes] == [
+        "unplaceable TP/0",
+        "unplaceable SL/0",
+    ]
+    scene.buy(("9.5", "1.2"))
+    assert isinstance(scene.rest(), Converged)
+    assert scene.plan().protects

@@ -16,7 +16,7 @@ from backstay.core.contexts import OrderContext, Phase
 from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
-from backstay.core.filters import fit_list
+from backstay.core.filters import TOO_SMALL, fit_list
 from backstay.core.instruments import Instrument
 from backstay.core.lots_view import SPOT_FEE, lots_view
 from backstay.core.market import market_view, slot_life
@@ -100,6 +100,8 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
     for x in wanted.slots:
         protects = protects or x.key.role is Role.SL or x.leg is not None
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
+    if field.sellable is not None and field.unplaceable:
+        protects = protects and not all(u.reason in TOO_SMALL for u in field.unplaceable)
     book = wanted.book
     if engine.limits.needs_book and not book:
         book = any(x.key.role in EXPOSING for x in field.slots)

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     CALLBACK_RATE = "callback_rate"
 
 
+TOO_SMALL = frozenset({Reason.QUANTITY_BELOW_MIN, Reason.NOTIONAL_BELOW_MIN})
+"""What cannot be sold at any price: on spot nobody has to be alarmed that it stands unprotected."""
 PRICED = frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT})
 AT_MARKET = frozenset(
     {
