@@ -226,3 +226,21 @@ def test_i37_what_is_too_small_to_be_sold_alarms_nobody_and_is_named():
     scene.buy(("9.5", "1.2"))
     assert isinstance(scene.rest(), Converged)
     assert scene.plan().protects
+
+
+def test_i30_a_closing_order_that_is_reported_but_not_filled_is_not_sent_again():
+    scene = at_rest()
+    scene.fold(OperatorCommand(action=OperatorAction.CLOSE, who="me", scope=scene.key, reason="enough"))
+    scene.tick(300)
+    scene.step()
+    scene.confirm()
+    scene.tick(300)
+    scene.step()
+    (asked,) = scene.waiting
+    slot = asked.context.slot
+    scene.place(slot.side, asked.ctx_id, slot.quantity, D(0), slot.kind)
+    for _ in range(3):
+        scene.tick(300)
+        assert not isinstance(scene.plan().decision, Act)
+    scene.tick(14_000)
+    assert isinstance(scene.plan().decision, Recover)

@@ -21,7 +21,7 @@ from backstay.core.instruments import Instrument
 from backstay.core.lots_view import SPOT_FEE, lots_view
 from backstay.core.market import market_view, slot_life
 from backstay.core.planner import Field, plan
-from backstay.core.requests import fingerprint
+from backstay.core.requests import request_fingerprint
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
 from backstay.core.spot import sellable
@@ -315,7 +315,7 @@ def _refusals(s: ScopeState) -> tuple[str, bool, str]:
             continue
         effect = ""
         if ctx.phase is Phase.REJECTED:
-            effect = effects.get((ctx.key, fingerprint(ctx.slot)), "")
+            effect = effects.get((ctx.key, request_fingerprint(ctx)), "")
         if ctx.generation > latest.get(role, (0, ""))[0]:
             latest[role] = (ctx.generation, effect)
         if role is Role.SL:

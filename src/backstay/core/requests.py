@@ -41,6 +41,14 @@ def fingerprint(slot: Slot) -> str:
     return alone if slot.leg is None else f"{alone}+{fingerprint(slot.leg)}"
 
 
+def request_fingerprint(ctx: OrderContext) -> str:
+    """As `fingerprint`, of the request that this order was asked for by: what was refused as a list's later
+    leg was not refused by itself.
+    """
+    alone = fingerprint(ctx.slot)
+    return alone if ctx.group in ("", ctx.ctx_id) else f"{alone}@list"
+
+
 def amend_fingerprint(ctx_id: str) -> str:
     """This order cannot be amended at all; the slot may still be cancelled and placed."""
     return f"amend|{ctx_id}"
@@ -302,7 +310,7 @@ def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending
     if e.action is Action.AMEND and e.effect is Effect.NOT_AMENDABLE:
         return amend_fingerprint(ctx.ctx_id)
     if e.action is not Action.AMEND or pending is None or pending.quantity is None:
-        return fingerprint(ctx.slot)
+        return request_fingerprint(ctx)
     return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))
 
 
