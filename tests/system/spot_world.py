@@ -86,7 +86,7 @@ class SpotSystem:
                 fee_symbol=SYMBOL,
             ),
             GuardWorld(
-                transport=self.exchange.transport(),
+                transport=self.transport(),
                 signer=self.exchange.signer(),
                 clock=self.clock,
                 entropy=SeededEntropy(f"1/{self.starts}"),
@@ -99,6 +99,9 @@ class SpotSystem:
         guard = self.guard
         guard.listeners.append(lambda *_: self.auditor.follow(guard.owner.account))
         await guard.start()
+
+    def transport(self) -> Any:
+        return self.exchange.transport()
 
     def kill(self) -> None:
         guard, self.guard = self.guard, None

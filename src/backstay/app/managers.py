@@ -98,9 +98,11 @@ def parse_manager(raw: object, where: str) -> ManagerSettings:
         raise ConfigError(f"{where}.product: {strategy} works on {known}, not {raw.get('product')!r}")
     fields = {str(k): v for k, v in raw.items() if k not in OWN_KEYS}
     fields["symbols"] = _symbols(fields.get("symbols", []), f"{where}.symbols")
-    if kind.named_only and not fields["symbols"]:
+    if kind.needs_names(product) and not fields["symbols"]:
         example = "TRUMPUSDC" if product is Product.SPOT else "BTCUSDT"
         raise ConfigError(f"{where}.symbols: {strategy} needs its symbols by name, such as [{example}]")
+    if product is Product.SPOT and kind.on_spot is not None:
+        fields = kind.on_spot(fields, where)
     policy = _build(kind.policy, fields, where, extra=OWN_KEYS)
     return ManagerSettings(where, strategy, product, policy, kind)
 

@@ -13,6 +13,7 @@ import msgspec
 from backstay.app import status as view
 from backstay.app.config import Settings
 from backstay.app.guard import SPOT_LEDGER
+from backstay.core.types import Product
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
 
@@ -70,7 +71,9 @@ def lots_of(
     status: str = "",
     ended: bool = False,
 ) -> list[dict[str, Any]]:
-    """Swing lots from the store; none where no spot account was ever run."""
+    """Swing lots from the store; none where no spot account was ever run. What a manager guards as a whole is
+    a position, and none of its buys is shown as a lot.
+    """
     if not (settings.data_dir / SPOT_LEDGER).exists():
         return []
     from backstay.app.lots import lot_rows
@@ -78,9 +81,17 @@ def lots_of(
 
     store = reading(settings)
     try:
-        return lot_rows(store, time.time_ns(), marks, symbol=symbol, status=status, with_completed=ended)
+        rows = lot_rows(store, time.time_ns(), marks, symbol=symbol, status=status, with_completed=ended)
     finally:
         store.close()
+    engine = settings.engine()
+    whole = {
+        name
+        for manager in engine.managers
+        if manager.product is Product.SPOT and not manager.by_lot
+        for name in manager.symbols
+    }
+    return [row for row in rows if row["symbol"] not in whole]
 
 
 def offline_status(settings: Settings, found: Found) -> dict[str, Any]:

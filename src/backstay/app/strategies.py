@@ -1,6 +1,6 @@
 """The strategies that a configuration may name, and what each needs to be built, run and replayed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from backstay.app import user_strategies
 from backstay.app.errors import ConfigError
 from backstay.app.nearest import suggestion
+from backstay.app.spot_manager import on_spot
 from backstay.app.user_strategies import Loaded
 from backstay.core.engine import Manager
 from backstay.core.types import Direction, Product
@@ -35,6 +36,12 @@ class Kind(NamedTuple):
     """It needs its symbols by name: nothing but the configuration tells which are meant."""
     loaded: Loaded | None = None
     """The user's code that it is; None: it is one of ours."""
+    on_spot: Callable[[Mapping[str, Any], str], dict[str, Any]] | None = None
+    """What its keys mean on spot, where that differs: configured keys and their place to keys."""
+
+    def needs_names(self, product: Product) -> bool:
+        """Its symbols have to be named: nothing but the configuration tells which are meant."""
+        return self.named_only or product is Product.SPOT
 
     def manager(self, policy: Any, product: Product) -> Manager:
         """As the engine takes it."""
@@ -52,7 +59,9 @@ class Kind(NamedTuple):
 
 
 BUILT_IN: dict[str, Kind] = {
-    PositionManager.name: Kind(PositionPolicy, PositionManager, (Product.USDM,), lives=False),
+    PositionManager.name: Kind(
+        PositionPolicy, PositionManager, (Product.USDM, Product.SPOT), on_spot=on_spot, lives=False
+    ),
     ScoredTrader.name: Kind(ScoredPolicy, ScoredTrader, (Product.USDM,), named_only=True),
     Swing.name: Kind(SwingPolicy, Swing, (Product.SPOT,), by_lot=True, named_only=True),
 }

@@ -10,6 +10,7 @@ from backstay.core.events import (
     AnswerReceived,
     FillNotice,
     GateChanged,
+    ListReport,
     OperatorCommand,
     OrderReport,
     OrdersSnapshot,
@@ -154,6 +155,8 @@ def _more(body: Body) -> str:
             return f"{body.symbol}: {body.signal.reason}"
         case BookSeen():
             return f"{body.symbol}: the order book was looked at"
+        case ListReport():
+            return f"{body.symbol}: order list {body.list_id} ({body.contingency}) is {body.status}"
         case RunStarted():
             return f"run started: {body.account}, {body.mode}, {'armed' if body.armed else 'not armed'}"
         case RunStopped():
@@ -213,4 +216,6 @@ def _slot(slot: Slot) -> str:
     at = slot.trigger if slot.trigger is not None else slot.price
     if at is not None:
         parts.append(f"at {number(at)}")
+    if slot.leg is not None:
+        parts.append(f"and {ROLES[slot.leg.key.role]} {_slot(slot.leg)} as one order list")
     return " ".join(parts)

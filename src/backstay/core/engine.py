@@ -16,15 +16,16 @@ from backstay.core.contexts import OrderContext, Phase
 from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import Effect, RunStarted
-from backstay.core.filters import conform
+from backstay.core.filters import TOO_SMALL, fit_list
 from backstay.core.flatten import exit_held
 from backstay.core.instruments import Instrument
-from backstay.core.lots_view import lots_view
+from backstay.core.lots_view import SPOT_FEE, lots_view
 from backstay.core.market import market_view, slot_life
 from backstay.core.planner import Field, plan
-from backstay.core.requests import fingerprint
+from backstay.core.requests import request_fingerprint
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
+from backstay.core.spot import sellable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Product, Role, Scope, TimeNs
 from backstay.core.view import NO_MARKET, PositionView, StepProgress
@@ -107,8 +108,10 @@ def decide(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> Pl
         return Plan(key, Wait(wanted.unknown), watches=wanted.watches, wake_at=wanted.wake_at)
     protects = view is None or bool(wanted.unknown)
     for x in wanted.slots:
-        protects = protects or x.key.role is SL
+        protects = protects or x.key.role is SL or x.leg is not None
     field = _field(account, s, run, wanted, instrument, engine.limits, now)
+    if field.sellable is not None and field.unplaceable:
+        protects = protects and not all(u.reason in TOO_SMALL for u in field.unplaceable)
     book = wanted.book
     if engine.limits.needs_book and not book:
         book = any(x.key.role in EXPOSING for x in field.slots)
@@ -216,6 +219,7 @@ def _field(
         repair_delay=wanted.repair_delay,
         retry_cancelled=wanted.retry_cancelled,
         market_max=instrument.market_max_qty if instrument is not None else ZERO,
+        sellable=sellable(account, s) if s.scope.product is Product.SPOT else None,
     )
 
 
@@ -227,7 +231,7 @@ def fitted(
 
     Pure; the memory only saves the arithmetic, most of all from pre-arming a fill's protection to the fill.
     """
-    tried = [conform(slot, instrument, mark=mark) for slot in slots]
+    tried = [x for slot in slots for x in fit_list(slot, instrument, mark)]
     fits = tuple(x for x in tried if isinstance(x, Slot))
     refused = tuple(x for x in tried if isinstance(x, Unplaceable))
     return fits, refused, any(x.key.role in EXPOSING for x in fits)
@@ -285,6 +289,8 @@ def position_view(
 ) -> PositionView:
     """The facts of a scope, as a strategy may see them; the lives of entry and exit only with `lives`."""
     position = s.position
+    spot = s.scope.product is Product.SPOT
+    rate = SPOT_FEE if spot else DEFAULT_TAKER
     stop_refused, refused_at, retriggered, profit_refused = (
         _refusals(s) if s.blocks else ("", None, False, "")
     )
@@ -319,7 +325,8 @@ def position_view(
         reviewed=s.reviewed == s.epoch,
         instrument=instrument,
         maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
-        taker_fee=account.taker_fee if account.taker_fee is not None else DEFAULT_TAKER,
+        taker_fee=account.taker_fee if account.taker_fee is not None else rate,
+        sellable=sellable(account, s) if spot else None,
     )
 
 
@@ -338,7 +345,7 @@ def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
             continue
         effect = ""
         if ctx.phase is Phase.REJECTED:
-            effect = effects.get((ctx.key, fingerprint(ctx.slot)), "")
+            effect = effects.get((ctx.key, request_fingerprint(ctx)), "")
         if ctx.generation > latest.get(role, (0, ""))[0]:
             latest[role] = (ctx.generation, effect)
             refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at

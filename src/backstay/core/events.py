@@ -43,10 +43,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class OrderReport(Event, frozen=True, tag="OrderReport"):
-    """A regular order as the venue sees it, from a push, a snapshot row or a query.
-
-    The newest report that advanced an order *is* its row in the state (O-3).
-    """
+    """A regular order, from a push, a snapshot or a query; the newest advancing report is its row (O-3)."""
 
     symbol: str
     position_side: PositionSide
@@ -435,6 +432,7 @@ class Effect(StrEnum):
     MIN_NOTIONAL = "min_notional"
     WRONG_SURFACE = "wrong_surface"
     WOULD_TRIGGER = "would_trigger"
+    LIST_PRICES = "list_prices"
     REDUCE_ONLY = "reduce_only"
     NO_POSITION = "no_position"
     CLOSE_POSITION_EXISTS = "close_position_exists"

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     CALLBACK_RATE = "callback_rate"
 
 
+TOO_SMALL = frozenset({Reason.QUANTITY_BELOW_MIN, Reason.NOTIONAL_BELOW_MIN})
+"""What cannot be sold at any price: on spot nobody has to be alarmed that it stands unprotected."""
 PRICED = frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT})
 AT_MARKET = frozenset(
     {
@@ -114,6 +116,18 @@ def conform(slot: Slot, instrument: Instrument, *, mark: Decimal | None) -> Slot
     if isinstance(quantity, Unplaceable):
         return quantity
     return replace(slot, price=price, trigger=trigger, quantity=quantity, activate_price=activate)
+
+
+def fit_list(slot: Slot, instrument: Instrument, mark: Decimal | None) -> tuple[Slot | Unplaceable, ...]:
+    """`conform` of a slot and of its other leg. Where only one of two legs can be placed, it is placed alone,
+    and the other one is named as unplaceable.
+    """
+    if slot.leg is None:
+        return (conform(slot, instrument, mark=mark),)
+    one, other = conform(slot, instrument, mark=mark), conform(slot.leg, instrument, mark=mark)
+    if isinstance(one, Slot) and isinstance(other, Slot):
+        return (replace(one, leg=other),)
+    return (replace(one, leg=None) if isinstance(one, Slot) else one, other)
 
 
 def _malformed(slot: Slot, missing: str) -> Unplaceable:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from backstay.core.blocks import cancel_held, holds
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
+from backstay.core.legs import one_of_each_list
 from backstay.core.orders import is_open
 from backstay.core.slots import Slot, SlotKey, surface_of
 from backstay.core.state import Block, ScopeState
@@ -21,6 +22,7 @@ from backstay.core.types import (
     Family,
     OrderType,
     PositionMode,
+    Product,
     Role,
     Side,
     TimeNs,
@@ -32,17 +34,24 @@ EXIT = SlotKey(Role.EXIT, 0)
 
 
 def flatten(
-    s: ScopeState, mode: PositionMode, now: TimeNs, *, reason: str = "", most: Decimal = ZERO
+    s: ScopeState,
+    mode: PositionMode,
+    now: TimeNs,
+    *,
+    reason: str = "",
+    most: Decimal = ZERO,
+    sellable: Decimal | None = None,
 ) -> Decision | None:
     """The next step towards flat, or None when the position is flat and only clean-up remains.
 
     `most` is the largest market order that the venue takes (0: no limit); a larger position goes in parts.
+    `sellable`: of a spot position, as much as may be sold.
     """
     why = reason or s.flatten_reason
     if not s.trusted and not (s.flatten_since and now >= s.flatten_since + TRUST_DEADLINE):
         return None if reason else _recover(s, now)
     direction = s.position.direction
-    if direction is None:
+    if direction is None or sellable == 0:
         return None
     if not s.matched and s.trusted:
         return Wait("fill_unmatched", now + SECOND)
@@ -60,7 +69,7 @@ def flatten(
                 surface=c.surface,
                 reason=why,
             )
-            for c in sorted(free, key=lambda c: (c.role not in EXPOSING, c.key))
+            for c in one_of_each_list(sorted(free, key=lambda c: (c.role not in EXPOSING, c.key)))
         )
         return Act(Family.FLATTEN, intents, why)
     if s.trusted and any(c.ctx_id in s.pendings for c in doomed):
@@ -71,7 +80,7 @@ def flatten(
     if held:
         times = [b.until for b in held if b.until]
         return Wait(f"flatten: blocked {held[0].effect}", min(times, default=None))
-    size = abs(s.position.quantity)
+    size = abs(s.position.quantity) if sellable is None else sellable
     slot = closing(min(size, most) if most else size, direction.closing, mode)
     return Act(Family.FLATTEN, (_exit(s, slot, why),), why)
 
@@ -95,6 +104,8 @@ def _in_the_way(s: ScopeState, ctx: OrderContext) -> bool:
         return False
     if ctx.role is Role.EXIT:
         return ctx.slot.kind is OrderType.LIMIT
+    if s.scope.product is Product.SPOT:
+        return True  # whatever sells has locked what the closing order needs
     return ctx.role in EXPOSING or ctx.role is Role.TP or _child_rests(s, ctx)
 
 

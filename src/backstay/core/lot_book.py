@@ -95,6 +95,12 @@ class Book:
         if flag is not None:
             del self._mine("flags")[lot.trade_id]
 
+    def close_out(self, at: TimeNs) -> None:
+        """The position that these lots made is sold: each ends, what is left of it is its dust."""
+        for name in sorted(self._open_ids()):
+            if (lot := self.get(name)) is not None:
+                self.end(lot, at)
+
     def flag(self, trade_id: int, flag: Flag) -> None:
         if self.get(trade_id) is not None and self.flags.get(trade_id) != flag:
             self._mine("flags")[trade_id] = flag

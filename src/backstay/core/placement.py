@@ -5,7 +5,7 @@ one becomes surplus once the new one is confirmed (make before break). A close-p
 exception: the venue admits one per direction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
@@ -18,11 +18,14 @@ from backstay.core.events import OrderReport
 from backstay.core.slots import Slot, SlotKey, surface_of
 from backstay.core.spot import untouchable
 from backstay.core.state import ScopeState
-from backstay.core.types import IMMEDIATE, Action, OrderType, Product, Role, Side, Surface, TimeNs
+from backstay.core.types import IMMEDIATE, SECOND, Action, OrderType, Product, Role, Side, Surface, TimeNs
 
 EXIT = SlotKey(Role.EXIT)
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
+MANUAL_CANCEL_WINDOW = 600 * SECOND
+MANUAL_CANCELS_MAX = 2
+"""R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
 _ON_ITS_WAY = frozenset(Phase) - TERMINAL - RESTING - {Phase.PRE_ARMED}
 
 
@@ -128,6 +131,8 @@ def still_guards(s: ScopeState, ctx: OrderContext, *, bridge: bool) -> bool:
     direction = s.position.direction
     if direction is None or ctx.key.role is not Role.SL or ctx.slot.side is not direction.closing:
         return False
+    if s.scope.product is Product.SPOT:
+        return False  # what it locks is what the new one needs
     return bridge or not ctx.slot.close_position
 
 
@@ -138,3 +143,22 @@ def in_order(slots: Iterable[Slot]) -> list[Slot]:
     stops.sort(key=lambda x: -x.key.step)
     profits.sort(key=lambda x: (x.key.role, x.key.step))
     return stops + profits
+
+
+def held_back(
+    s: ScopeState,
+    slot: Slot,
+    working: Collection[SlotKey],
+    repair_delay: TimeNs,
+    retry_cancelled: bool,
+    now: TimeNs,
+) -> bool:
+    """Two policies that may delay protection: TP repair during partial DCA fills, manual cancels."""
+    if slot.key.role is Role.TP and repair_delay and slot.key in working:
+        for ctx in s.contexts.values():
+            if ctx.role is Role.DCA and ctx.phase is Phase.PARTIAL and now < ctx.updated_at + repair_delay:
+                return True
+    if retry_cancelled or slot.key in working:
+        return False
+    recent = [t for t in s.manual_cancels if t > now - MANUAL_CANCEL_WINDOW]
+    return len(recent) >= MANUAL_CANCELS_MAX

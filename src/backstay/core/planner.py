@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core import lists
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
 from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
@@ -21,20 +22,21 @@ from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.convergence import equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import exit_held, flatten
+from backstay.core.legs import one_of_each_list
 from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to_look_at
-from backstay.core.placement import cancel, change, conflict, in_order, still_guards
+from backstay.core.placement import cancel, change, conflict, held_back, in_order, still_guards
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.spot import untouchable
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
-    SECOND,
     ZERO,
     Action,
     Family,
     OrderType,
     PositionMode,
+    Product,
     Role,
     TimeNs,
     Trust,
@@ -47,9 +49,6 @@ EXIT = SlotKey(Role.EXIT)
 SL, MARKET, REGISTERED = Role.SL, OrderType.MARKET, Phase.REGISTERED
 TRUSTED, RECOVERING, MANUAL_REVIEW = Trust.TRUSTED, Trust.RECOVERING, Trust.MANUAL_REVIEW
 _NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
-MANUAL_CANCEL_WINDOW = 600 * SECOND
-MANUAL_CANCELS_MAX = 2
-"""R-10: with `manual_cancel_policy: pause`, so many foreign cancels in the window pause the slot."""
 
 
 class Field(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +70,8 @@ class Field(msgspec.Struct, frozen=True, gc=False):
     retry_cancelled: bool = True
     market_max: Decimal = ZERO
     """Largest market order of the venue; 0: unknown or no limit."""
+    sellable: Decimal | None = None
+    """How much of a spot position may be sold; None: not spot."""
 
 
 class Verdicts(msgspec.Struct):
@@ -89,7 +90,7 @@ def plan(field: Field, now: TimeNs) -> Decision:
     """Choose the one action family that this scope needs next, and its intents."""
     s = field.state
     if s.flatten_since:
-        decision = flatten(s, field.position_mode, now, most=field.market_max)
+        decision = flatten(s, field.position_mode, now, most=field.market_max, sellable=field.sellable)
         if isinstance(decision, Wait) and s.trust is Trust.RECOVERY_REQUIRED:
             # What it waits for may never be told any more: only reads end the wait.
             return Recover(s.reasons, s.retry_at or None)
@@ -114,7 +115,8 @@ def plan(field: Field, now: TimeNs) -> Decision:
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_ends)
     if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is MARKET:
-        decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=field.market_max)
+        most, left = field.market_max, field.sellable
+        decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=most, sellable=left)
         if decision is not None:
             return _guarded(field, verdicts, decision, now)
     if in_burst:
@@ -142,6 +144,8 @@ def _rest(field: Field, now: TimeNs) -> Decision:
     due = [t for t in repairing if t > now] if field.repair_delay else []
     if due:
         return Wait("tp_repair_delay", min(due))
+    if carried_out := lists.waits(s, field.repair_delay, now):
+        return Wait("exit_under_way", carried_out)
     if held and any(b.until for b in held):
         return Wait(f"blocked {held[0].effect}", min(b.until for b in held if b.until))
     return Converged(_notes(field, held))
@@ -169,7 +173,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
             working[key].append(ctx)
         else:
             working[key] = [ctx]
-    v = Verdicts(working, {slot.key: slot for slot in field.slots}, {})
+    v = Verdicts(working, lists.by_key(field.slots), {})
     for key, held in working.items():
         slot = v.desired.get(key)
         if slot is None:
@@ -182,6 +186,8 @@ def join(field: Field, now: TimeNs) -> Verdicts:
                 best = v.converged.get(key)
                 if best is None or ctx.generation > best.generation:
                     v.converged[key] = ctx
+    if s.scope.product is Product.SPOT:
+        lists.unite(s, field.slots, v.converged)
     _bridge(field, v, now)
     return v
 
@@ -265,8 +271,9 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
 
 
 def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
-    """A stop that is wanted but cannot be placed now does not make the resting one surplus."""
-    return key.role is SL and any(u.key == key for u in field.unplaceable)
+    """A stop (on spot: any exit) that is wanted but cannot be placed leaves the resting one in peace."""
+    kept = key.role is SL or field.state.scope.product is Product.SPOT
+    return kept and any(u.key == key for u in field.unplaceable)
 
 
 # --- the families -------------------------------------------------------------------------------
@@ -281,6 +288,7 @@ def _cleanup(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     if not doomed:
         return None
     doomed.sort(key=lambda c: (_CANCEL_ORDER[c.role], c.key, c.generation))
+    doomed = one_of_each_list(doomed)
     return Act(Family.CLEANUP, tuple(cancel(s, c, "surplus") for c in doomed), "surplus")
 
 
@@ -297,7 +305,9 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
         for ctx in v.working.get(key, ()):
             if not _current(s, ctx):
                 continue
-            whole = ctx.slot.close_position or (ctx.slot.quantity or 0) >= size * (1 - slot.tolerance)
+            # On spot covering what was added takes the stop away for a moment: that waits for the burst.
+            whole = ctx.slot.close_position or s.scope.product is Product.SPOT
+            whole = whole or (ctx.slot.quantity or 0) >= size * (1 - slot.tolerance)
             if whole and ctx.phase is not REGISTERED:
                 return False
     return True
@@ -319,16 +329,23 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
     generation = s.generation
     for slot in in_order(v.desired.values()):
         key = slot.key
-        if key in v.converged or (stops_alone and key.role is not SL):
+        if key in v.converged or key in lists.later_legs(field.slots):
+            continue
+        if stops_alone and key.role is not SL and slot.leg is None:
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
-        if _locked(s, v, key) or blocked(s, slot, now) or _held_back(field, slot, v, now):
+        if _locked(s, v, key) or blocked(s, slot, now):
+            continue
+        if held_back(s, slot, v.working, field.repair_delay, field.retry_cancelled, now):
             continue
         held = [c for c in v.working.get(key, ()) if _current(s, c) and c.is_resting]
         if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
-        intent = change(s, slot, held, generation + 1, now)
+        if lists.is_unit(s, slot):
+            intent = lists.change(s, slot, v.working, generation + 1, field.repair_delay, now)
+        else:
+            intent = change(s, slot, held, generation + 1, now)
         if intent is not None:
             generation += intent.action is Action.PLACE
             intents.append(intent)
@@ -336,22 +353,9 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
         intents = within_position(s, v.working, intents)
     if not intents:
         return None
-    missing = any(i.action is Action.PLACE and i.key.role is SL for i in intents)
+    placed = [i.slot for i in intents if i.slot is not None and i.action is Action.PLACE]
+    missing = any(x.key.role is SL or x.leg is not None for x in placed)
     return Act(Family.PROTECT, tuple(intents), "stop_missing" if missing else "protection_differs")
-
-
-def _held_back(field: Field, slot: Slot, v: Verdicts, now: TimeNs) -> bool:
-    """Two policies that may delay protection: TP repair during partial DCA fills, manual cancels."""
-    s = field.state
-    if slot.key.role is Role.TP and field.repair_delay and slot.key in v.working:
-        due = now - field.repair_delay
-        partial = [c for c in s.contexts.values() if c.role is Role.DCA and c.phase is Phase.PARTIAL]
-        if any(c.updated_at > due for c in partial):
-            return True
-    if field.retry_cancelled or slot.key in v.working:
-        return False
-    recent = [t for t in s.manual_cancels if t > now - MANUAL_CANCEL_WINDOW]
-    return len(recent) >= MANUAL_CANCELS_MAX
 
 
 def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:

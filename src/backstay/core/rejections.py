@@ -44,6 +44,8 @@ TREATMENTS: dict[Effect, Treatment] = {
     Effect.MIN_NOTIONAL: _FILTER,
     Effect.WRONG_SURFACE: Treatment(until_changed=True),
     Effect.WOULD_TRIGGER: Treatment(until_changed=True),
+    # The market is beyond one leg of a list now; whether it still is, only asking again tells.
+    Effect.LIST_PRICES: Treatment(passes=True, backoff=(SECOND, 4 * SECOND, 15 * SECOND)),
     Effect.REDUCE_ONLY: Treatment(distrust_if_open="reduce_only_contradiction"),
     Effect.NO_POSITION: Treatment(distrust_if_open="reduce_only_contradiction"),
     Effect.CLOSE_POSITION_EXISTS: Treatment(distrust="close_position_exists", backoff=(SECOND, 5 * SECOND)),

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from backstay.core import algo_orders, orders
+from backstay.core import algo_orders, legs, orders
 from backstay.core.confirmations import ANSWER_SLACK, CONFIRM_DEADLINE, GONE_GRACE, settles, without_settled
 from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.cover import naked
@@ -22,7 +22,7 @@ from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs
 
 # Looked up once: this file is on the path from a fill to its stop.
-PLACE, AMEND, ALGO = Action.PLACE, Action.AMEND, Surface.ALGO
+PLACE, AMEND, CANCEL, ALGO = Action.PLACE, Action.AMEND, Action.CANCEL, Surface.ALGO
 PRE_ARMED, SPOT, SL = Phase.PRE_ARMED, Product.SPOT, Role.SL
 SENT, ACCEPTED, EXECUTED = Evidence.SENT, Evidence.ACCEPTED, Certainty.EXECUTED
 CONTEXTS_KEPT = 64
@@ -41,7 +41,16 @@ def fingerprint(slot: Slot) -> str:
     numbers = (slot.price, slot.trigger, slot.quantity, slot.callback_rate, slot.activate_price)
     # Trailing zeros are no difference: an amended quantity is a sum and may carry others.
     plain = "|".join("" if x is None else f"{x.normalize():f}" for x in numbers)
-    return f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
+    alone = f"{slot.kind}|{slot.side}|{plain}|{slot.close_position}"
+    return alone if slot.leg is None else f"{alone}+{fingerprint(slot.leg)}"
+
+
+def request_fingerprint(ctx: OrderContext) -> str:
+    """As `fingerprint`, of the request that this order was asked for by: what was refused as a list's later
+    leg was not refused by itself.
+    """
+    alone = fingerprint(ctx.slot)
+    return alone if ctx.group in ("", ctx.ctx_id) else f"{alone}@list"
 
 
 def amend_fingerprint(ctx_id: str) -> str:
@@ -70,14 +79,15 @@ def register(
             if pre_armed:
                 _disarm(contexts, ctx)
             contexts[ctx.ctx_id] = ctx
-            if ctx.generation > generation:
-                generation = ctx.generation
+            generation = max(generation, ctx.generation)
             if not pre_armed:
                 floor = tighter(floor, ctx)
         target = contexts.get(request.ctx_id)
         if pre_armed or target is None or request.ctx_id in pendings:
             continue
         pendings[request.ctx_id] = _pending(request, target, now)
+        if target.group and request.action is CANCEL:
+            legs.asked(pendings, contexts, target, now)
     if s.scope.product is SPOT:
         if len(contexts) > SPOT_CONTEXTS_KEPT:
             contexts = _without_ended(contexts)
@@ -167,8 +177,7 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> Scope
             return s
         ctx = request.context
         pending = _pending(request, ctx, now, limit, window)
-        if ctx.generation > generation:
-            generation = ctx.generation
+        generation = max(generation, ctx.generation)
         floor = tighter(floor, ctx)
     if ctx is None:
         return s
@@ -186,7 +195,8 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> Scope
     if pending is not None:
         pendings = pendings if own else pendings.copy()
         pendings[name] = pending
-    return replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+    s = replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+    return legs.sent(s, ctx, window, now) if ctx.group and e.action is CANCEL else s
 
 
 def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
@@ -200,7 +210,8 @@ def dropped(s: ScopeState, e: RequestDropped, now: TimeNs) -> ScopeState:
             contexts = {**contexts, e.ctx_id: replace(ctx, phase=phase, updated_at=now)}
     if contexts is s.contexts and len(pendings) == len(s.pendings):
         return s
-    return replace(s, contexts=contexts, pendings=pendings)
+    s = replace(s, contexts=contexts, pendings=pendings)
+    return legs.dropped(s, ctx) if ctx is not None and ctx.group and e.action is CANCEL else s
 
 
 def answered(s: ScopeState, e: AnswerReceived, now: TimeNs, own: bool = False) -> ScopeState:
@@ -208,6 +219,8 @@ def answered(s: ScopeState, e: AnswerReceived, now: TimeNs, own: bool = False) -
     ctx = s.contexts.get(e.ctx_id)
     if ctx is None:
         return s
+    if ctx.group and e.action is CANCEL:
+        s = legs.answered(s, ctx, e, now)
     if e.certainty is EXECUTED:
         return _accepted(s, ctx, e, now, own)
     if e.certainty is Certainty.UNKNOWN:
@@ -311,12 +324,12 @@ def premise_of(s: ScopeState, slot: Slot) -> Decimal:
 
 def _asked(s: ScopeState, ctx: OrderContext, e: AnswerReceived, pending: Pending | None) -> str:
     """What was refused: of an amend the values that the order was to have, not those that rest."""
-    if e.action is Action.CANCEL:
+    if e.action is CANCEL:
         return cancel_fingerprint(ctx.ctx_id)
     if e.action is AMEND and e.effect is Effect.NOT_AMENDABLE:
         return amend_fingerprint(ctx.ctx_id)
     if e.action is not AMEND or pending is None or pending.quantity is None:
-        return fingerprint(ctx.slot)
+        return request_fingerprint(ctx)
     return fingerprint(replace(ctx.slot, price=pending.price, quantity=pending.quantity - ctx.filled))
 
 
@@ -333,7 +346,7 @@ def _blocked(
             return s  # benign: the position went first
         s = lose_trust(s, rule.distrust_if_open)
     refused = _asked(s, ctx, e, pending)
-    key = None if rule.exposure and exposing and e.action is not Action.CANCEL else ctx.key
+    key = None if rule.exposure and exposing and e.action is not CANCEL else ctx.key
     earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
     by_lot, premise = bool(ctx.slot.lots), premise_of(s, ctx.slot)
     same_premise = earlier is not None and earlier.position == premise

@@ -10,12 +10,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from backstay.core import legs
 from backstay.core.account_scopes import scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
 from backstay.core.events import FillRow, FillsSnapshot, OperatorCommand, OrderReport
 from backstay.core.lot_book import Book
-from backstay.core.lots import NONE, Flag, Lots, Mark, Trade, get
+from backstay.core.lots import NONE, Flag, Lot, Lots, Mark, Trade, get
 from backstay.core.money import round_down
 from backstay.core.orders import is_fill, is_open
 from backstay.core.scope import burst_began, new_life
@@ -47,7 +48,12 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
             _note_end(book, before, ctx, e, now)
     elif row.side is Side.SELL and row.status is OrderStatus.FILLED:
         _sold_elsewhere(account, book, row)
-    return _derived(s, book.done(), (trade,) if new and trade is not None else (), now)
+    trades = (trade,) if new and trade is not None else ()
+    step = _step(account, e.symbol)
+    if ctx is not None and not ctx.slot.lots:
+        _closed_out(book, s, trades, step)
+    s = _derived(s, book.done(), trades, now, step)
+    return s if ctx is None or ctx.slot.lots else legs.followed(s, s.contexts[ctx.ctx_id], now)
 
 
 def after_read(
@@ -80,6 +86,9 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         book.forgive()
     for ctx in sellers.values():
         _end_sale(book, s, ctx)
+    step = _step(account, e.symbol)
+    if any(not ctx.slot.lots for ctx in sellers.values()):
+        _closed_out(book, s, new, step)
     recent = {t.order_id for t in trades if t.at >= e.requested_at - RECENT}
     working = {
         *(i for i, row in s.orders.items() if is_open(row)),
@@ -94,7 +103,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
     latest = max((t.at for t in new), default=0)
     if latest > s.fill_at:
         s = replace(s, fill_at=latest)
-    return with_scope(account, _derived(s, done, new, now))
+    return with_scope(account, _derived(s, done, new, now, step))
 
 
 def _trade(e: OrderReport | FillRow) -> Trade:
@@ -115,6 +124,11 @@ def _trade(e: OrderReport | FillRow) -> Trade:
 def _base(account: A, symbol: str) -> str:
     instrument = account.instruments.get(symbol)
     return instrument.base if instrument is not None else ""
+
+
+def _step(account: A, symbol: str) -> Decimal:
+    instrument = account.instruments.get(symbol)
+    return instrument.step if instrument is not None else ZERO
 
 
 def _seller(ctx: OrderContext | None) -> OrderContext | None:
@@ -164,12 +178,13 @@ def _sold_elsewhere(account: A, book: Book, row: OrderReport) -> None:
 # --- the derived position -------------------------------------------------------------------------
 
 
-def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs) -> ScopeState:
+def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, step: Decimal) -> ScopeState:
     """The scope with its lots, and the position row that follows from its trades (O-7)."""
     old = s.position
     quantity, entry = old.quantity, old.entry_price
     for trade in trades:
-        quantity, entry = _moved(lots, quantity, entry, trade)
+        received = _received(trade, get(lots, trade.trade_id) or lots.retired.get(trade.trade_id))
+        quantity, entry = _moved(quantity, entry, trade, received, step)
     at = old.at if lots.short else max(old.at, s.fill_at)
     seen_at = (s.fill_seen_at or now) if lots.short else 0
     position = old
@@ -196,15 +211,32 @@ def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs) ->
     return naked(s, now)
 
 
-def _moved(lots: Lots, quantity: Decimal, entry: Decimal, trade: Trade) -> tuple[Decimal, Decimal]:
-    """(quantity, average price) after a trade. More sold than we know of: that was never ours to count."""
+def _moved(
+    quantity: Decimal, entry: Decimal, trade: Trade, received: Decimal, step: Decimal
+) -> tuple[Decimal, Decimal]:
+    """(quantity, average price) after a trade. More sold than we know of: that was never ours to count. What
+    a sale leaves below one step can never be sold: it is dust, and no position.
+    """
     if trade.side is Side.SELL:
         left = quantity - trade.quantity
-        return (left, entry) if left > 0 else (ZERO, ZERO)
-    lot = get(lots, trade.trade_id) or lots.retired.get(trade.trade_id)
-    received = lot.received if lot is not None else trade.quantity
+        return (left, entry) if left > 0 and left >= step else (ZERO, ZERO)
     total = quantity + received
     return total, (quantity * entry + received * trade.price) / total if total else ZERO
+
+
+def _received(trade: Trade, lot: Lot | None) -> Decimal:
+    """What a BUY brought in, less its commission in the base asset."""
+    return lot.received if lot is not None else trade.quantity
+
+
+def _closed_out(book: Book, s: ScopeState, trades: Iterable[Trade], step: Decimal) -> None:
+    """Trades of orders that sell the whole position: where they leave none, its lots end with it."""
+    quantity, at = s.position.quantity, 0
+    for trade in trades:
+        quantity, _ = _moved(quantity, ZERO, trade, _received(trade, book.get(trade.trade_id)), step)
+        at = trade.at
+    if at and not quantity:
+        book.close_out(at)
 
 
 def uncovered(account: A, s: ScopeState) -> Decimal:
@@ -225,6 +257,28 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
             held += other.lots.total
     row = account.balances.get(instrument.base)
     return max(held - (row.wallet if row is not None else ZERO), ZERO)
+
+
+def sellable(account: A, s: ScopeState) -> Decimal | None:
+    """How much of the derived position may be sold: not what the account no longer holds, nor what orders of
+    others have locked, in whole steps. None where the filters are not known.
+
+    Balances tell nothing of a trade that is not older than they are.
+    """
+    instrument = account.instruments.get(s.scope.symbol)
+    if instrument is None or not instrument.step:
+        return None
+    quantity = s.position.quantity
+    if account.balances_at > s.fill_at:
+        row = account.balances.get(instrument.base)
+        locked = sum((r.quantity - r.filled for r in s.orders.values() if _locks(s, r)), ZERO)
+        quantity = min(quantity, (row.wallet if row is not None else ZERO) - locked)
+    return max(round_down(quantity, instrument.step), ZERO)
+
+
+def _locks(s: ScopeState, row: OrderReport) -> bool:
+    """A resting SELL of somebody else."""
+    return row.side is Side.SELL and is_open(row) and row.client_id not in s.contexts
 
 
 # --- prices and the owner's word ------------------------------------------------------------------

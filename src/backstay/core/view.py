@@ -136,5 +136,7 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instrument: Instrument
     maker_fee: Decimal
     taker_fee: Decimal
+    sellable: Decimal | None = None
+    """Spot: how much of `quantity` may be sold, in whole steps; None: not spot."""
     lots: LotsView | None = None
     """Only for strategies that sell lots; the position is then what all lots and sales make together."""

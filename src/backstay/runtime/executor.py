@@ -37,6 +37,7 @@ from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Family, Role, Scope
 from backstay.runtime.arming import armed_for, direction_of
 from backstay.runtime.dry_run import DryRun
+from backstay.runtime.order_lists import as_shown, ids_of, to_send, with_legs
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.premise import stale
 
@@ -165,6 +166,7 @@ class Executor:
             request = self._request(item, s) if self._dry_run.is_news(item) else None
             if request is not None:
                 ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
+                ctx = as_shown(request, ctx, self._entropy, self._prefix())
                 self._host.note(self._dry_run.candidate(request, ctx), cause)
 
     # --- requests -------------------------------------------------------------------------------
@@ -244,15 +246,19 @@ class Executor:
     # --- the durable write and what follows ---------------------------------------------------------
 
     def _register(self, waiting: list[tuple[Approved, Request]], arming: list[Request], cause: int) -> None:
-        requests = tuple(request for _, request in waiting)
+        requests: list[Request] = []
+        for place, (item, request) in enumerate(waiting):
+            listed = with_legs(request, self._entropy, self._prefix())
+            waiting[place] = item, listed[0]
+            requests.extend(listed)
         if arming:
             self._arm(tuple(arming), cause)
             for request in arming:
                 if request.context is not None:
                     self._venue.prepare(request.context)
-        seq = self._host.apply(RequestsRegistered(requests=requests), cause)
+        seq = self._host.apply(RequestsRegistered(requests=tuple(requests)), cause)
         urgent = any(
-            item.family is Family.PROTECT and (request.key.role is Role.SL or _of_lot(request))
+            item.family is Family.PROTECT and (request.key.role is Role.SL or _answers_fill(request))
             for item, request in waiting
         )
         if urgent and self._host.account.scopes[waiting[0][0].scope].naked_since:
@@ -312,10 +318,10 @@ class Executor:
         why = stale(self._host.account, item, request) if self.may_send() else "not armed"
         if why:
             self.stale += 1
-            self._host.apply(
-                RequestDropped(scope=item.scope, ctx_id=request.ctx_id, action=request.action, reason=why),
-                cause,
-            )
+            for name in ids_of(self._host.account.scopes[item.scope], request):
+                self._host.apply(
+                    RequestDropped(scope=item.scope, ctx_id=name, action=request.action, reason=why), cause
+                )
             self._host.touch(item.scope)
             return
         self._send(item, request, cause)
@@ -329,7 +335,7 @@ class Executor:
         ctx = request.context if request.context is not None else s.contexts[request.ctx_id]
         try:
             if request.action is Action.PLACE:
-                sent = self._venue.place(ctx, protective=protective)
+                sent = self._venue.place(to_send(s, ctx), protective=protective)
             elif request.action is Action.CANCEL:
                 sent = self._venue.cancel(ctx, protective=protective)
             else:
@@ -344,20 +350,22 @@ class Executor:
     def _left(self, request: Request, sent: Sent, cause: int) -> None:
         """The bytes are with the transport: say so. A pre-armed context gets its actual request with it."""
         self.sent += 1
-        self._host.apply(
-            RequestSent(
-                scope=request.scope,
-                ctx_id=request.ctx_id,
-                action=request.action,
-                recv_window_ms=sent.recv_window_ms,
-                venue_time=sent.venue_time,
-                request=request if self._pre_armed(request) is not None else None,
-            ),
-            cause,
-        )
+        for name in ids_of(self._host.account.scopes[request.scope], request):
+            self._host.apply(
+                RequestSent(
+                    scope=request.scope,
+                    ctx_id=name,
+                    action=request.action,
+                    recv_window_ms=sent.recv_window_ms,
+                    venue_time=sent.venue_time,
+                    request=request if self._pre_armed(request) is not None else None,
+                ),
+                cause,
+            )
 
     def _not_sent(self, item: Approved, request: Request, why: NotSent, cause: int) -> None:
         """No byte left: certain, so the slot may try again with a new id, when its turn comes or soon."""
+        names = ids_of(self._host.account.scopes[item.scope], request)
         if self._pre_armed(request) is not None:
             # The pre-armed context is untouched; register the attempt so that the refusal has a home.
             self._host.apply(
@@ -371,25 +379,27 @@ class Executor:
                 cause,
             )
         elif request.action is Action.PLACE:
+            for name in names:
+                self._host.apply(
+                    RequestSent(scope=item.scope, ctx_id=name, action=request.action, recv_window_ms=0), cause
+                )
+        for name in names:
             self._host.apply(
-                RequestSent(scope=item.scope, ctx_id=request.ctx_id, action=request.action, recv_window_ms=0),
+                AnswerReceived(
+                    scope=item.scope,
+                    ctx_id=name,
+                    action=request.action,
+                    certainty=Certainty.NOT_EXECUTED,
+                    answer=AnswerClass.RETRY,
+                    effect=Effect.RATE_LIMITED if why.retry_after_ms else Effect.NOT_SENT,
+                    retry_after_ms=why.retry_after_ms,
+                    message=str(why),
+                ),
                 cause,
             )
-        self._host.apply(
-            AnswerReceived(
-                scope=item.scope,
-                ctx_id=request.ctx_id,
-                action=request.action,
-                certainty=Certainty.NOT_EXECUTED,
-                answer=AnswerClass.RETRY,
-                effect=Effect.RATE_LIMITED if why.retry_after_ms else Effect.NOT_SENT,
-                retry_after_ms=why.retry_after_ms,
-                message=str(why),
-            ),
-            cause,
-        )
 
 
-def _of_lot(request: Request) -> bool:
-    """The SELL of a spot lot: like a stop, it answers a fill."""
-    return request.context is not None and bool(request.context.slot.lots)
+def _answers_fill(request: Request) -> bool:
+    """Like a stop: the SELL of a spot lot, and an order list, which has a stop for its other leg."""
+    ctx = request.context
+    return ctx is not None and (bool(ctx.slot.lots) or ctx.slot.leg is not None)

@@ -171,7 +171,13 @@ class SpotVenue:
         )
 
     def place(
-        self, side: Side, client_id: str, quantity: Decimal, price: Decimal, kind: OrderType = OrderType.LIMIT
+        self,
+        side: Side,
+        client_id: str,
+        quantity: Decimal,
+        price: Decimal,
+        kind: OrderType = OrderType.LIMIT,
+        trigger: Decimal | None = None,
     ) -> OrderReport:
         self._orders += 1
         row = OrderReport(
@@ -187,7 +193,9 @@ class SpotVenue:
             filled=ZERO,
             at=self.moment(),
             price=price,
+            trigger=trigger or ZERO,
             tif=TimeInForce.GTC,
+            on_book=trigger is None,
             product=Product.SPOT,
         )
         self.rows[row.order_id] = row

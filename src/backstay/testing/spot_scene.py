@@ -7,6 +7,8 @@ Numbers may be text. `SpotScene.buy` and `sell` are trades by the account's owne
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from backstay.core.account import fold
 from backstay.core.contexts import OrderContext, Request
 from backstay.core.decisions import Act, Decision, Intent, Plan, Wait
@@ -28,6 +30,8 @@ from backstay.core.events import (
 )
 from backstay.core.lots import NONE, Lot, Lots, every
 from backstay.core.lots_view import lots_view
+from backstay.core.orders import is_open
+from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     MS,
@@ -144,8 +148,8 @@ class SpotScene(SpotVenue):
     # --- the owner --------------------------------------------------------------------------------
 
     def cancel_by_hand(self, request: Request) -> None:
-        """The owner cancels an order of ours on the web page."""
-        self.end(self._row(request), OrderStatus.CANCELED)
+        """The owner cancels an order of ours on the web page; of a list, all of it."""
+        self._end_list(request, OrderStatus.CANCELED)
 
     # --- passes -----------------------------------------------------------------------------------
 
@@ -155,7 +159,7 @@ class SpotScene(SpotVenue):
     def step(self) -> Decision:
         """One pass; what is approved is registered and sent, the venue has yet to see it."""
         plan = self.plan()
-        asked = [self._request(x.intent) for x in plan.approved]
+        asked = [request for x in plan.approved for request in self._requests(x.intent)]
         if asked:
             self.fold(RequestsRegistered(requests=tuple(asked)))
         for request in asked:
@@ -189,13 +193,15 @@ class SpotScene(SpotVenue):
         waiting, self.waiting = self.waiting, []
         for request in waiting:
             if request.action is Action.CANCEL:
-                self.end(self._row(request), OrderStatus.CANCELED)
+                self._end_list(request, OrderStatus.CANCELED)
                 continue
             ctx = request.context
             if ctx is None:
                 continue
             slot = ctx.slot
-            row = self.place(slot.side, ctx.ctx_id, slot.quantity or ZERO, slot.price or ZERO, slot.kind)
+            row = self.place(
+                slot.side, ctx.ctx_id, slot.quantity or ZERO, slot.price or ZERO, slot.kind, slot.trigger
+            )
             if slot.kind is OrderType.MARKET:
                 self.trade(row, row.quantity, self.lots.price or ZERO)
 
@@ -205,8 +211,10 @@ class SpotScene(SpotVenue):
         self.fold(*(evidence.refused(request, effect) for request in waiting))
 
     def fill(self, request: Request, quantity: Number | None = None) -> None:
-        """The market reaches an order of ours: all of it, or `quantity`."""
+        """The market reaches an order of ours: all of it, or `quantity`. Its list's other leg expires."""
         row = self._row(request)
+        for other in self._legs(request):
+            self.end(other, OrderStatus.EXPIRED)
         self.trade(row, dec(quantity) if quantity is not None else row.quantity - row.filled, row.price)
 
     def recover(self, *, first: bool = False) -> None:
@@ -250,22 +258,46 @@ class SpotScene(SpotVenue):
     def _row(self, request: Request) -> OrderReport:
         return next(r for r in self.rows.values() if r.client_id == request.ctx_id)
 
-    def _request(self, intent: Intent) -> Request:
+    def _legs(self, request: Request) -> list[OrderReport]:
+        """The open rows of the other legs of the order's list."""
+        ctx = self.state.contexts.get(request.ctx_id)
+        if ctx is None or not ctx.group:
+            return []
+        names = {c.ctx_id for c in self.state.contexts.values() if c.group == ctx.group} - {ctx.ctx_id}
+        return [r for r in self.rows.values() if r.client_id in names and is_open(r)]
+
+    def _end_list(self, request: Request, status: OrderStatus) -> None:
+        for row in (*self._legs(request), self._row(request)):
+            self.end(row, status)
+
+    def _requests(self, intent: Intent) -> list[Request]:
+        """One, or one for each leg of a list."""
         if intent.action is not Action.PLACE or intent.slot is None:
-            return Request(ctx_id=intent.target, action=intent.action, scope=self.key, key=intent.key)
+            return [Request(ctx_id=intent.target, action=intent.action, scope=self.key, key=intent.key)]
+        first = self._placed(intent, intent.slot, intent.generation)
+        leg = intent.slot.leg
+        if leg is None:
+            return [first]
+        other = self._placed(intent, leg, intent.generation + 1)
+        return [
+            replace(r, context=replace(r.context, group=first.ctx_id)) if r.context is not None else r
+            for r in (first, other)
+        ]
+
+    def _placed(self, intent: Intent, slot: Slot, generation: int) -> Request:
         self._ids += 1
         s = self.state
         ctx = OrderContext(
             ctx_id=f"bks{self._ids}",
             scope=self.key,
             direction=Direction.LONG,
-            slot=intent.slot,
+            slot=slot,
             epoch=s.epoch if s.position.quantity else s.epoch + 1,
-            generation=intent.generation,
+            generation=generation,
             premise=intent.premise,
             created_at=self.now,
         )
-        return Request(ctx_id=ctx.ctx_id, action=intent.action, scope=self.key, key=intent.key, context=ctx)
+        return Request(ctx_id=ctx.ctx_id, action=intent.action, scope=self.key, key=slot.key, context=ctx)
 
 
 def _rest_of(manager: Manager) -> tuple[Any, ...]:

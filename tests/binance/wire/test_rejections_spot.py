@@ -154,7 +154,7 @@ def test_a_filter_is_known_by_its_name(name, effect):
             "The relationship of the prices for the orders is not correct.",
             Action.PLACE,
             A.REJECT,
-            Effect.WOULD_TRIGGER,
+            Effect.LIST_PRICES,
         ),
         (-2010, "Price * QTY is zero or less.", Action.PLACE, A.REJECT, Effect.FILTER),
         (-2010, "IcebergQty exceeds QTY.", Action.PLACE, A.REJECT, Effect.FILTER),

@@ -92,7 +92,7 @@ TEXTS: Final[tuple[tuple[str, Code], ...]] = (
         for name, effect in sorted(_FILTERS.items(), key=lambda item: -len(item[0]))
     ),
     ("order was not canceled due to cancel restrictions", Code(A.REJECT, E.NONE, "cancel_restrictions")),
-    ("the relationship of the prices", Code(A.REJECT, E.WOULD_TRIGGER, "list_prices")),
+    ("the relationship of the prices", Code(A.REJECT, E.LIST_PRICES, "list_prices")),
     ("icebergqty exceeds", Code(A.REJECT, E.FILTER, "iceberg_quantity")),
     ("order book liquidity is less than", Code(A.REJECT, E.PRICE_BAND, "no_liquidity")),
     ("order amend (quantity increase)", Code(A.REJECT, E.NOT_AMENDABLE, "amend_increase")),

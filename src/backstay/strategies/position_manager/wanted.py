@@ -10,6 +10,7 @@ from backstay.strategies.interface import Wanted
 from backstay.strategies.position_manager.factors import factors
 from backstay.strategies.position_manager.ladder import NO_LADDER, plan_ladder
 from backstay.strategies.position_manager.policy import OnExternal, OnManualCancel, PositionPolicy
+from backstay.strategies.position_manager.spot import spot_exit
 from backstay.strategies.position_manager.stops import plan_stop
 from backstay.strategies.position_manager.take_profit import plan_take_profit
 
@@ -90,6 +91,7 @@ def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
         view.reviewed if by_hand else None,
         view.maker_fee,
         view.taker_fee,
+        view.sellable,
     )
 
 
@@ -101,6 +103,8 @@ def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, no
     if (unknown := _unknown(view, policy)) != "":
         return Wanted(unknown=unknown)
     f = factors(policy, direction)
+    if view.sellable is not None:
+        return spot_exit(view, policy, f, now)
     stop = plan_stop(view, policy, f)
     profit = plan_take_profit(view, policy.take_profit, f)
     exit_reason, wake_at = stop.exit_reason, None

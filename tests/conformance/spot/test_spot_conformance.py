@@ -1,0 +1,48 @@
+"""Every fixture of this folder, by the core and by the wire (the README above tells how one reads)."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from backstay.core.engine import Engine, Manager
+from backstay.core.types import Direction, Product
+from backstay.runtime.virtual_time import run_virtual
+from backstay.strategies.position_manager.policy import StopKind
+from backstay.strategies.position_manager.wanted import PositionManager
+
+from tests.conformance.case import Case, load
+from tests.conformance.rows import SYMBOL
+from tests.conformance.runner import START_NS, Run
+from tests.conformance.spot.by_core import SpotByCore
+from tests.conformance.spot.by_wire import SpotByWire
+from tests.conformance.spot.desk import SpotDesk
+
+FOLDER = Path(__file__).resolve().parent
+CASES = {path.stem: load(path) for path in sorted(FOLDER.glob("*.json"))}
+WAYS = {"core": SpotByCore, "wire": SpotByWire}
+
+
+def manager(case: Case) -> Manager:
+    """The case's policy with the defaults of spot."""
+    policy = case.policy
+    if policy.stop_loss.kind is StopKind.CLOSE_POSITION:
+        stop = replace(policy.stop_loss, kind=StopKind.FIXED_QTY, close_position_fallback=False)
+        policy = replace(policy, stop_loss=stop)
+    sides = frozenset({Direction.LONG})
+    return Manager(PositionManager(), policy, frozenset({SYMBOL}), sides, Product.SPOT)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_case_holds(name, way):
+    case = CASES[name]
+    runs = []
+
+    def main(clock):
+        desk = SpotDesk(case, clock.now_ns)
+        runs.append(Run(case, desk, WAYS[way](desk, Engine((manager(case),)), clock)))
+        return runs[0].go()
+
+    run_virtual(main, start_ns=START_NS)
+    assert runs
