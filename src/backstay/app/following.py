@@ -31,7 +31,8 @@ class Following:
     """Made with the guards, before they record anything; started once they guard. `calm`: a good moment."""
 
     def __init__(self, settings: Settings, guards: Sequence[Guard], *, calm: Callable[[], bool]) -> None:
-        self._guard = guard = guards[0]
+        self._guards = tuple(guards)
+        guard = guards[0]
         self._log = logging.getLogger(logs.ROOT)
         self._loop = asyncio.get_running_loop()
         self._guarding = False
@@ -130,8 +131,12 @@ class Following:
             self._loop.call_soon_threadsafe(self._noted, Noted(what, {"detail": redact(detail)}))
 
     def _noted(self, note: Noted) -> None:
-        if self._guarding and not self._guard.owner.failed.done():
-            self._guard.owner.note(note)
+        """In the ledger of the first account that is guarded now."""
+        for guard in self._guards:
+            owner = guard.owner
+            if self._guarding and owner.ready.is_set() and not owner.failed.done():
+                owner.note(note)
+                return
 
 
 def _uncounted(_kind: str) -> None:

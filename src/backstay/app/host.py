@@ -37,6 +37,11 @@ class GuardHost:
         self._refreshing: asyncio.Task[None] | None = None
         guard.listeners.append(self.news.record)
 
+    @property
+    def ready(self) -> bool:
+        """The account was taken over."""
+        return self.guard.owner.ready.is_set()
+
     def command(self, event: OperatorCommand) -> int:
         """Fold, record and act upon an operator's command.
 
