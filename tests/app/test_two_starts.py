@@ -1,4 +1,4 @@
-"""Two accounts start beside each other: what one waits for, the other does not, and nothing of it is silent."""
+"""Two accounts start beside each other: what one waits for, the other does not; nothing of it is silent."""
 
 import asyncio
 import urllib.request

@@ -81,7 +81,8 @@ class JointHost:
         """Everything that the page shows, in one document."""
         for host in self._hosts:
             host.refresh_soon()
-        return {"status": self.status(), "positions": self.positions()}
+        lots = next((found for host in self._hosts if (found := host.lots()) is not None), None)
+        return {"status": self.status(), "positions": self.positions(), "lots": lots}
 
 
 def _starting(host: GuardHost) -> str:

@@ -105,7 +105,7 @@ async def _watch(
     starting: tuple[asyncio.Future[Any], ...] = (taking,)
     try:
         while True:
-            ends = (waiting, *failures, *starting)
+            ends: tuple[asyncio.Future[Any], ...] = (waiting, *failures, *starting)
             await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
             if starting and taking.done():
                 starting = ()
