@@ -51,7 +51,7 @@ def ledger_state(settings: Settings, product: Product = Product.USDM) -> Account
     return fold_entries(tail, account, fold_in_place)
 
 
-def _unheard(*_evidence: object) -> None:
+def unheard(*_evidence: object) -> None:
     """A gateway for reads opens no stream; what it tells besides is not waited for."""
 
 
@@ -63,8 +63,8 @@ def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
         signer=settings.secrets.signer(settings.mode),
         clock=WallClock(),
         entropy=SystemEntropy(),
-        on_event=_unheard,
-        on_mark=_unheard,
+        on_event=unheard,
+        on_mark=unheard,
         position_mode=settings.account.position_mode,
         fee_symbol=settings.symbols[0] if settings.symbols else "BTCUSDT",
         order_connection=False,

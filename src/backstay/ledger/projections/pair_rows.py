@@ -1,8 +1,8 @@
 """Rows of `trade_pairs`: the lots of spot that a record opened, changed, offered or ended.
 
 Who sells a lot follows from the managers of its run, which stand in the ledger (`RunStarted`). What swing
-would sell it for is worked out by its own functions; what another strategy wants for it is known once its SELL
-is placed. Only lots that a record touches are looked at: there may be ten thousand others.
+would sell it for is worked out by its own functions; what another strategy wants for it is known once its
+SELL is placed. Only lots that a record touches are looked at: there may be ten thousand others.
 """
 
 import json
