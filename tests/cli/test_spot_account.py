@@ -159,7 +159,7 @@ def test_replay_tail_and_why_know_both_ledgers(traded, capsys):
     assert (code, out.count("decisions agree    True")) == (0, 2)
 
     code, out, _ = run(capsys, "ledger", "tail", "-n", "500")
-    assert {line.split()[0] for line in out.splitlines()} == {"usdm", "spot"}
+    assert {line.split()[1] for line in out.splitlines()} == {"usdm", "spot"}
     code, out, _ = run(capsys, "ledger", "tail", "-n", "500", "--json")
     records = [json.loads(line) for line in out.splitlines()]
     assert [r["at"] for r in records] == sorted(r["at"] for r in records)

@@ -37,12 +37,13 @@ def _found(config: Path | None, data_dir: Path | None, product: str | None) -> "
     return ledgers(folder(config, data_dir), product)
 
 
-def _line(record: "Record") -> str:
+def _line(record: "Record", ledger: str = "") -> str:
     from backstay.app.status import iso
     from backstay.app.words import words
 
     cause = f" <{record.cause}" if record.cause else ""
-    return f"{record.seq:>8}{cause:<10} {iso(record.at) or '':25} {words(record.body)}"
+    name = f" {ledger:4}" if ledger else ""
+    return f"{record.seq:>8}{name}{cause:<10} {iso(record.at) or '':25} {words(record.body)}"
 
 
 def _document(record: "Record") -> dict[str, Any]:
@@ -75,7 +76,7 @@ def tail(
         if json:
             show_json({"ledger": ledger.product, **_document(record)})
         else:
-            print(f"{ledger.product:5}" * (len(found) > 1) + _line(record), flush=True)
+            print(_line(record, ledger.product if len(found) > 1 else ""), flush=True)
 
     newest = [
         (ledger, record)
