@@ -190,3 +190,51 @@ def test_a_product_that_was_never_run_has_no_ledger(folder, keys, capsys):
     code, _, err = run(capsys, "ledger", "verify", "--product", "spot")
     assert code == 2
     assert "there is no ledger at data/spot/ledger/events.jsonl" in err
+
+
+def test_without_a_process_lots_are_listed_with_the_venues_prices(traded, capsys):
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    document = json.loads(out)
+    assert (code, document["source"]) == (0, "exchange")
+    assert len(document["positions"]) == 2
+    assert all(row["mark_price"] and row["unrealised_pnl"]["quote"] for row in document["positions"])
+    refused = {"error": {"code": -1000, "msg": "An unknown error occurred.", "status": 500}}
+    traded.faults({"match": {"surface": "rest", "endpoint": "GET /api/v3/ticker/price"}, "effect": refused})
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    assert code == 0, "lots are listed without prices rather than not at all"
+    assert [row["mark_price"] for row in json.loads(out)["positions"]] == [None, None]
+
+
+def test_a_closing_is_kept_with_who_when_why_and_in_words(traded, capsys):
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    first, second = json.loads(out)["positions"]
+    close = ("positions", "close", "--position-id")
+    code, _, err = run(capsys, *close, first["id"])
+    assert code == 3
+    assert "below its target" in err
+    code, _, err = run(capsys, *close, first["id"], "--force")
+    assert code == 3
+    assert "not confirmed" in err, "without a terminal nobody can be asked"
+    assert len(traded.resting()) == 2
+    code, out, _ = run(capsys, *close, first["id"], "--force", "--yes", "--reason", "rent is due", "--json")
+    assert code == 0
+    done = json.loads(out)
+    assert done["closed"] == [first["id"]]
+    assert len(traded.resting()) == 1
+    code, _, err = run(capsys, *close, second["id"], "--limit-price", "9999999", "--yes")
+    assert code == 3
+    assert "the venue takes no SELL of 0.00199 at 9999999" in err
+    code, _, err = run(capsys, *close, second["id"], "--limit-price", "90000.123", "--yes")
+    assert code == 2
+    assert "90000.123 is off the tick 0.01; write 90000.13" in err
+    assert len(traded.resting()) == 1, "the SELL that rests is not given up for what cannot be"
+    code, out, _ = run(capsys, *close, second["id"], "--limit-price", "90000", "--yes", "--reason", "dear")
+    assert code == 0
+    assert [o["price"] for o in traded.resting()] == ["90000.00000000"]
+    code, out, _ = run(capsys, "ledger", "tail", "-n", "500", "--product", "spot", "--json")
+    said = [r for line in out.splitlines() if (r := json.loads(line))["type"] == "OperatorCommand"]
+    assert [r["body"]["reason"] for r in said] == ["rent is due", "dear"]
+    assert said[0]["seq"] == done["seq"]
+    assert all(r["body"]["who"] and r["at"] for r in said)
+    code, out, _ = run(capsys, "ledger", "tail", "-n", "500", "--product", "spot")
+    assert f"close spot:BTCUSDT:BOTH, lot {second['trade_id']} at 90000 (dear)" in out

@@ -8,7 +8,7 @@ import msgspec
 from backstay.core.contexts import OrderContext
 from backstay.core.engine import Engine
 from backstay.core.instruments import Instrument
-from backstay.core.lots import Lot, Lots
+from backstay.core.lots import Flag, Lot, Lots, Mark
 from backstay.core.lots_view import lots_view
 from backstay.core.state import AccountState
 from backstay.core.types import ZERO, PositionMode, TimeNs
@@ -61,6 +61,11 @@ def held_lots(account: AccountState, engine: Engine, now: TimeNs) -> Iterator[He
         )
 
 
+def waits_for_its_owner(flag: Flag | None) -> bool:
+    """Its SELL was ended by somebody else, and nothing is done until the owner says so."""
+    return flag is not None and flag.mark is not Mark.CLOSING
+
+
 def lot_figures(account: AccountState, engine: Engine, now: TimeNs) -> dict[str, int]:
     """Open lots of all managed symbols by state; `flagged`: those that wait for their owner's word."""
     found = {"waiting_for_profit": 0, "sell_placed": 0, "unsellable": 0, "flagged": 0}
@@ -73,5 +78,5 @@ def lot_figures(account: AccountState, engine: Engine, now: TimeNs) -> dict[str,
         found["sell_placed"] += placed
         found["unsellable"] += unsellable
         found["waiting_for_profit"] += held.lots.count - placed - unsellable
-        found["flagged"] += len(held.lots.flags)
+        found["flagged"] += sum(waits_for_its_owner(flag) for flag in held.lots.flags.values())
     return found

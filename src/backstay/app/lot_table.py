@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from backstay.app.lot_figures import Held, held_lots
+from backstay.app.lot_figures import Held, held_lots, waits_for_its_owner
 from backstay.app.status import iso
 from backstay.app.words import number
 from backstay.core.engine import Engine
@@ -85,7 +85,7 @@ def _row(held: Held, lot: Lot, now: TimeNs) -> dict[str, Any]:
         "sell_order": sell.ctx_id if sell is not None else None,
         "status": status,
         "reason": reason or None,
-        "flagged": flag is not None,
+        "flagged": waits_for_its_owner(flag),
         "bought_at": iso(lot.at),
         "age": max(now - lot.at, 0) // SECOND,
     }
