@@ -202,14 +202,9 @@ def test_a_wrong_variable_is_named_as_the_variable(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", sorted(older_names.IDLE))
-def test_an_older_name_without_effect_is_accepted_and_told(tmp_path, name):
-    assert any(w.startswith(f"{name} is set") for w in load(tmp_path, "", {name: "7"}).warnings)
-
-
 def test_every_older_name_is_on_the_page():
     page = PAGE.read_text()
-    assert [n for n in (*older_names.IDLE, *older_names.CONCERNS) if f"`{n}`" not in page] == []
+    assert [n for n in (*older_names.SWING, *older_names.CONCERNS) if f"`{n}`" not in page] == []
 
 
 def test_without_a_mode_it_is_the_dry_run_with_keys_and_paper_without(tmp_path):

@@ -62,10 +62,39 @@ def test_the_text_fits_100_columns_and_loses_no_digit(spot, capsys):
         assert text in out
 
 
-def test_status_counts_lots(spot, capsys):
+def test_status_counts_lots_and_tells_their_age(spot, capsys):
     code, out, _ = run(capsys, "positions", "status", "--json")
     assert code == 0
-    assert json.loads(out)["lots"] == {"sell_placed": 1, "unsellable": 1}
+    document = json.loads(out)
+    assert document["lots"] == {"sell_placed": 1, "unsellable": 1}
+    assert document["ages"]["oldest_position_s"] is None
+    assert 0 <= max(row["age"] for row in listed(capsys)) - document["ages"]["oldest_lot_s"] < 60
+    code, out, _ = run(capsys, "positions", "status")
+    assert code == 0
+    assert "lots" in out and "sell placed 1, unsellable 1" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_where_a_sell_rests_is_told_beside_the_target(spot, capsys):
+    offered, small = listed(capsys)
+    assert (offered["sell_price"], small["sell_price"]) == ("1.2407", None)
+    (sold,) = listed(capsys, "--status", "completed")
+    assert sold["sell_price"] == "1.2407"
+
+
+def test_what_does_not_name_one_lot_is_2_with_a_hint(spot, capsys):
+    code, _, err = run(capsys, "positions", "close", "--yes", "--position-id", SYMBOL)
+    assert code == 2
+    assert f"{SYMBOL} are 2; name one of {SYMBOL}-LOT-" in err
+    code, _, err = run(capsys, "positions", "list", "--status", "unselable")
+    assert code == 2
+    assert "did you mean UNSELLABLE?" in err
+    code, _, err = run(capsys, "positions", "list", "--min-age", "10x")
+    assert code == 2
+    assert "--min-age" in err
+    code, _, err = run(capsys, "positions", "list", "--sort", "agee")
+    assert code == 2
+    assert "age" in err
 
 
 def test_closing_refuses_what_it_should(spot, capsys):

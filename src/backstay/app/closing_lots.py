@@ -10,13 +10,19 @@ from typing import Any
 
 from backstay.app import offline
 from backstay.app.config import Settings
-from backstay.app.errors import RefusedError, ReviewError
+from backstay.app.errors import ConfigError, RefusedError, ReviewError
+from backstay.app.look import ledger_state
 from backstay.app.lots import DONE, lot_rows
 from backstay.app.store import reading
+from backstay.app.words import number, plain
 from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.filters import conform
 from backstay.core.modes import FACTS
+from backstay.core.money import round_down, round_up
+from backstay.core.slots import Unplaceable
 from backstay.core.types import Mode, PositionSide, Product, Scope
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
+from backstay.strategies.by_lot import sell_slot
 
 PATIENCE_S = 60.0
 LOOK_S = 0.3
@@ -40,6 +46,30 @@ def doubt(row: dict[str, Any], limit: Decimal | None) -> str:
     return f"the price is {mark}, below its target {target}" if Decimal(mark) < Decimal(target) else ""
 
 
+def check_placeable(settings: Settings, row: dict[str, Any], limit: Decimal | None) -> None:
+    """What the venue's filters would refuse is told before the SELL that rests is given up for it.
+
+    Raises ConfigError for a limit that is off the tick, RefusedError for an order that cannot be placed,
+    DamagedLedgerError.
+    """
+    symbol = row["symbol"]
+    rules = ledger_state(settings, Product.SPOT).instruments.get(symbol)
+    if rules is None or not rules.tick:
+        return  # nothing is known of the symbol yet: the owner asks the venue
+    if limit is not None and limit % rules.tick:
+        fits = number(round_up(limit, rules.tick))
+        raise ConfigError(f"--limit-price: {limit} is off the tick {number(rules.tick)}; write {fits}")
+    mark = Decimal(row["mark_price"]) if row["mark_price"] is not None else None
+    quantity = round_down(Decimal(row["quantity"]), rules.step)
+    fit = conform(sell_slot((row["trade_id"],), limit, quantity), rules, mark=mark)
+    if isinstance(fit, Unplaceable):
+        at = f"at {limit}" if limit is not None else "at market"
+        raise RefusedError(
+            f"{row['id']} was not closed: the venue takes no SELL of {number(quantity)} {at} "
+            f"({plain(fit.reason)}), so its present order stays"
+        )
+
+
 async def close_lot(
     settings: Settings,
     row: dict[str, Any],
@@ -52,10 +82,11 @@ async def close_lot(
     """Tell the owner to close the lot, and wait until it is sold, or rests at the limit asked for.
 
     Where no process owns the spot account, this command does so meanwhile. Raises RefusedError in a mode
-    that sends nothing, ReviewError when it does not get there in time.
+    that sends nothing or for an order that cannot be placed, ReviewError when it does not get there in time.
     """
     if not FACTS[settings.mode].sends:
         raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
+    check_placeable(settings, row, limit)
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:

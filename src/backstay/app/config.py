@@ -21,6 +21,7 @@ from backstay.app.config_sections import (
     DashboardSettings,
     LogSettings,
     MetricsSettings,
+    PaceSettings,
     StoreSettings,
 )
 from backstay.app.errors import ConfigError
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
+    pace: PaceSettings = PaceSettings()
     spot: SpotSettings = SpotSettings()
 
     _managers: tuple[ManagerSettings, ...] = PrivateAttr(())
@@ -267,6 +269,10 @@ def load_settings(
     values = {**kept, **(os.environ if environ is None else environ)}
     secrets = Secrets(values, env_file=dotenv)
     from_environment, names = _nested(values)
+    written = file.data.get("managers")
+    meant = older_names.managers(written, values)
+    if meant is not None:
+        from_environment["managers"] = meant
 
     class _Source(PydanticBaseSettingsSource):
         def __init__(self, cls: type[BaseSettings], data: dict[str, Any]) -> None:
@@ -288,7 +294,7 @@ def load_settings(
 
         def model_post_init(self, context: Any, /) -> None:
             self._secrets = secrets
-            self._told = older_names.warnings(values)
+            self._told = older_names.warnings(values, written)
             _needs_managers(self, file)
             super().model_post_init(context)
 
@@ -297,7 +303,9 @@ def load_settings(
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, lambda at: names.get(at) or file.where(at))) from None
     except ConfigError as error:
-        raise type(error)(f"{file.path}: {error}" if file.data else str(error)) from None
+        variable = names.get(tuple(str(error).partition(":")[0].split(".")))
+        where = variable or (str(file.path) if file.data else "")
+        raise type(error)(f"{where}: {error}" if where else str(error)) from None
 
 
 def _file(path: Path | None) -> YamlFile:

@@ -1,4 +1,4 @@
-"""Sections of the configuration about everything beside the guard: store, page, metrics, alerts, logs."""
+"""Sections of the configuration beside the guard: store, page, metrics, alerts, logs, pace."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from backstay.app.sections import Port, Section
-from backstay.app.units import duration
+from backstay.app.units import duration, seconds
 
 
 class StoreSettings(Section):
@@ -20,6 +20,17 @@ class StoreSettings(Section):
         description="what was completed longer ago leaves the database, such as `90d` (the ledger keeps "
         "everything); left out: all stays",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, url: str) -> str:
+        scheme, found, _ = url.partition("://")
+        if found and scheme.partition("+")[0] not in {"sqlite", "postgresql"}:
+            raise ValueError(
+                f"{scheme} is not supported; write sqlite:///data/backstay.db, a file's path, or "
+                "postgresql://user@host/name"
+            )
+        return url
 
 
 class DashboardSettings(Section):
@@ -61,3 +72,25 @@ class LogSettings(Section):
         default=100, description="size at which a log file is put aside"
     )
     keep: Annotated[int, Field(ge=1)] = Field(default=5, description="how many old log files are kept")
+
+
+type Limit = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+"""Seconds; written as a duration or as a bare number of seconds."""
+
+
+class PaceSettings(Section):
+    """What is told as too slow. Nothing is hurried or refused because of it."""
+
+    order_processing: Limit | None = Field(
+        default=None,
+        description="longest from an order's request to its answer, such as `500ms`",
+    )
+    price_latency: Limit | None = Field(
+        default=None, description="longest time that a price which mattered was on its way"
+    )
+    state_recovery: Limit | None = Field(
+        default=None, description="longest time that reading an account again may take"
+    )
+    updates_per_second: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="most updates of orders and accounts within one second"
+    )

@@ -4,47 +4,35 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from backstay.app import preflight
 from backstay.app.config import Settings, load_settings
-from backstay.app.errors import AppError, ConfigError, ExchangeError
-from backstay.app.guard import LEDGER
+from backstay.app.doctor_checks import Check, reachable, streams, tried
+from backstay.app.doctor_spot import examine_spot
+from backstay.app.errors import ConfigError, ExchangeError
 from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade
 from backstay.app.posts import ID_PREFIX, PAPER_SYMBOLS
 from backstay.app.session import prepare_folders
 from backstay.app.status import rows
+from backstay.app.store import LEDGERS
 from backstay.binance.net.sockets import SocketTransport
-from backstay.binance.net.transport import Transport, TransportError
+from backstay.binance.net.transport import Transport
 from backstay.binance.net.venue import BinanceVenue
 from backstay.core import algo_orders, orders
 from backstay.core.events import InstrumentsSnapshot
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.types import MS, SECOND, Mode
+from backstay.core.types import Mode, Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.verify import verify
 from backstay.runtime.lock import holder_of
-from backstay.runtime.virtual_time import WallClock
 
 ROOM_WARN = 1 << 30
 ROOM_FAIL = 100 << 20
-OFFSET_WARN = 250 * MS
-OFFSET_FAIL = SECOND
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One finding. `state`: pass, warn, fail, or skip (it could not be made, and why)."""
-
-    name: str
-    state: str
-    detail: str
-    todo: str = ""
-    exit_code: int = 0
-    """What a failure of this check means for a script."""
+WEIGHT = 2_400
+"""Request weight of a minute on USD-M."""
 
 
 async def examine(path: Path | None, tell: Callable[[Check], object] = lambda _: None) -> list[Check]:
@@ -64,13 +52,17 @@ async def examine(path: Path | None, tell: Callable[[Check], object] = lambda _:
     add(Check("config", "pass", f"mode {settings.mode}, {len(settings.policies)} managers"))
     for warning in warnings:
         add(Check("config", "warn", warning, "decide whether this is meant"))
-    for check in (*_local(settings), *_ledger(settings)):
+    for check in (*_local(settings), *_ledgers(settings)):
         add(check)
     if settings.mode is Mode.PAPER:
         add(Check("exchange", "pass", "PAPER has its exchange in the process: no keys, no network"))
         return found
-    for check in await _exchange(settings):
-        add(check)
+    if Product.USDM in settings.products:
+        for check in await _exchange(settings):
+            add(check)
+    if Product.SPOT in settings.products:
+        for check in await examine_spot(settings):
+            add(check)
     return found
 
 
@@ -109,26 +101,31 @@ def _local(settings: Settings) -> Iterator[Check]:
     yield Check("lock", "pass", "no process owns the account")
 
 
-def _ledger(settings: Settings) -> Iterator[Check]:
+def _ledgers(settings: Settings) -> Iterator[Check]:
+    """Each account's ledger, those that are guarded and those that are there."""
     disk = FileDisk(settings.data_dir)
-    if disk.size(LEDGER) is None:
-        yield Check("ledger", "pass", "there is none yet")
-        return
+    for product, path in LEDGERS.items():
+        name = "ledger" if product == Product.USDM else f"{product} ledger"
+        if disk.size(path) is not None:
+            yield _ledger(name, disk, path)
+        elif product in settings.products:
+            yield Check(name, "pass", "there is none yet")
+
+
+def _ledger(name: str, disk: FileDisk, path: str) -> Check:
     try:
-        result = verify(disk, LEDGER)
+        result = verify(disk, path)
     except LedgerError as error:
-        yield Check("ledger", "fail", str(error), "see docs/operating/incidents.md", 6)
-        return
+        return Check(name, "fail", str(error), "see docs/operating/incidents.md", 6)
     if result.ok:
-        yield Check("ledger", "pass", f"{result.records} records, the chain holds. {result.detail}".strip())
-    else:
-        yield Check(
-            "ledger",
-            "fail",
-            f"record {result.first_bad}: {result.detail}",
-            "keep a copy of the ledger folder, then read docs/operating/incidents.md",
-            6,
-        )
+        return Check(name, "pass", f"{result.records} records, the chain holds. {result.detail}".strip())
+    return Check(
+        name,
+        "fail",
+        f"record {result.first_bad}: {result.detail}",
+        "keep a copy of the ledger folder, then read docs/operating/incidents.md",
+        6,
+    )
 
 
 # --- the exchange ---------------------------------------------------------------------------------
@@ -142,12 +139,15 @@ async def _exchange(settings: Settings) -> list[Check]:
             venue = make_venue(settings, transport)
         except ConfigError as error:
             return [Check("keys", "fail", str(error), "set the variables in .env", 2)]
-        found.extend(await _reachable(settings, transport))
+        rest = settings.environment.usdm.rest
+        found.extend(
+            await reachable(transport, rest, "/fapi/v1/time", key="endpoints.usdm.rest", weight=WEIGHT)
+        )
         if any(c.state == "fail" for c in found):
             return found
         try:
             found.extend(await _answers(settings, venue, transport))
-            found.extend(await _streams(settings, transport))
+            found.extend(await streams(transport, _stream_hosts(settings)))
         except VenueUnavailable as failure:
             told = preflight.unreachable(failure, settings)
             name = "keys" if failure.fatal else "exchange"
@@ -160,52 +160,13 @@ async def _exchange(settings: Settings) -> list[Check]:
     return found
 
 
-async def _reachable(settings: Settings, transport: Transport) -> list[Check]:
-    """REST answers, and this machine's clock against it."""
-    clock = WallClock()
-    url = settings.environment.usdm.rest
-    try:
-        before = clock.now_ns()
-        reply = await transport.http("GET", f"{url}/fapi/v1/time", {}, b"", 10.0)
-        after = clock.now_ns()
-        stated = msgspec.json.decode(reply.body, type=dict[str, object]).get("serverTime")
-    except (TransportError, msgspec.DecodeError) as error:
-        return [Check("exchange", "fail", f"{url}: {error}", "check the network and endpoints.usdm.rest", 5)]
-    if reply.status != 200 or not isinstance(stated, int):
-        return [
-            Check("exchange", "fail", f"{url} answered with {reply.status}", "is this the right host?", 5)
-        ]
-    offset = stated * MS - (before + after) // 2
-    text = f"{offset / MS:+.0f} ms against the exchange, round trip {(after - before) / MS:.0f} ms"
-    state = "fail" if abs(offset) > OFFSET_FAIL else "warn" if abs(offset) > OFFSET_WARN else "pass"
-    todo = "" if state == "pass" else "let a time service set this machine's clock"
-    return [
-        Check("exchange", "pass", f"{url} answers"),
-        Check("clock", state, text, todo, 5 if state == "fail" else 0),
-        _headroom(reply.headers.get("x-mbx-used-weight-1m", "")),
-    ]
-
-
-def _headroom(used: str) -> Check:
-    if not used.isdigit():
-        return Check("rate headroom", "skip", "the exchange did not state the used weight")
-    weight = int(used)
-    crowded = weight > 1200
-    return Check(
-        "rate headroom",
-        "warn" if crowded else "pass",
-        f"{weight} of 2400 request weight used in this minute",
-        "something else uses this address: find it, or give this program its own" if crowded else "",
-    )
-
-
 async def _answers(settings: Settings, venue: BinanceVenue, transport: Transport) -> list[Check]:
     """Filters, keys, permissions, modes. Raises VenueUnavailable."""
     found = []
     instruments = await venue.read_instruments()
     names = [i.symbol for i in instruments.instruments]
     found.append(
-        _tried("filters", lambda: preflight.check_symbols(settings, names), f"{len(names)} symbols known")
+        tried("filters", lambda: preflight.check_symbols(settings, names), f"{len(names)} symbols known")
     )
     if found[0].state == "fail":
         return found  # the account's answers depend on a symbol that exists
@@ -219,9 +180,7 @@ async def _answers(settings: Settings, venue: BinanceVenue, transport: Transport
     found.append(await _permission(settings, transport, instruments))
     wanted = settings.account.position_mode
     found.append(
-        _tried(
-            "position mode", lambda: preflight.check_account(settings, account), f"{wanted}, as configured"
-        )
+        tried("position mode", lambda: preflight.check_account(settings, account), f"{wanted}, as configured")
     )
     if account.multi_assets:
         found.append(
@@ -253,33 +212,13 @@ async def _permission(settings: Settings, transport: Transport, instruments: Ins
     )
 
 
-def _tried(name: str, check: Callable[[], None], good: str) -> Check:
-    try:
-        check()
-    except AppError as error:
-        return Check(name, "fail", str(error), "see the message", error.exit_code)
-    return Check(name, "pass", good)
-
-
-async def _streams(settings: Settings, transport: Transport) -> list[Check]:
-    """Every WebSocket host shakes hands (what flows there is seen only in a run)."""
+def _stream_hosts(settings: Settings) -> tuple[tuple[str, str], ...]:
     hosts = settings.environment.usdm
     symbol = (settings.symbols or PAPER_SYMBOLS)[0].lower()
-    found = []
-    for name, url in (
+    return (
         ("market stream", f"{hosts.market_stream}/stream?streams={symbol}@markPrice@1s"),
         ("order connection", hosts.ws_api),
-    ):
-        try:
-            socket = await transport.websocket(url, lambda _: None, lambda _: None, timeout_s=10.0)
-        except TransportError as error:
-            found.append(
-                Check(name, "fail", f"{url.partition('?')[0]}: {error}", "check endpoints and network", 5)
-            )
-        else:
-            socket.close()
-            found.append(Check(name, "pass", "connects"))
-    return found
+    )
 
 
 async def _account(settings: Settings) -> list[Check]:

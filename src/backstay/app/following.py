@@ -18,10 +18,12 @@ from backstay.app.readers import Reader, Readers, Tail
 from backstay.app.store import LEDGERS, StoreReader, url_of
 from backstay.app.words import words
 from backstay.core.records import Noted, Record
+from backstay.core.types import SECOND
 from backstay.ledger.disk import FileDisk
 from backstay.telemetry.alerts import AlertSender
 from backstay.telemetry.logs import RecordLog
 from backstay.telemetry.metrics import Metrics
+from backstay.telemetry.pace import Limits, Pace
 from backstay.telemetry.redaction import redact
 
 
@@ -29,7 +31,8 @@ class Following:
     """Made with the guards, before they record anything; started once they guard. `calm`: a good moment."""
 
     def __init__(self, settings: Settings, guards: Sequence[Guard], *, calm: Callable[[], bool]) -> None:
-        self._guard = guard = guards[0]
+        self._guards = tuple(guards)
+        guard = guards[0]
         self._log = logging.getLogger(logs.ROOT)
         self._loop = asyncio.get_running_loop()
         self._guarding = False
@@ -60,9 +63,14 @@ class Following:
 
     def _tail(self, disk: FileDisk, ledger: str, path: str) -> Tail:
         """What reads the records of one ledger from now on; a ledger that does not exist yet has none."""
-        listeners: list[Callable[[Record], object]] = [RecordLog(words, ledger=ledger).take]
-        if self._metrics is not None:
-            listeners.append(partial(self._metrics.take, ledger=ledger))
+        metrics = self._metrics
+        slow = metrics.slow if metrics is not None else _uncounted
+        listeners: list[Callable[[Record], object]] = [
+            RecordLog(words, ledger=ledger).take,
+            Pace(_limits(self._settings), self._log.warning, slow).take,
+        ]
+        if metrics is not None:
+            listeners.append(partial(metrics.take, ledger=ledger))
         if self._alerts is not None:
             listeners.append(self._alerts.take)
         return Tail(disk, path, disk.size(path) or 0, listeners, name=f"records of {ledger}")
@@ -123,5 +131,24 @@ class Following:
             self._loop.call_soon_threadsafe(self._noted, Noted(what, {"detail": redact(detail)}))
 
     def _noted(self, note: Noted) -> None:
-        if self._guarding and not self._guard.owner.failed.done():
-            self._guard.owner.note(note)
+        """In the ledger of the first account that is guarded now."""
+        for guard in self._guards:
+            owner = guard.owner
+            if self._guarding and owner.ready.is_set() and not owner.failed.done():
+                owner.note(note)
+                return
+
+
+def _uncounted(_kind: str) -> None:
+    """No metrics are kept."""
+
+
+def _limits(settings: Settings) -> Limits:
+    """`pace` in nanoseconds."""
+    pace = settings.pace
+    spans = {
+        name: round(value * SECOND) if value is not None else None
+        for name, value in pace.model_dump().items()
+        if name != "updates_per_second"
+    }
+    return Limits(**spans, updates_per_second=pace.updates_per_second)

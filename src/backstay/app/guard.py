@@ -262,6 +262,7 @@ def _described(manager: Manager) -> dict[str, Any]:
         "symbols": sorted(manager.symbols),
         "directions": sorted(manager.directions),
         "policy": json.loads(msgspec.json.encode(manager.policy)),
+        **({"by_lot": True} if manager.by_lot else {}),
         **({"code": msgspec.to_builtins(code)} if code is not None else {}),
     }
 

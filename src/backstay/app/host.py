@@ -12,6 +12,7 @@ from backstay import __version__
 from backstay.app import status
 from backstay.app.guard import Guard
 from backstay.app.lot_figures import lot_figures
+from backstay.app.lot_table import lot_table
 from backstay.app.news import News
 from backstay.app.words import number
 from backstay.core.events import OperatorAction, OperatorCommand
@@ -36,6 +37,11 @@ class GuardHost:
         self._refreshed_at = 0
         self._refreshing: asyncio.Task[None] | None = None
         guard.listeners.append(self.news.record)
+
+    @property
+    def ready(self) -> bool:
+        """The account was taken over."""
+        return self.guard.owner.ready.is_set()
 
     def command(self, event: OperatorCommand) -> int:
         """Fold, record and act upon an operator's command.
@@ -82,6 +88,13 @@ class GuardHost:
             marks={**self.news.marks, **self.guard.owner.marks},
             liquidations=self.news.liquidations,
         )
+
+    def lots(self) -> dict[str, Any] | None:
+        """The lots that a page shows (`lot_table`); None: this account has none."""
+        if self.guard.config.product is not Product.SPOT:
+            return None
+        owner = self.guard.owner
+        return lot_table(owner.account, owner.engine, owner.clock.now_ns())
 
     def status(self) -> dict[str, Any]:
         """The document of `positions status` and of the page."""
@@ -148,4 +161,4 @@ class GuardHost:
     def snapshot(self) -> dict[str, Any]:
         """Everything that the page shows, in one document."""
         self.refresh_soon()
-        return {"status": self.status(), "positions": self.positions()}
+        return {"status": self.status(), "positions": self.positions(), "lots": self.lots()}

@@ -43,13 +43,20 @@ class JointHost:
     def command(self, event: OperatorCommand) -> int:
         """Give a command to the owner of its scope, or to each in turn where it means everything.
 
-        Returns the first record's number. Raises ControlError for a product that this process does not guard.
+        Returns the first record's number. Raises ControlError for a product that this process does not guard,
+        or not yet; what means everything is then done to the accounts that are guarded.
         """
         if event.scope is None:
-            numbers = [host.command(event) for host in self._hosts]
+            numbers = [host.command(event) for host in self._hosts if host.ready]
+            waiting = [host for host in self._hosts if not host.ready]
+            if waiting:
+                done = "it was done to the others" if numbers else "nothing was done"
+                raise ControlError(f"{_starting(waiting[0])}; {done}. Say it again then", exit_code=5)
             return next((seq for seq in numbers if seq), 0)
         for host in self._hosts:
             if host.guard.config.product is event.scope.product:
+                if not host.ready:
+                    raise ControlError(f"{_starting(host)}; nothing was done", exit_code=5)
                 return host.command(event)
         name = NAMES[event.scope.product]
         raise ControlError(
@@ -74,7 +81,12 @@ class JointHost:
         """Everything that the page shows, in one document."""
         for host in self._hosts:
             host.refresh_soon()
-        return {"status": self.status(), "positions": self.positions()}
+        lots = next((found for host in self._hosts if (found := host.lots()) is not None), None)
+        return {"status": self.status(), "positions": self.positions(), "lots": lots}
+
+
+def _starting(host: GuardHost) -> str:
+    return f"the {NAMES[host.guard.config.product]} account is not guarded yet, its start is under way"
 
 
 def _joined(usdm: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,21 @@
 For `positions` and `doctor` when no process runs.
 """
 
+import json
 from decimal import Decimal
+from urllib.parse import quote
 
 import msgspec
 
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
+from backstay.app.errors import ExchangeError
 from backstay.app.guard import LEDGER, SPOT_LEDGER
 from backstay.app.preflight import unreachable
 from backstay.binance.net.sockets import SocketTransport
+from backstay.binance.net.transport import TransportError
 from backstay.binance.net.venue import BinanceVenue
+from backstay.binance.wire.endpoints_spot import TICKER_PRICES
 from backstay.core.account import fold, fold_in_place, scope_of
 from backstay.core.events import AnyEvent, PositionsSnapshot, RecoveryEnded, RecoveryStarted
 from backstay.core.outcomes import VenueUnavailable
@@ -24,6 +29,7 @@ from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.runtime.virtual_time import WallClock
 
+PRICE_TIMEOUT_S = 5.0
 HYDRATED = (Subject.POSITIONS, Subject.REGULAR_ORDERS, Subject.ALGO_ORDERS)
 
 
@@ -51,7 +57,7 @@ def ledger_state(settings: Settings, product: Product = Product.USDM) -> Account
     return fold_entries(tail, account, fold_in_place)
 
 
-def _unheard(*_evidence: object) -> None:
+def unheard(*_evidence: object) -> None:
     """A gateway for reads opens no stream; what it tells besides is not waited for."""
 
 
@@ -63,8 +69,8 @@ def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
         signer=settings.secrets.signer(settings.mode),
         clock=WallClock(),
         entropy=SystemEntropy(),
-        on_event=_unheard,
-        on_mark=_unheard,
+        on_event=unheard,
+        on_mark=unheard,
         position_mode=settings.account.position_mode,
         fee_symbol=settings.symbols[0] if settings.symbols else "BTCUSDT",
         order_connection=False,
@@ -114,3 +120,30 @@ async def _read(venue: BinanceVenue) -> tuple[AnyEvent, ...]:
         await venue.read_algos(None),
         await venue.read_positions(None),
     )
+
+
+async def spot_prices(settings: Settings) -> dict[str, Decimal]:
+    """The last prices of spot's configured symbols, asked of the venue; none in PAPER.
+
+    Raises ExchangeError.
+    """
+    symbols = settings.symbols_of(Product.SPOT)
+    if settings.mode is Mode.PAPER or not symbols:
+        return {}
+    rest = settings.spot_environment.spot.rest
+    asked = quote(json.dumps(symbols, separators=(",", ":")))
+    transport = SocketTransport()
+    try:
+        url = f"{rest}{TICKER_PRICES.path}?symbols={asked}"
+        reply = await transport.http(TICKER_PRICES.method, url, {}, b"", PRICE_TIMEOUT_S)
+        rows = msgspec.json.decode(reply.body, type=list[_Price])
+    except (TransportError, msgspec.DecodeError) as error:
+        raise ExchangeError(f"{rest} told no prices ({error})") from None
+    finally:
+        await transport.close()
+    return {row.symbol: row.price for row in rows}
+
+
+class _Price(msgspec.Struct, frozen=True):
+    symbol: str
+    price: Decimal

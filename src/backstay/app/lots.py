@@ -62,6 +62,7 @@ COLUMNS = (
     "received",
     "sold",
     "target_profit_price",
+    "sell_price",
     "dust",
 )
 
@@ -84,6 +85,7 @@ class _Pair(NamedTuple):
     received: str
     sold: str
     target: str | None
+    sell_price: str | None
     dust: str | None
 
 
@@ -94,6 +96,7 @@ def _row(pair: _Pair, now: TimeNs, marks: Mapping[str, Decimal]) -> dict[str, An
     price = _short(pair.buy_price)
     target = _short(pair.target)
     rests = pair.status == "SELL_PLACED"
+    sell = _short(pair.sell_price) if rests or done else None
     return {
         "id": pair.id,
         "symbol": pair.symbol,
@@ -107,7 +110,7 @@ def _row(pair: _Pair, now: TimeNs, marks: Mapping[str, Decimal]) -> dict[str, An
         "age": max((pair.sold_at if done and pair.sold_at else now) - pair.bought_at, 0) // SECOND,
         "stop": NO_STOP,
         "take_profit": {
-            "price": target if rests else None,
+            "price": sell if rests else None,
             "state": "LIVE" if rests else "NONE",
             "levels": int(rests),
         },
@@ -119,6 +122,7 @@ def _row(pair: _Pair, now: TimeNs, marks: Mapping[str, Decimal]) -> dict[str, An
         "status": pair.status,
         "buy_price": price,
         "target": target,
+        "sell_price": sell,
         "reason": pair.reason,
         "dust": _short(pair.dust),
         "buy_order": pair.original_buy_id,

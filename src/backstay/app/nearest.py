@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+NAMED_MOST = 50
+"""Known names that a message lists."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that `name` was probably meant to be; empty when none is near."""
@@ -15,9 +18,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """What follows "... is not known": a near name, or all of them."""
+    """What follows "... is not known": a near name, or all of them (the first of very many)."""
     names = list(known)
     near = nearest(name, names)
     if near:
         return f"did you mean {prefix}{near}?"
-    return f"known are {', '.join(names)}" if names else "nothing is known there"
+    if not names:
+        return "nothing is known there"
+    more = f" and {len(names) - NAMED_MOST} more" if len(names) > NAMED_MOST else ""
+    return f"known are {', '.join(names[:NAMED_MOST])}{more}"

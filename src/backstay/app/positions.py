@@ -4,6 +4,7 @@ Futures positions come from the owner's state; swing lots from the store, which 
 and asks nothing of the process that guards them.
 """
 
+import contextlib
 import time
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 
 from backstay.app import status as view
 from backstay.app.config import Settings
+from backstay.app.errors import ExchangeError
 from backstay.app.guard import SPOT_LEDGER
 from backstay.core.types import Product
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
@@ -41,7 +43,7 @@ async def read(settings: Settings, *, symbol: str = "", status: str = "", ended:
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:
-        from backstay.app.look import look
+        from backstay.app.look import look, spot_prices
 
         seen = await look(settings)
         table = view.rows(
@@ -50,6 +52,10 @@ async def read(settings: Settings, *, symbol: str = "", status: str = "", ended:
         document, gates, at = None, view.gates(seen.account), view.iso(seen.at) or ""
         source = "exchange" if seen.live else "ledger"
         marks |= seen.account.marks | seen.marks
+        with contextlib.suppress(ExchangeError):  # lots are listed without prices rather than not at all
+            prices = await spot_prices(settings)
+            marks |= prices
+            source = "exchange" if prices else source
     else:
         try:
             table = (await client.ask("positions"))["positions"]
@@ -57,8 +63,8 @@ async def read(settings: Settings, *, symbol: str = "", status: str = "", ended:
         finally:
             await client.close()
         gates, source, at = document["gates"], "process", document["now"]
-        prices = document.get("spot", document).get("marks", {})
-        marks |= {name: Decimal(price) for name, price in prices.items()}
+        told = document.get("spot", document).get("marks", {})
+        marks |= {name: Decimal(price) for name, price in told.items()}
     held = lots_of(settings, marks, symbol=symbol, status=status, ended=ended)
     return Found(positions=table, lots=held, status=document, gates=gates, source=source, at=at)
 
@@ -121,3 +127,12 @@ def lot_counts(lots: list[dict[str, Any]]) -> dict[str, int]:
     from collections import Counter
 
     return dict(sorted(Counter(str(row["status"]).lower() for row in lots).items()))
+
+
+def ages(found: Found) -> dict[str, int | None]:
+    """Seconds since the oldest open position and the oldest open lot began; None: there is none."""
+
+    def oldest(table: list[dict[str, Any]]) -> int | None:
+        return max((row["age"] for row in table if row["age"] is not None), default=None)
+
+    return {"oldest_position_s": oldest(found.positions), "oldest_lot_s": oldest(found.lots)}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from backstay.app import logs
@@ -57,13 +57,14 @@ async def run(
                 tell = _teller(log, delayed)
                 for guard in session.guards:
                     guard.listeners.append(lambda _seq, _at, body: tell(body))
-                if await _unless(ended, _take_over(session, tell)):
+
+                def ready() -> None:
                     log.info("guarding %s in mode %s", settings.account.name, settings.mode)
                     if started is not None:
                         started(session)
-                    reason = await _watch(session, ended)
-                else:
-                    reason = "stopped by its operator before the account was taken over"
+
+                taking = asyncio.ensure_future(session.take_over(lambda delay: tell(delay.noted())))
+                reason = await _watch(session, ended, taking, ready)
         finally:
             if close_page is not None:
                 await close_page()
@@ -79,12 +80,6 @@ async def run(
         logs.tear_down()
 
 
-async def _take_over(session: Session, tell: Callable[[Body], None]) -> None:
-    await session.check(lambda delay: tell(delay.noted()))
-    await session.start()
-    await session.listen()
-
-
 def _teller(log: logging.Logger, delayed: Callable[[str], object] | None) -> Callable[[Body], None]:
     """Tells the log and the terminal when the start has to be tried again."""
 
@@ -98,34 +93,31 @@ def _teller(log: logging.Logger, delayed: Callable[[str], object] | None) -> Cal
     return tell
 
 
-async def _unless(ended: asyncio.Event, step: Coroutine[Any, Any, None]) -> bool:
-    """Do `step` unless `ended` comes first; returns whether it was done. Raises what it raises."""
-    task, waiting = asyncio.ensure_future(step), asyncio.ensure_future(ended.wait())
-    try:
-        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-            return True
-        return False
-    finally:
-        for each in (task, waiting):
-            each.cancel()
-        await asyncio.gather(task, waiting, return_exceptions=True)
+async def _watch(
+    session: Session, ended: asyncio.Event, taking: asyncio.Future[None], ready: Callable[[], object]
+) -> str:
+    """Wait for an end; returns its reason. `ready` is called when `taking`, the taking over, is done.
 
-
-async def _watch(session: Session, ended: asyncio.Event) -> str:
-    """Wait for an end; returns its reason. Raises what an owner fails with."""
+    What is guarded already is watched meanwhile. Raises what an owner or the taking over fails with.
+    """
     failures = [guard.owner.failed for guard in session.guards]
     waiting = asyncio.ensure_future(ended.wait())
+    starting: tuple[asyncio.Future[Any], ...] = (taking,)
     try:
         while True:
-            ends: tuple[asyncio.Future[Any], ...] = (waiting, *failures)
+            ends: tuple[asyncio.Future[Any], ...] = (waiting, *failures, *starting)
             await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if starting and taking.done():
+                starting = ()
+                await taking
+                ready()
             for failed in failures:
                 if failed.done():
                     raise failed.result()
             if waiting.done():
-                return "stopped by its operator"
+                guarded = any(guard.owner.ready.is_set() for guard in session.guards)
+                early = "" if guarded else " before the account was taken over"
+                return f"stopped by its operator{early}"
             if not session.lock.verify():
                 raise LostLockError(
                     "the lock file was removed, or cannot be written any more, so another process may own "
@@ -133,7 +125,9 @@ async def _watch(session: Session, ended: asyncio.Event) -> str:
                     "Stopped; orders stay resting. Start again when no other process runs"
                 )
     finally:
-        waiting.cancel()
+        for each in (taking, waiting):
+            each.cancel()
+        await asyncio.gather(taking, waiting, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """A session: lock, exchanges, ledgers and guards of one configuration, opened and closed together."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError, RefusedError
@@ -50,6 +52,7 @@ class Session:
         self._control: ControlServer | None = None
         self._garbage = CollectorAtRest(self.is_calm, self._at_rest)
         self._following = Following(settings, self.guards, calm=self.is_calm)
+        self._followed = False
         self.host.set_database(self._following.database)
 
     def guard_of(self, product: Product) -> Guard | None:
@@ -73,9 +76,27 @@ class Session:
             await post.check(self.settings, self._patience, tell)
 
     async def start(self) -> None:
-        """Take the accounts over, futures first: their positions may wait for stops. Raises ExchangeError."""
-        for post in self.posts:
-            await post.start(self.settings, self._patience)
+        """Take the accounts over, each without waiting for the other. Raises ExchangeError."""
+        await _each(post.start(self.settings, self._patience) for post in self.posts)
+        self._follow()
+
+    async def take_over(self, tell: Callable[[Delay], object] = ignored) -> None:
+        """Check and take over each account on its own, and open the control socket with the first one.
+
+        An account that cannot be had yet, and is tried again, holds up no other. Raises ConfigError,
+        ExchangeError and ControlError; what was taken over before that stays until `close`.
+        """
+        await _each(self._take(post, tell) for post in self.posts)
+
+    async def _take(self, post: Post, tell: Callable[[Delay], object]) -> None:
+        await post.check(self.settings, self._patience, tell)
+        await post.start(self.settings, self._patience)
+        if not self._followed:
+            self._follow()
+            await self.listen()
+
+    def _follow(self) -> None:
+        self._followed = True
         self._garbage.start()
         self._following.start()
 
@@ -101,6 +122,17 @@ class Session:
             for post in self.posts:
                 await post.close()
             self.lock.release()
+
+
+async def _each(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of them at once. The first failure ends those that are still under way, and is raised."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _stop_all(guards: Sequence[Guard], reason: str) -> None:

@@ -122,6 +122,8 @@ def words(body: Body) -> str:
             return f"{name(body.scope)}: the venue's answer to {ACTIONS[body.action]}: {body.answer}{said}"
         case OperatorCommand():
             where = f" {body.scope}" if body.scope is not None else " everything"
+            if body.lot:
+                where += f", lot {body.lot}" + (f" at {number(body.price)}" if body.price else "")
             return f"{body.who}: {body.action}{where}{f' ({body.reason})' if body.reason else ''}"
         case _:
             return _more(body)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.app.auditor import percentiles
 from backstay.app.host import GuardHost
+from backstay.app.lot_figures import lot_figures
+from backstay.app.lot_table import lot_table
 from backstay.app.status import iso
 
 if TYPE_CHECKING:
@@ -26,7 +28,13 @@ class DemoView:
         """Status and positions, as the page wants them."""
         if self._host is None:
             return {"status": {"starting": True, **self._figures()}, "positions": []}
-        return self._host.snapshot()
+        document = self._host.snapshot()
+        spot = self._demo.spot.guard
+        if spot is not None:
+            account, engine, now = spot.owner.account, spot.owner.engine, spot.owner.clock.now_ns()
+            document["lots"] = lot_table(account, engine, now)
+            document["status"]["lots"] = lot_figures(account, engine, now)
+        return document
 
     def _figures(self) -> dict[str, Any]:
         """As the auditor at the exchange counts them, across restarts."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from backstay.cli.common import ConfigOption, JsonOption, console, loop, show_json
 
 if TYPE_CHECKING:
-    from backstay.app.doctor import Check
+    from backstay.app.doctor_checks import Check
 
 
 def doctor(*, config: ConfigOption = None, json: JsonOption = False) -> int:
@@ -25,9 +25,9 @@ def doctor(*, config: ConfigOption = None, json: JsonOption = False) -> int:
     colours = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
     def tell(check: "Check") -> None:
-        out.print(f"[{colours[check.state]}]{check.state:>4}[/]  {check.name:16} ", end="")
+        out.print(f"[{colours[check.state]}]{check.state:>4}[/]  {check.name:18} ", end="")
         out.print(check.detail, markup=False)
         if check.todo:
-            out.print(f"{'':24}-> {check.todo}", style="dim", markup=False)
+            out.print(f"{'':26}-> {check.todo}", style="dim", markup=False)
 
     return verdict(loop(examine(config, tell)))

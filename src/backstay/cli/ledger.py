@@ -1,11 +1,10 @@
 """`ledger tail|verify|replay|rebuild|why`: reading the truth. None of these changes it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from backstay.app.errors import ConfigError
 from backstay.cli.common import (
     ConfigOption,
     DataDirOption,
@@ -19,30 +18,32 @@ from backstay.cli.common import (
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
+    from backstay.app.ledgers import Ledger
     from backstay.core.records import Record
-    from backstay.ledger.disk import FileDisk
 
 app = App(name="ledger", help="Follow, check, replay and explain the record.", help_format="plaintext")
 
 
-def _disk(config: Path | None, data_dir: Path | None) -> "tuple[FileDisk, str]":
-    """The disk and the ledger's path on it. Raises ConfigError when there is no ledger."""
-    from backstay.app.guard import LEDGER
-    from backstay.ledger.disk import FileDisk
-
-    root = folder(config, data_dir)
-    disk = FileDisk(root)
-    if disk.size(LEDGER) is None:
-        raise ConfigError(f"there is no ledger at {root / LEDGER}; `backstay run` or `demo` makes one")
-    return disk, LEDGER
+type ProductOption = Annotated[
+    Literal["usdm", "spot"] | None,
+    Parameter(name="--product", help="Only this account's ledger [default: every one that there is]."),
+]
 
 
-def _line(record: "Record") -> str:
+def _found(config: Path | None, data_dir: Path | None, product: str | None) -> "list[Ledger]":
+    """Raises ConfigError when there is no ledger."""
+    from backstay.app.ledgers import ledgers
+
+    return ledgers(folder(config, data_dir), product)
+
+
+def _line(record: "Record", ledger: str = "") -> str:
     from backstay.app.status import iso
     from backstay.app.words import words
 
     cause = f" <{record.cause}" if record.cause else ""
-    return f"{record.seq:>8}{cause:<10} {iso(record.at) or '':25} {words(record.body)}"
+    name = f" {ledger:4}" if ledger else ""
+    return f"{record.seq:>8}{name}{cause:<10} {iso(record.at) or '':25} {words(record.body)}"
 
 
 def _document(record: "Record") -> dict[str, Any]:
@@ -61,91 +62,104 @@ def tail(
     follow: Annotated[
         bool, Parameter(name=("--follow", "-f"), negative=(), help="Go on with new ones.")
     ] = False,
+    product: ProductOption = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """The newest records in plain words."""
+    """The newest records in plain words; of two accounts in the order of time."""
     from backstay.ledger import reader
 
-    disk, path = _disk(config, data_dir)
+    found = _found(config, data_dir, product)
 
-    def show(record: "Record") -> None:
-        show_json(_document(record)) if json else print(_line(record), flush=True)
+    def show(ledger: "Ledger", record: "Record") -> None:
+        if json:
+            show_json({"ledger": ledger.product, **_document(record)})
+        else:
+            print(_line(record, ledger.product if len(found) > 1 else ""), flush=True)
 
-    newest = reader.last(disk, path, max(lines, 0))
-    for record in newest:
-        show(record)
+    newest = [
+        (ledger, record)
+        for ledger in found
+        for record in reader.last(ledger.disk, ledger.path, max(lines, 0))
+    ]
+    newest.sort(key=lambda each: each[1].at)
+    for ledger, record in newest[-lines:] if lines > 0 else ():
+        show(ledger, record)
     if follow:
+        import asyncio
         import contextlib
 
-        async def go_on(seq: int) -> None:
-            offset = reader.find(disk, path, seq).offset if seq else 0
-            async for record in reader.follow(disk, path, offset=offset):
+        async def go_on(ledger: "Ledger", seq: int) -> None:
+            offset = reader.find(ledger.disk, ledger.path, seq).offset if seq else 0
+            async for record in reader.follow(ledger.disk, ledger.path, offset=offset):
                 if record.seq > seq:
-                    show(record)
+                    show(ledger, record)
 
-        last = newest or reader.last(disk, path, 1)
+        async def go_on_all() -> None:
+            heads = {ledger.product: reader.last(ledger.disk, ledger.path, 1) for ledger in found}
+            shown = {ledger.product: record.seq for ledger, record in newest}
+            seqs = {name: shown.get(name) or (head[-1].seq if head else 0) for name, head in heads.items()}
+            await asyncio.gather(*(go_on(ledger, seqs[ledger.product]) for ledger in found))
+
         with contextlib.suppress(KeyboardInterrupt):
-            loop(go_on(last[-1].seq if last else 0))
+            loop(go_on_all())
     return Exit.DONE
 
 
 @app.command
-def verify(*, data_dir: DataDirOption = None, config: ConfigOption = None, json: JsonOption = False) -> int:
+def verify(
+    *,
+    product: ProductOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> int:
     """Check every number and every hash of the chain."""
-    from backstay.ledger.verify import verify as check
+    from backstay.app.ledgers import verified
 
-    disk, path = _disk(config, data_dir)
-    result = check(disk, path)
+    document, results = verified(_found(config, data_dir, product))
     if json:
-        show_json(
-            {
-                "records": result.records,
-                "ok": result.ok,
-                "first_bad": result.first_bad,
-                "detail": result.detail,
-            }
-        )
-    elif result.ok:
-        print(f"{result.records} records, all good. {result.detail}".strip())
-    else:
-        complain(
-            f"{path} is damaged at record {result.first_bad}, after {result.records} good ones: "
-            f"{result.detail}"
-        )
-    return Exit.DONE if result.ok else Exit.DAMAGED
+        show_json(document)
+        return Exit.DONE if document["ok"] else Exit.DAMAGED
+    for ledger, result in results:
+        if result.ok:
+            name = f"{ledger.product}: " if len(results) > 1 else ""
+            print(f"{name}{result.records} records, all good. {result.detail}".strip())
+        else:
+            complain(
+                f"{ledger.path} is damaged at record {result.first_bad}, after {result.records} good ones: "
+                f"{result.detail}"
+            )
+    return Exit.DONE if document["ok"] else Exit.DAMAGED
 
 
 @app.command
-def replay(*, data_dir: DataDirOption = None, config: ConfigOption = None, json: JsonOption = False) -> int:
+def replay(
+    *,
+    product: ProductOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> int:
     """Fold the ledger again, take every decision again, and compare."""
-    from backstay.app.replaying import replay as play
+    from backstay.app.ledgers import replayed
 
-    disk, path = _disk(config, data_dir)
-    state, result = play(disk, path)
-    document = {
-        "records": result.records,
-        "state_digest": result.state_digest,
-        "decisions_digest": result.decisions_digest,
-        "records_per_s": result.records_per_s,
-        "decisions": result.decisions,
-        "decisions_agree": result.mismatch is None,
-        "first_different": result.mismatch.seq if result.mismatch is not None else None,
-        "positions": sum(1 for s in state.scopes.values() if s.position.quantity),
-    }
+    document, mismatches = replayed(_found(config, data_dir, product))
     if json:
         show_json(document)
     else:
-        for key, value in document.items():
-            print(f"{key.replace('_', ' '):18} {value}")
-    if result.mismatch is not None:
+        for name, part in document["ledgers"].items():
+            if len(document["ledgers"]) > 1:
+                print(f"{name}:")
+            for key, value in part.items():
+                print(f"{key.replace('_', ' '):18} {value}")
+    for ledger, mismatch in mismatches:
         complain(
-            f"record {result.mismatch.seq} was decided differently:\n  then: {result.mismatch.recorded}\n"
-            f"  now:  {result.mismatch.recomputed}"
+            f"{ledger.path}: record {mismatch.seq} was decided differently:\n"
+            f"  then: {mismatch.recorded}\n  now:  {mismatch.recomputed}"
         )
-        return Exit.DEFECT
-    return Exit.DONE
+    return Exit.DEFECT if mismatches else Exit.DONE
 
 
 @app.command
@@ -168,6 +182,7 @@ def why(
     seq: Annotated[int, Parameter(help="Number of a record.")],
     /,
     *,
+    product: ProductOption = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -175,12 +190,18 @@ def why(
     """Explain one record: what it followed from, what it decided, what became of it."""
     from backstay.ledger import reader
 
-    disk, path = _disk(config, data_dir)
+    found = _found(config, data_dir, product)
+    having = _with_record(found, seq)
+    ledger = (having or found)[0]
+    if len(having) > 1:
+        complain(f"record {seq} of {ledger.product}; --product {having[1].product} shows the other {seq}")
+    disk, path = ledger.disk, ledger.path
     chain = reader.causes(disk, path, seq)
     after = reader.consequences(disk, path, seq)
     if json:
         show_json(
             {
+                "ledger": ledger.product,
                 "record": _document(chain[0]),
                 "causes": [_document(r) for r in chain[1:]],
                 "consequences": [_document(r) for r in after],
@@ -202,3 +223,11 @@ def why(
     out.print("[bold]in full[/bold]")
     out.print(msgspec.json.format(msgspec.json.encode(chain[0].body), indent=2).decode(), markup=False)
     return Exit.DONE
+
+
+def _with_record(found: "list[Ledger]", seq: int) -> "list[Ledger]":
+    """The ledgers that have a record of this number."""
+    from backstay.ledger import reader
+
+    newest = {ledger.product: reader.last(ledger.disk, ledger.path, 1) for ledger in found}
+    return [x for x in found if newest[x.product] and newest[x.product][-1].seq >= seq]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from rich.console import Console
+    from rich.table import Table
 
     from backstay.app.config import Settings
 
@@ -37,6 +38,7 @@ def list_(
 ) -> int:
     """Every open position with its protection."""
     from backstay.app import status as view
+    from backstay.app.nearest import suggestion
     from backstay.app.positions import read
     from backstay.app.units import duration
 
@@ -46,7 +48,7 @@ def list_(
         raise ConfigError(f"--min-age: {error}") from None
     known = (*view.STATUSES, *view.LOT_STATUSES)
     if status and status.upper() not in known:
-        raise ConfigError(f"--status: {status!r} is not known; known are {', '.join(known)}")
+        raise ConfigError(f"--status: {status!r} is not known; {suggestion(status.upper(), known)}")
     found = loop(read(common.settings(config), symbol=symbol, status=status))
     positions, lots = (
         view.chosen(table, symbol=symbol, status=status, min_age=age, sort=sort)
@@ -84,13 +86,14 @@ def page() -> "Console":
 @app.command
 def status(*, config: ConfigOption = None, json: JsonOption = False) -> int:
     """Counts, streams, ages, recent errors, uptime, database, rate budget."""
-    from backstay.app.positions import lot_counts, offline_status, read
+    from backstay.app.positions import ages, lot_counts, offline_status, read
 
     settings = common.settings(config)
     found = loop(read(settings))
     document = dict(found.status) if found.status is not None else offline_status(settings, found)
     if found.lots:
-        document["lots"] = lot_counts(found.lots)
+        document["lots"] = {**document.get("lots", {}), **lot_counts(found.lots)}
+    document["ages"] = ages(found)
     if json:
         show_json(document)
     else:
@@ -98,25 +101,47 @@ def status(*, config: ConfigOption = None, json: JsonOption = False) -> int:
     return Exit.DONE
 
 
+FIGURES = ("positions", "lots", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger")
+
+
 def _print_status(document: dict[str, Any]) -> None:
     from rich.table import Table
+
+    from backstay.app.units import span
 
     table = Table(show_header=False, box=None, pad_edge=False)
     running = document.get("running", True)
     table.add_row("process", f"running, pid {document['pid']}" if running else "none runs")
-    for key in ("account", "mode", "environment", "uptime_s", "last_event_age_s", "health"):
+    for key in ("account", "mode", "environment"):
         if key in document:
-            value = document[key]
-            table.add_row(key.replace("_", " "), value["why"] if isinstance(value, dict) else str(value))
-    for key in ("positions", "lots", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger"):
-        if key in document:
-            table.add_row(key.replace("_", " "), "  ".join(f"{k} {v}" for k, v in document[key].items()))
+            table.add_row(key, str(document[key]))
+    if running:
+        table.add_row("up for", span(document["uptime_s"] * 1_000_000_000))
+    for name, age in (("last event", document["last_event_age_s"]), *document["ages"].items()):
+        if age is not None:
+            label = name.removesuffix("_s").replace("_", " ")
+            suffix = " ago" if name == "last event" else ""
+            table.add_row(label, f"{span(age * 1_000_000_000)}{suffix}")
+    if "health" in document:
+        table.add_row("health", document["health"]["why"])
+    _add_figures(table, document, "")
+    if "spot" in document:
+        _add_figures(table, document["spot"], "spot ")
     for gate in document["gates"]:
         table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']})")
     for item in document["errors"]:
         table.add_row("error", f"{item['at']} {item['text']}")
     table.add_row("database", document["database"])
     page().print(table)
+
+
+def _add_figures(table: "Table", document: dict[str, Any], prefix: str) -> None:
+    for key in FIGURES:
+        values: dict[str, Any] = dict(document.get(key, {}))
+        values |= values.pop("left", {})
+        shown = {k.replace("_", " "): v for k, v in values.items() if v is not None and v is not False}
+        if shown:
+            table.add_row(f"{prefix}{key.replace('_', ' ')}", ", ".join(f"{k} {v}" for k, v in shown.items()))
 
 
 @app.command
@@ -198,15 +223,20 @@ def _may_close_lot(
 
 
 def _row(table: list[dict[str, Any]], position_id: str) -> dict[str, Any]:
-    from backstay.app.nearest import suggestion
+    from backstay.app.lots import DONE
+    from backstay.app.nearest import NAMED_MOST, suggestion
     from backstay.app.status import scope_of_id
 
     row = scope_of_id(table, position_id)
-    if row is None:
-        ids = [r["id"] for r in table]
-        hint = suggestion(position_id, ids) if ids else "nothing is open"
-        raise ConfigError(f"--position-id: there is no open position {position_id!r}; {hint}")
-    return row
+    if row is not None:
+        return row
+    ids = [r["id"] for r in table if r["status"] not in DONE]
+    several = [name for name in ids if name.lower().startswith(position_id.lower() + "-")]
+    if several:
+        shown = ", ".join(several[:NAMED_MOST])
+        raise ConfigError(f"--position-id: {position_id} are {len(several)}; name one of {shown}")
+    hint = suggestion(position_id, ids) if ids else "nothing is open"
+    raise ConfigError(f"--position-id: there is no open position {position_id!r}; {hint}")
 
 
 def _may_close(row: dict[str, Any], *, force: bool, yes: bool, market_price: bool) -> None:

@@ -49,7 +49,7 @@ def lots_text(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Swing lots, plain and quick: there may be ten thousand of them."""
     yield from _aligned(
         ("id", "quantity", "buy price", "target", "mark", "pnl"),
-        ("status", "dust", "bought", "age", "", "%"),
+        ("status", "dust", "bought", "SELL", "age", "%"),
         [
             (
                 (
@@ -64,8 +64,8 @@ def lots_text(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
                     f"{row['status']} {row['reason']}" if row["reason"] else row["status"],
                     row["dust"],
                     (row["entry_time"] or "")[2:16].replace("T", " "),
+                    row["sell_price"],
                     age_of(row),
-                    "",
                     pnl["percent"],
                 ),
             )

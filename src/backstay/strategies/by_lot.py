@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 from backstay.core.filters import conform
+from backstay.core.instruments import Instrument
 from backstay.core.lots import Lot, Mark, every, get
 from backstay.core.money import round_down, round_up
 from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch
@@ -56,6 +57,14 @@ def free(view: PositionView) -> list[Lot]:
     return sorted(
         (x for x in every(view.lots.lots) if x.trade_id not in busy), key=lambda x: (x.at, x.trade_id)
     )
+
+
+def sellable(lot: Lot, rules: Instrument) -> tuple[Decimal, str]:
+    """What can be sold of a lot whatever its price, and why nothing of it can; empty: it can."""
+    quantity = round_down(lot.left, rules.step)
+    if quantity <= 0 or quantity < rules.min_qty:
+        return ZERO, "quantity_below_min"
+    return quantity, ""
 
 
 def room(view: PositionView, facts: LotsView, most: int = 0) -> int:

@@ -84,6 +84,7 @@ class Metrics:
         self._losses = self._counter("stream_losses", "Times the private stream was lost", "state")
         self._recoveries = self._counter("recoveries", "Recoveries by how they ended", "outcome")
         self._alarms = self._counter("unprotected_alarms", "Alarms: too long without a stop")
+        self._slow = self._counter("slow", "What was beyond the limits of `pace`, by kind", "what")
         self._naked = self._histogram("naked_seconds", "Time without a stop", NAKED_S)
         self._lag = self._histogram("event_lag_seconds", "From the venue's time to ours", LAG_S)
         self._pass = self._histogram("pass_seconds", "From evidence to decision", PASS_S)
@@ -146,6 +147,10 @@ class Metrics:
         elif isinstance(body, AlgoReport) and body.snapshot:
             return
         self._lag.observe(max(at - body.at, 0) / SECOND)
+
+    def slow(self, what: str) -> None:
+        """Count something that took longer than configured (`telemetry.pace`)."""
+        self._slow.labels(what).inc()
 
     def names(self) -> dict[str, tuple[str, str]]:
         """Every name -> (kind, meaning), as they are scraped."""

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from backstay.core.events import Effect, OperatorAction, OperatorCommand
 from backstay.core.names import lot_name
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.upkeep import clean
+from backstay.strategies.by_lot import free, sells
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 
 from tests.ledger.projections.lives import HOUR, dumped, rows, store_at
@@ -173,3 +175,42 @@ def test_commissions_in_any_asset(tmp_path, asset):
     life.scene.rest()
     (pair,) = life.pairs()
     assert pair["status"] == ("UNSELLABLE" if asset == "XYZ" else "SELL_PLACED")
+
+
+class Patient:
+    """Another strategy that sells by lot: two percent more, once somebody says so."""
+
+    name = "patient.py:Patient"
+
+    def wanted(self, view, policy, _now):
+        return sells(view, ((lot, lot.price * D("1.02")) for lot in free(view)) if policy.offers else ())
+
+
+class PatientPolicy(msgspec.Struct, frozen=True):
+    symbols: tuple[str, ...] = ("TRUMPUSDC",)
+    offers: bool = True
+
+
+def test_lots_of_any_strategy_that_sells_by_lot_have_their_state(tmp_path):
+    scene = RecordedScene(PatientPolicy(offers=False), strategy=Patient())
+    store = store_at(tmp_path)
+
+    def pairs():
+        Keeper(store, "spot", scene.disk(), LEDGER).catch_up()
+        names = ("status", "reason", "target_profit_price", "sellable", "dust")
+        found = sorted(rows(store, "trade_pairs"), key=lambda row: row["trade_id"])
+        return [tuple(row[name] for name in names) for row in found]
+
+    scene.buy(("10", "1"), ("0.005", "1"))
+    waiting = ("WAITING_FOR_PROFIT", None, None, D("9.99"), D("0"))
+    small = ("UNSELLABLE", "quantity_below_min", None, None, None)
+    assert pairs() == [waiting, small]
+    assert rows(store, "positions") == [], "a lot is no position, whoever sells it"
+    scene.want(PatientPolicy())
+    scene.rest()
+    assert pairs() == [("SELL_PLACED", None, D("1.02"), D("9.99"), D("0")), small]
+    (shown, _) = lot_rows(store, scene.now, {})
+    assert (shown["target"], shown["take_profit"]["state"]) == ("1.02", "LIVE")
+    scene.fill(scene.requests[-1])
+    assert pairs()[0][:3] == ("COMPLETED", None, D("1.02"))
+    store.close()

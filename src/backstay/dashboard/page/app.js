@@ -119,6 +119,48 @@ function position(row) {
       cell("age", span(row.age))));
 }
 
+// --- lots ------------------------------------------------------------------------------------------
+
+const LOT_GRADES = { SELL_PLACED: "good", COMPLETED: "good", UNSELLABLE: "warn", CLOSED_BY_HAND: "quiet" };
+const plain = (word) => word.toLowerCase().replaceAll("_", " ");
+
+// The name of a column stands in each cell too: on a phone a row is a small card without a head.
+function td(name, kind, ...content) {
+  return el("td", { class: kind, "data-name": name }, ...content);
+}
+
+function lot(row) {
+  const [symbol, name] = [row.symbol, row.id.slice(row.symbol.length + 1)];
+  const ended = row.ended_at !== undefined;
+  const note = row.reason ? plain(row.reason) : ended && row.dust ? `dust ${row.dust}` : "";
+  const sell = ended || row.sell_price ? [price(row.sell_price)] : [el("span", { class: "quiet" }, "none yet")];
+  if (row.sell_order) sell.push(el("small", { class: "order" }, row.sell_order));
+  return el("tr", { class: row.flagged ? "flagged" : ended ? "ended" : "" },
+    el("th", { scope: "row" }, el("strong", {}, symbol), " ", el("small", {}, name)),
+    td("quantity", "figures", row.quantity),
+    td("bought at", "figures", price(row.buy_price)),
+    td("target", "figures", ended ? "" : price(row.target)),
+    td("SELL", "figures sell", ...sell),
+    td("state", "state", el("span", { class: `badge ${row.flagged ? "warn" : LOT_GRADES[row.status] ?? "quiet"}` }, plain(row.status)),
+      note ? el("small", {}, note) : null),
+    td("held", "figures held", span(ended ? row.held : row.age)));
+}
+
+function lots(found, counts) {
+  $("lots-section").hidden = !found;
+  if (!found) return;
+  const parts = [["waiting_for_profit", "wait for their price"], ["sell_placed", "offered"],
+    ["unsellable", "cannot be sold"], ["flagged", "wait for your word"]];
+  $("lots-count").textContent = parts.filter(([key]) => counts?.[key]).map(([key, text]) => `${counts[key]} ${text}`).join(", ")
+    || "No lot is open. Each fill of a BUY will be one.";
+  const shown = found.open.slice(0, matchMedia("(max-width: 40rem)").matches ? 12 : 40);
+  const more = found.more + found.open.length - shown.length;
+  $("lots").hidden = !found.open.length && !found.ended.length;
+  $("lots-rows").replaceChildren(...[...shown, ...found.ended].map(lot));
+  $("lots-more").hidden = !more;
+  $("lots-more").textContent = `and ${more} more: backstay positions list`;
+}
+
 // --- the rest --------------------------------------------------------------------------------------
 
 function figure(value, name, grade = "", note = "") {
@@ -178,7 +220,7 @@ function lines(items) {
 
 const WORDS = { ok: "All well", attention: "Attention", alarm: "Alarm" };
 
-function draw({ status, positions }) {
+function draw({ status, positions, lots: held }) {
   const health = status.health ?? { grade: "attention", why: "starting" };
   document.body.dataset.health = health.grade;
   $("mode").textContent = status.mode ?? "";
@@ -189,6 +231,7 @@ function draw({ status, positions }) {
   $("figures").replaceChildren(...figures(status));
   $("positions").replaceChildren(...(positions.length ? positions.map(position)
     : [el("p", { class: "empty" }, "No open position. The next one will show here, with its stop.")]));
+  lots(held, status.lots);
   $("news").replaceChildren(...lines(status.news ?? []));
   $("works").replaceChildren(...works(status));
   $("story-section").hidden = !status.demo;

@@ -1,8 +1,8 @@
 """Rows of `trade_pairs`: the lots of spot that a record opened, changed, offered or ended.
 
-What a lot may be sold for follows from the policy of its run, which stands in the ledger (`RunStarted`), and
-is worked out by the strategy's own functions. Only lots that a record touches are looked at: there may be ten
-thousand others.
+Who sells a lot follows from the managers of its run, which stand in the ledger (`RunStarted`). What swing
+would sell it for is worked out by its own functions; what another strategy wants for it is known once its
+SELL is placed. Only lots that a record touches are looked at: there may be ten thousand others.
 """
 
 import json
@@ -13,46 +13,74 @@ from typing import Any
 import msgspec
 
 from backstay.core.contexts import TERMINAL, OrderContext
+from backstay.core.instruments import Instrument
 from backstay.core.lots import Ended, Lot, Lots, changed, every, get
 from backstay.core.lots_view import SPOT_FEE
 from backstay.core.names import lot_name
 from backstay.core.records import Record
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import Product
+from backstay.core.types import ZERO, Product
 from backstay.ledger.projections.changes import Put
 from backstay.ledger.projections.order_rows import order_key, touched_names
+from backstay.strategies.by_lot import sellable
 from backstay.strategies.swing.offers import Offer, Rules, offer
 from backstay.strategies.swing.policy import SwingPolicy
 from backstay.strategies.swing.states import FLAGGED, LotStatus
 
 UNMANAGED = "UNMANAGED"
-"""No swing manager has the lot's symbol."""
+"""No manager sells lots of the symbol."""
+
+
+class Seller(msgspec.Struct, frozen=True):
+    """Who sells the lots of a symbol, and by which rules."""
+
+    instrument: Instrument
+    rules: Rules | None
+    """Swing's; None: another strategy's, which are its own."""
 
 
 @lru_cache(maxsize=64)
-def _policies(managers: str) -> dict[str, SwingPolicy]:
-    """Symbol -> policy of the swing managers that `RunStarted.managers` describes."""
-    found: dict[str, SwingPolicy] = {}
+def _policies(managers: str) -> dict[str, SwingPolicy | None]:
+    """Symbol -> swing's policy, or None for another strategy by lot, from `RunStarted.managers`."""
+    found: dict[str, SwingPolicy | None] = {}
     for entry in json.loads(managers):
         if entry["strategy"] == "swing":
             policy = msgspec.convert(entry["policy"], SwingPolicy)
             found |= dict.fromkeys(entry["symbols"], policy)
+        elif entry.get("by_lot"):
+            found |= dict.fromkeys(entry["symbols"])
     return found
 
 
-def swing_policy(account: AccountState, symbol: str) -> SwingPolicy | None:
-    """The policy by which the symbol's lots are sold in this run; None: by none."""
-    return _policies(account.run.managers).get(symbol) if account.run is not None else None
+def is_by_lot(account: AccountState, symbol: str) -> bool:
+    """A manager of this run sells the symbol's lots one by one."""
+    return account.run is not None and symbol in _policies(account.run.managers)
 
 
-def _rules(account: AccountState, symbol: str) -> Rules | None:
-    policy, instrument = swing_policy(account, symbol), account.instruments.get(symbol)
-    if policy is None or instrument is None or not instrument.tick:
+def seller(account: AccountState, symbol: str) -> Seller | None:
+    """Who sells the symbol's lots in this run; None: nobody, or its filters are not known yet."""
+    if account.run is None:
         return None
+    policies, instrument = _policies(account.run.managers), account.instruments.get(symbol)
+    if instrument is None or not instrument.tick or symbol not in policies:
+        return None
+    policy = policies[symbol]
+    return Seller(instrument, _rules(account, instrument, policy) if policy is not None else None)
+
+
+def _rules(account: AccountState, instrument: Instrument, policy: SwingPolicy) -> Rules:
     maker = account.maker_fee if account.maker_fee is not None else SPOT_FEE
     taker = account.taker_fee if account.taker_fee is not None else SPOT_FEE
     fee_sell = policy.fee_sell if policy.fee_sell is not None else max(maker, taker)
     return Rules(instrument, policy.profit, maker, taker, fee_sell, policy.max_sell_value, policy.fee_assets)
+
+
+def _offer(lot: Lot, sale: OrderContext | None, by: Seller) -> Offer:
+    if by.rules is not None:
+        return offer(lot, by.rules)
+    quantity, reason = sellable(lot, by.instrument)
+    asked = sale.slot.price if sale is not None and _lives(sale) else None
+    return Offer(lot.trade_id, asked or ZERO, quantity, reason)
 
 
 def pair_puts(before: AccountState, record: Record, after: AccountState) -> Iterator[Put]:
@@ -69,13 +97,13 @@ def pair_puts(before: AccountState, record: Record, after: AccountState) -> Iter
         was = before.scopes.get(key) or ScopeState(scope=key)
         if was is s and facts_same:
             continue
-        rules = _rules(after, key.symbol)
-        anew = not facts_same and rules != _rules(before, key.symbol)
-        yield from _of_scope(was, record, s, rules, anew=anew)
+        by = seller(after, key.symbol)
+        anew = not facts_same and by != seller(before, key.symbol)
+        yield from _of_scope(was, record, s, by, anew=anew)
 
 
 def _of_scope(
-    before: ScopeState, record: Record, s: ScopeState, rules: Rules | None, *, anew: bool
+    before: ScopeState, record: Record, s: ScopeState, by: Seller | None, *, anew: bool
 ) -> Iterator[Put]:
     lots = s.lots
     if lots is None:
@@ -99,7 +127,7 @@ def _of_scope(
     if unknown:
         sales = {t: ctx for ctx in s.contexts.values() for t in ctx.slot.lots if _lives(ctx)} | sales
     for trade_id in sorted(touched):
-        yield _pair(touched[trade_id], sales.get(trade_id), record, s, rules)
+        yield _pair(touched[trade_id], sales.get(trade_id), record, s, by)
 
 
 def _lives(ctx: OrderContext) -> bool:
@@ -123,8 +151,8 @@ def _blocked(s: ScopeState) -> set[int]:
     return {b.key.step for b in s.blocks if b.by_lot and b.key is not None}
 
 
-def _pair(lot: Lot, sale: OrderContext | None, record: Record, s: ScopeState, rules: Rules | None) -> Put:
-    made = offer(lot, rules) if rules is not None and lot.ended is Ended.NO else None
+def _pair(lot: Lot, sale: OrderContext | None, record: Record, s: ScopeState, by: Seller | None) -> Put:
+    made = _offer(lot, sale, by) if by is not None and lot.ended is Ended.NO else None
     status, reason = _standing(lot, sale, s, made)
     values: dict[str, Any] = {
         "sold": lot.sold,

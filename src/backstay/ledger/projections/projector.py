@@ -9,7 +9,7 @@ from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product
 from backstay.ledger.projections.changes import Change, Leave
 from backstay.ledger.projections.order_rows import fill_puts, order_puts
-from backstay.ledger.projections.pair_rows import pair_puts, swing_policy
+from backstay.ledger.projections.pair_rows import is_by_lot, pair_puts
 from backstay.ledger.projections.position_rows import position_puts
 from backstay.ledger.projections.system_rows import System, alert_puts, system_after, system_put
 
@@ -32,7 +32,7 @@ def project(ledger: str, before: AccountState, record: Record, after: AccountSta
         was = known if known is not None else ScopeState(scope=key)
         yield from order_puts(was, record, s)
         yield from fill_puts(record, s)
-        if key.product is not Product.SPOT or swing_policy(after, key.symbol) is None:
+        if key.product is not Product.SPOT or not is_by_lot(after, key.symbol):
             yield from position_puts(was, record, s)
     yield from pair_puts(before, record, after)
 
