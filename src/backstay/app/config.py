@@ -233,8 +233,6 @@ class Settings(BaseSettings):
         found = [*self._told, *self._secrets.warnings()]
         for manager in self._managers:
             found.extend(f"{manager.where}: {text}" for text in manager.warnings)
-            if manager.strategy == "scored":
-                found.append(f"{manager.where}: no scores are made in this version, so nothing is entered")
         if not self._managers:
             found.append("managers is empty: positions are watched and nothing is guarded")
         if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:

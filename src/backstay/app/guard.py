@@ -8,13 +8,14 @@ knows whether they are real.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from backstay import __version__
+from backstay.app.market import MarketSide, scored_symbols
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -35,6 +36,7 @@ from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
+from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 from backstay.runtime.starting import Patience
@@ -58,6 +60,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str = "bs-"
     endpoints: UsdmEndpoints | SpotEndpoints
     fee_symbol: str = ""
+    news: NewsDesk = NO_NEWS
+    """Scheduled windows and headlines that scores look at."""
     spot_timings: Timings = SPOT_TIMINGS
     """How long spot's connections are waited for."""
 
@@ -116,8 +120,14 @@ class Guard:
             lease=world.lease,
             account=account,
             on_record=self._recorded,
+            watch_books=self._watch_books,
         )
         self.venue = self._gateway(config.endpoints)
+        self.market: MarketSide | None = None
+        """None on spot, where nothing is scored."""
+        if isinstance(self.venue, BinanceVenue):
+            policies = scored_symbols(config.engine)
+            self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
 
     def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
         config, world, owner = self.config, self.world, self.owner
@@ -173,11 +183,15 @@ class Guard:
             self.venue,
             patience,
         )
+        if self.market is not None:
+            self.market.start()
         for report in self.reports:
             self.owner.note(Noted("ledger_repaired", {"detail": report}))
 
     async def stop(self, reason: str) -> None:
         """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
+        if self.market is not None:
+            await self.market.stop()
         await self.owner.stop(reason)
         if not self.owner.failed.done():
             self.snapshot()
@@ -190,10 +204,16 @@ class Guard:
     def kill(self) -> None:
         """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
         self.owner.abandon()
+        if self.market is not None:
+            self.market.abandon()
         self._abort()
         # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
         # that would have ended with the process.
         self._burial = asyncio.get_running_loop().create_task(self.venue.close(), name="burial")
+
+    def _watch_books(self, symbols: Sequence[str]) -> None:
+        if self.market is not None:
+            self.market.watch_books(symbols)
 
     def _abort(self) -> None:
         abort = getattr(self.world.transport, "abort", None)

@@ -84,6 +84,8 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
         f"operator_pause {key}",
         "rate_limited",
         "account_mode_mismatch",
+        "stale_data",
+        f"stale_data {key.symbol}",
     )
     if shut:
         return shut

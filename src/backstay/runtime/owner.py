@@ -30,9 +30,11 @@ from backstay.core.events import (
 )
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
+from backstay.core.scored import Book, BookSeen
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product, Scope, TimeNs
 from backstay.runtime.affected import affected
+from backstay.runtime.books import Books
 from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
 from backstay.runtime.foresight import Foresight
@@ -67,7 +69,9 @@ class Owner:
         lease: Lease,
         account: AccountState | None = None,
         on_record: Callable[[int, TimeNs, Body], None] | None = None,
+        watch_books: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
+        """`watch_books` is told of which symbols the order book is wanted; they come to `on_book`."""
         self.account = account if account is not None else AccountState()
         self.engine = engine
         self.stats = Stats()
@@ -85,6 +89,7 @@ class Owner:
         self._buffer = Buffer()
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
+        self._books = Books(watch_books or (lambda _symbols: None))
         self._naked = NakedWatch(self.stats, self.note)
         self._foresight = Foresight(self, engine)
         self._planning: set[Scope] = set()
@@ -357,6 +362,8 @@ class Owner:
             self._foresight.wish(key)
         held = (s.position.quantity or s.lots is not None) and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)
+        if plan.book or self._books:
+            self._books.follow(key, wanted=plan.book)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
         """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""
@@ -408,6 +415,11 @@ class Owner:
             for key in crossed:
                 self.run_passes(key, seq)
             self._kick()
+
+    def on_book(self, symbol: str, book: Book) -> None:
+        """The top of an order book. It becomes evidence only while a plan asks for it, once a second."""
+        if self.live and self._books.is_due(symbol, book):
+            self.on_event(BookSeen(symbol=symbol, book=book))
 
     # --- commands and recovery ----------------------------------------------------------------------
 

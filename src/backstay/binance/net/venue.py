@@ -39,6 +39,7 @@ from backstay.core.events import (
     PositionsSnapshot,
 )
 from backstay.core.types import PositionMode, Surface, TimeNs
+from backstay.signals.bars import Bar
 
 DEFAULT_TIMINGS = Timings()
 _LOG = logging.getLogger(__name__)
@@ -193,12 +194,20 @@ class BinanceVenue(Gateway[OrderDesk]):
     async def query_order(self, symbol: str, ctx_id: str, surface: Surface) -> OrderQueried:
         return await self._reads.order(symbol, ctx_id, surface)
 
+    async def read_klines(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> tuple[Bar, ...]:
+        """Bars that open from `start` to before `end`, at most 499. Raises VenueUnavailable."""
+        return await self._reads.klines(symbol, interval, start, end)
+
     # --- market ---------------------------------------------------------------------------------------
 
     def watch_marks(self, symbols: Sequence[str]) -> None:
         """Follow the mark prices of exactly these symbols; they arrive at `on_mark`."""
         self._marks = frozenset(market_stream.mark_price(symbol) for symbol in symbols)
         self._market.follow(self._marks | self._streams)
+
+    def hear(self, on_market: Callable[[MarketEvent], None]) -> None:
+        """Give every market event to `on_market` from now on, instead of to whom it was given."""
+        self._on_market = on_market
 
     def watch_streams(self, streams: Iterable[str]) -> None:
         """Follow exactly these further market streams (see `market_stream`); they arrive at `on_market`."""

@@ -182,6 +182,9 @@ def _read(path: str, weight: int, weight_all: int = 0) -> Endpoint:
 PING = _public("/fapi/v1/ping", 1)
 TIME = _public("/fapi/v1/time", 1)
 EXCHANGE_INFO = _public("/fapi/v1/exchangeInfo", 1)
+KLINES = _public("/fapi/v1/klines", 2)
+"""For less than 500 bars; more of them cost more (binance-usdm.md 1)."""
+KLINES_MOST = 499
 PREMIUM_INDEX = _public("/fapi/v1/premiumIndex", 1, 10)
 
 ORDER_PLACE = Endpoint(method="POST", path="/fapi/v1/order", weight=0, orders=1)
