@@ -8,7 +8,7 @@ knows whether they are real.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,6 @@ class Guard:
             lease=world.lease,
             account=account,
             on_record=self._recorded,
-            watch_books=self._watch_books,
         )
         self.venue = self._gateway(config.endpoints)
         self.market: MarketSide | None = None
@@ -210,10 +209,6 @@ class Guard:
         # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
         # that would have ended with the process.
         self._burial = asyncio.get_running_loop().create_task(self.venue.close(), name="burial")
-
-    def _watch_books(self, symbols: Sequence[str]) -> None:
-        if self.market is not None:
-            self.market.watch_books(symbols)
 
     def _abort(self) -> None:
         abort = getattr(self.world.transport, "abort", None)

@@ -10,6 +10,7 @@ from typing import Any
 
 from backstay.binance.net import market_stream
 from backstay.binance.net.venue import BinanceVenue
+from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import BookTicker, Depth, Kline, MarketEvent, MarkPrice
 from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent
@@ -20,7 +21,8 @@ from backstay.marketdata.feed import MarketFeed
 from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import Owner
 from backstay.signals.bars import Bar
-from backstay.signals.policy import ScorePolicy
+from backstay.signals.line import needed_bars
+from backstay.signals.policy import MINUTE, ScorePolicy
 from backstay.strategies.scored.policy import ScoredPolicy
 
 
@@ -32,6 +34,12 @@ def scored_symbols(engine: Engine) -> dict[str, ScorePolicy]:
         if isinstance(manager.policy, ScoredPolicy)
         for symbol in sorted(manager.symbols)
     }
+
+
+def history_minutes(engine: Engine) -> int:
+    """How many minutes of bars the scores of these managers look back upon; 0: nothing is scored."""
+    policies = set(scored_symbols(engine).values())
+    return max((needed_bars(p) * p.interval // MINUTE + 2 * p.higher // MINUTE for p in policies), default=0)
 
 
 class MarketSide:
@@ -55,6 +63,7 @@ class MarketSide:
         self._books: frozenset[str] = frozenset()
         self.feed: MarketFeed | None = None
         venue.hear(self._heard)
+        owner.books.subscribe = self.watch_books
 
     def start(self) -> None:
         """Subscribe, read histories, make scores."""
@@ -103,7 +112,7 @@ class MarketSide:
         self._subscribe()
 
     async def read_bars(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> Sequence[Bar]:
-        return await self._venue.read_klines(symbol, interval, start, end)
+        return [_bar(row) for row in await self._venue.read_klines(symbol, interval, start, end)]
 
     # --- events -------------------------------------------------------------------------------------
 
@@ -126,10 +135,10 @@ class MarketSide:
             if feed is not None:
                 feed.on_mark(event.symbol, event.funding_rate)
         elif isinstance(event, Depth):
-            self._owner.on_book(event.symbol, _book(event))
+            self._owner.books.heard(event.symbol, _book(event))
 
 
-def _bar(k: Kline) -> Bar:
+def _bar(k: Kline | KlineRow) -> Bar:
     return Bar(k.open_at, float(k.open), float(k.high), float(k.low), float(k.close), float(k.volume))
 
 

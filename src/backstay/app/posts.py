@@ -16,7 +16,8 @@ from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.look import ledger_state
-from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange
+from backstay.app.market import history_minutes
+from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange, with_history
 from backstay.app.permission import may_trade
 from backstay.app.preflight import NAMES, Preflight, check_symbols, preflight, unreachable
 from backstay.binance.net.sockets import SocketTransport
@@ -184,7 +185,14 @@ def _usdm_exchange(settings: Settings) -> PaperExchange:
     now = clock.now_ns()
     feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
     hedge = settings.account.position_mode.value == "hedge"
-    return PaperExchange(feed, start_ns=now, seed=now % 1_000_003, time_ns=clock.now_ns, hedge=hedge)
+    return PaperExchange(
+        feed,
+        start_ns=now,
+        seed=now % 1_000_003,
+        time_ns=clock.now_ns,
+        hedge=hedge,
+        engine_settings=with_history(history_minutes(settings.engine(Product.USDM))),
+    )
 
 
 def _spot_exchange(settings: Settings) -> PaperSpotExchange:

@@ -178,15 +178,26 @@ class History:
         return wanted
 
     def overdue(self, now: TimeNs) -> TimeNs:
-        """For how long the next bar has been missing; 0: it has not."""
-        return max(now - self._line.expected - self.width, 0) if self._line is not None else 0
+        """For how long the next bar has been missing; 0: it has not, or bars are being taken in."""
+        if self._line is None or self.has_work:
+            return 0
+        return max(now - self._line.expected - self.width, 0)
 
     # --- inside -------------------------------------------------------------------------------------
 
     def _keep(self, bar: Bar) -> None:
         if len(self._ahead) >= AHEAD_MAX and self._answered is None:
             self._forget("too many bars wait behind a hole")
-        self._ahead[bar.open_time] = bar
+        waiting = self._ahead.get(bar.open_time)
+        if waiting is None:
+            self._ahead[bar.open_time] = bar
+            return
+        if waiting == bar:
+            self.tally.duplicates += 1
+            return
+        self.tally.conflicts += 1
+        del self._ahead[bar.open_time]
+        self.trouble = f"the bar of {bar.open_time} came twice with different figures"
 
     def _again(self, bar: Bar, last: Bar) -> None:
         """The last bar once more."""

@@ -30,7 +30,6 @@ from backstay.core.events import (
 )
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scope import burst_end
-from backstay.core.scored import Book, BookSeen
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product, Scope, TimeNs
 from backstay.runtime.affected import affected
@@ -69,9 +68,7 @@ class Owner:
         lease: Lease,
         account: AccountState | None = None,
         on_record: Callable[[int, TimeNs, Body], None] | None = None,
-        watch_books: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
-        """`watch_books` is told of which symbols the order book is wanted; they come to `on_book`."""
         self.account = account if account is not None else AccountState()
         self.engine = engine
         self.stats = Stats()
@@ -89,7 +86,7 @@ class Owner:
         self._buffer = Buffer()
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
-        self._books = Books(watch_books or (lambda _symbols: None))
+        self.books = Books(self)
         self._naked = NakedWatch(self.stats, self.note)
         self._foresight = Foresight(self, engine)
         self._planning: set[Scope] = set()
@@ -173,9 +170,8 @@ class Owner:
         """Take in one event of the venue, on the socket's own call stack."""
         if self._stopped:
             return
-        stats = self.stats
-        stats.events += 1
-        stats.last_event_at = self.clock.now_ns()
+        self.stats.events += 1
+        self.stats.last_event_at = self.clock.now_ns()
         if not self._foresight.takes(event):
             self.take_in(event)
 
@@ -333,11 +329,9 @@ class Owner:
 
     def _decided(self, key: Scope, plan: Plan, now: TimeNs, cause: int) -> int:
         """Record a decision that acts or that differs from the last; `now` is the time it was made for."""
-        if not isinstance(plan.decision, Act) and self.last.get(key) == plan.decision:
+        if self.last.get(key) == plan.decision and not (isinstance(plan.decision, Act) and plan.approved):
             return 0
         if isinstance(plan.decision, Wait) and plan.decision.reason == "burst":
-            return 0
-        if isinstance(plan.decision, Act) and not plan.approved and self.last.get(key) == plan.decision:
             return 0
         self.last[key] = plan.decision
         return self._record(Decided.of(plan), now, cause)
@@ -362,8 +356,7 @@ class Owner:
             self._foresight.wish(key)
         held = (s.position.quantity or s.lots is not None) and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)
-        if plan.book or self._books:
-            self._books.follow(key, wanted=plan.book)
+        self.books.follow(key, wanted=plan.book)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
         """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""
@@ -415,11 +408,6 @@ class Owner:
             for key in crossed:
                 self.run_passes(key, seq)
             self._kick()
-
-    def on_book(self, symbol: str, book: Book) -> None:
-        """The top of an order book. It becomes evidence only while a plan asks for it, once a second."""
-        if self.live and self._books.is_due(symbol, book):
-            self.on_event(BookSeen(symbol=symbol, book=book))
 
     # --- commands and recovery ----------------------------------------------------------------------
 

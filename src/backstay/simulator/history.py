@@ -1,6 +1,6 @@
 """A made-up past of a market: one-minute bars that lead to its first price, in integer arithmetic.
 
-It is a seeded walk backwards in time, with calm and lively hours, and knows nothing of what the feed does next.
+It is a seeded walk backwards in time, with calm and lively hours; what the feed does next it does not know.
 """
 
 from decimal import Decimal

@@ -7,6 +7,7 @@ import msgspec
 from backstay.binance.net.outcomes import VenueUnavailable
 from backstay.binance.net.rest import Read, Rest
 from backstay.binance.wire import decode_klines, decode_rest, endpoints
+from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.sign import WsValue
 from backstay.core.events import (
@@ -21,7 +22,6 @@ from backstay.core.events import (
     PositionsSnapshot,
 )
 from backstay.core.types import MS, Surface, TimeNs
-from backstay.signals.bars import Bar
 
 NO_SUCH_ORDER = -2013
 FILLS_PER_PAGE = 1000
@@ -125,7 +125,7 @@ class Reads:
             start = stop + 1
         raise VenueUnavailable(f"userTrades {symbol}: more than {MAX_PAGES} pages since {since // MS}")
 
-    async def klines(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> tuple[Bar, ...]:
+    async def klines(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> tuple[KlineRow, ...]:
         """Bars that open from `start` to before `end`, at most `KLINES_MOST`, oldest first."""
         window = {"startTime": start // MS, "endTime": end // MS - 1, "limit": endpoints.KLINES_MOST}
         read = await self._rest.read(endpoints.KLINES, {"symbol": symbol, "interval": interval, **window})

@@ -23,6 +23,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Clock, Entropy, Transport
 from backstay.binance.net.user_stream import UserStream
 from backstay.binance.net.ws_api import WsApi
+from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.limits import Budget
@@ -39,7 +40,6 @@ from backstay.core.events import (
     PositionsSnapshot,
 )
 from backstay.core.types import PositionMode, Surface, TimeNs
-from backstay.signals.bars import Bar
 
 DEFAULT_TIMINGS = Timings()
 _LOG = logging.getLogger(__name__)
@@ -194,7 +194,9 @@ class BinanceVenue(Gateway[OrderDesk]):
     async def query_order(self, symbol: str, ctx_id: str, surface: Surface) -> OrderQueried:
         return await self._reads.order(symbol, ctx_id, surface)
 
-    async def read_klines(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> tuple[Bar, ...]:
+    async def read_klines(
+        self, symbol: str, interval: str, start: TimeNs, end: TimeNs
+    ) -> tuple[KlineRow, ...]:
         """Bars that open from `start` to before `end`, at most 499. Raises VenueUnavailable."""
         return await self._reads.klines(symbol, interval, start, end)
 
