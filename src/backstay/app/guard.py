@@ -16,6 +16,7 @@ import msgspec
 
 from backstay import __version__
 from backstay.app.market import MarketSide, scored_symbols
+from backstay.app.settling import Settling, wishes
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -124,7 +125,12 @@ class Guard:
         self.venue = self._gateway(config.endpoints)
         self.market: MarketSide | None = None
         """None on spot, where nothing is scored."""
+        self.settling: Settling | None = None
         if isinstance(self.venue, BinanceVenue):
+            wanted = wishes(config.engine, config.position_mode)
+            self.settling = Settling(
+                self.owner, self.venue, wanted, mode=config.mode, armed=config.armed, tell=world.log
+            )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
 
@@ -182,6 +188,8 @@ class Guard:
             self.venue,
             patience,
         )
+        if self.settling is not None:
+            await self.settling.run()
         if self.market is not None:
             self.market.start()
         for report in self.reports:
@@ -189,6 +197,8 @@ class Guard:
 
     async def stop(self, reason: str) -> None:
         """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
+        if self.settling is not None:
+            await self.settling.stop()
         if self.market is not None:
             await self.market.stop()
         await self.owner.stop(reason)
@@ -205,6 +215,8 @@ class Guard:
         self.owner.abandon()
         if self.market is not None:
             self.market.abandon()
+        if self.settling is not None:
+            self.settling.abandon()
         self._abort()
         # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
         # that would have ended with the process.

@@ -207,6 +207,7 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         gap="",
         deaf_strikes=0,
         marks={},
+        settings={},
     )
 
 

@@ -123,8 +123,6 @@ class Desk:
         if late > LATE_BAR:
             why = f": {history.trouble}" if history.trouble else ""
             return f"a bar of {symbol} is {late // SECOND} s late{why}"
-        if history.trouble and not history.is_live:
-            return f"{symbol} has no history: {history.trouble}"
         return ""
 
     def around(self, symbol: str, at: TimeNs, now: TimeNs) -> Surroundings:

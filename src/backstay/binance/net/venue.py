@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.binance.net import market_stream
+from backstay.binance.net.account_settings import AccountSettings
 from backstay.binance.net.clock_sync import ClockSync, VenueTime
 from backstay.binance.net.gate import Gate
 from backstay.binance.net.gateway import Gateway
@@ -105,6 +106,8 @@ class BinanceVenue(Gateway[OrderDesk]):
         )
         self._rest.resync = self._sync.measure
         self._reads = Reads(self._rest, fee_symbol=fee_symbol)
+        self.settings = AccountSettings(self._rest)
+        """How the account trades; see there."""
         self._desk = self._order_desk(world, position_mode)
         self._orders = self._order_connection(world) if order_connection else None
         self._desk.connection = self._orders

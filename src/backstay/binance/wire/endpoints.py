@@ -209,6 +209,12 @@ ACCOUNT_CONFIG = _read("/fapi/v1/accountConfig", 5)
 SYMBOL_CONFIG = _read("/fapi/v1/symbolConfig", 5)
 COMMISSION_RATE = _read("/fapi/v1/commissionRate", 20)
 
+LEVERAGE_BRACKET = _read("/fapi/v1/leverageBracket", 1)
+SET_LEVERAGE = Endpoint(method="POST", path="/fapi/v1/leverage", weight=1)
+SET_MARGIN_TYPE = Endpoint(method="POST", path="/fapi/v1/marginType", weight=1)
+SET_POSITION_MODE = Endpoint(method="POST", path="/fapi/v1/positionSide/dual", weight=1)
+SET_MULTI_ASSETS = Endpoint(method="POST", path="/fapi/v1/multiAssetsMargin", weight=1)
+
 LISTEN_KEY_START = Endpoint(method="POST", path="/fapi/v1/listenKey", weight=1, signed=False)
 LISTEN_KEY_PING = Endpoint(method="PUT", path="/fapi/v1/listenKey", weight=1, signed=False)
 LISTEN_KEY_STOP = Endpoint(method="DELETE", path="/fapi/v1/listenKey", weight=1, signed=False)
