@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.events import (
-    AccountSettingUpdated,
     AccountReport,
+    AccountSettingUpdated,
     AlgoReport,
     AlgosSnapshot,
     AnswerReceived,
