@@ -7,7 +7,7 @@ many in a minute.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -54,13 +54,12 @@ class MarketFeed:
         *,
         emit: Callable[[AnyEvent], None],
         tell: Callable[[str], None],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pages_per_minute: int = PAGES_PER_MINUTE,
     ) -> None:
         self.desk = desk
         self._source = source
         self._emit = emit
         self._tell = tell
-        self._sleep = sleep
         self._loop = asyncio.get_running_loop()
         self._due: dict[str, None] = {}
         """Symbols with bars to take in, in order."""
@@ -68,7 +67,7 @@ class MarketFeed:
         self._needs: asyncio.Queue[Need] = asyncio.Queue()
         self._readers: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._pages: deque[float] = deque(maxlen=PAGES_PER_MINUTE)
+        self._pages: deque[float] = deque(maxlen=pages_per_minute)
         self._told: dict[str, str] = {}
 
     def start(self) -> None:
@@ -167,8 +166,8 @@ class MarketFeed:
         return bars
 
     async def _turn_to_read(self) -> None:
-        if len(self._pages) == PAGES_PER_MINUTE:
+        if len(self._pages) == self._pages.maxlen:
             wait = self._pages[0] + 60.0 - self._loop.time()
             if wait > 0:
-                await self._sleep(wait)
+                await asyncio.sleep(wait)
         self._pages.append(self._loop.time())
