@@ -147,6 +147,29 @@ def test_silent_market_data_pause_entries_and_the_pause_ends_with_the_silence():
     run(script)
 
 
+def test_silence_while_a_position_is_open_keeps_entries_away_until_the_operator_has_looked():
+    async def script(world):
+        await entered(world)
+        silent = [{"match": {"surface": s}, "effect": "drop"} for s in ("market", "public")]
+        world.faults(*silent, {"match": {"endpoint": "GET /fapi/v1/klines"}, "effect": "drop"})
+        await world.settle(60)
+        assert f"stale_data {BTC}" in world.owner.account.gates
+        assert len(world.resting()) == 2, "protection stays"
+        world.heal()
+        await world.until(lambda: world.position()[0] == 0, "the bracket ended it", within_s=2400)
+        await world.until(
+            lambda: not world.owner.account.gates, "data are fresh again", within_s=400, every_s=1
+        )
+        await world.settle(900)
+        assert [b.effect for b in world.scope().blocks] == ["stale_data"]
+        assert world.position()[0] == 0
+        assert world.resting() == []
+        world.command(OperatorAction.ACK)
+        await entered(world, within_s=2400)
+
+    run(script)
+
+
 def from_bars(score):
     """What of an explanation follows from bars alone."""
     apart = ("spread", "funding_rate")
