@@ -24,6 +24,7 @@ from backstay.app.config_sections import (
     StoreSettings,
 )
 from backstay.app.errors import ConfigError
+from backstay.app.headlines import NewsSettings
 from backstay.app.managers import ManagerSettings, parse_managers
 from backstay.app.risk_config import RiskSettings
 from backstay.app.secrets import Secrets
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
     spot: SpotSettings = SpotSettings()
+    news: NewsSettings = NewsSettings()
 
     _managers: tuple[ManagerSettings, ...] = PrivateAttr(())
     _secrets: Secrets = PrivateAttr(default_factory=lambda: Secrets({}))
