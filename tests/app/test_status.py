@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from backstay.app import status
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.engine import Engine, Manager
+from backstay.core.scope import block_exposure
 from backstay.core.slots import Slot, SlotKey
 from backstay.core.state import AccountState, Position, ScopeState
 from backstay.core.types import (
@@ -213,3 +214,11 @@ def test_health_names_the_worst():
     assert status.health(deaf, status.rows(deaf, ENGINE, NOW)) == ("attention", "the private stream is down")
     well = replace(deaf, connected=True)
     assert status.health(well, status.rows(well, ENGINE, NOW))[0] == "ok"
+
+
+def test_exposure_that_waits_for_the_operator_is_named_with_what_to_do():
+    held = block_exposure(state(STOP), "stale_data", NOW)
+    account = AccountState(scopes={KEY: held}, connected=True)
+    grade, why = status.health(account, status.rows(account, ENGINE, NOW))
+    assert grade == "attention"
+    assert why == f"no exposure until your `backstay ack`: {KEY} (stale data)"

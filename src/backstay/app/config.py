@@ -25,6 +25,7 @@ from backstay.app.config_sections import (
     StoreSettings,
 )
 from backstay.app.errors import ConfigError
+from backstay.app.headlines import NewsSettings
 from backstay.app.managers import ManagerSettings, parse_managers
 from backstay.app.risk_config import RiskSettings
 from backstay.app.secrets import Secrets
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     logs: LogSettings = LogSettings()
     pace: PaceSettings = PaceSettings()
     spot: SpotSettings = SpotSettings()
+    news: NewsSettings = NewsSettings()
 
     _managers: tuple[ManagerSettings, ...] = PrivateAttr(())
     _secrets: Secrets = PrivateAttr(default_factory=lambda: Secrets({}))
@@ -235,8 +237,6 @@ class Settings(BaseSettings):
         found = [*self._told, *self._secrets.warnings()]
         for manager in self._managers:
             found.extend(f"{manager.where}: {text}" for text in manager.warnings)
-            if manager.strategy == "scored":
-                found.append(f"{manager.where}: no scores are made in this version, so nothing is entered")
         if not self._managers:
             found.append("managers is empty: positions are watched and nothing is guarded")
         if self.endpoints.spot.rest is not None and self.endpoints.spot.ws_api is None:

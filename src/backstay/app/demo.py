@@ -18,6 +18,7 @@ import msgspec
 
 from backstay.app.auditor import Auditor, percentiles
 from backstay.app.demo_options import FULL_SPEED, DemoOptions
+from backstay.app.demo_scored import ScoredStory
 from backstay.app.demo_spot import SpotStory
 from backstay.app.entropy import SeededEntropy
 from backstay.app.guard import LEDGER, Guard, GuardConfig, World, open_guard
@@ -97,6 +98,13 @@ class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
     lots_waiting: int
     min_net_profit_pct: float | None
     """Of all completed lots, from the exchange's own trades; None: none was completed."""
+    scored_entries: int
+    """Entries of the scored symbol, which nobody trades by hand."""
+    scored_closed: int
+    scored_why: str
+    """Why the latest of them was made."""
+    scored_why_seq: int
+    """The record that `ledger why` tells its story from; 0: there was none."""
     promises_held: bool
     broken: list[str]
     seed: int
@@ -123,15 +131,21 @@ class Demo:
         self.start_ns = clock.now_ns()
         duration_s = options.duration_s if options.duration_s is not None else ENDLESS_S
         self.end_ns = self.start_ns + int(duration_s * SECOND)
+        self.story: list[tuple[TimeNs, str]] = []
+        """What happened, in plain words, for the screen."""
+        self.scored = ScoredStory(feed, seed=options.seed, live=options.feed == "live", tell=self.tell)
         self.exchange = PaperExchange(
-            feed, start_ns=self.start_ns, seed=options.seed, time_ns=clock.now_ns, hedge=options.hedge
+            self.scored.feed,
+            start_ns=self.start_ns,
+            seed=options.seed,
+            time_ns=clock.now_ns,
+            hedge=options.hedge,
+            engine_settings=self.scored.engine_settings,
         )
         self.auditor = Auditor(lambda name: name.startswith(ID_PREFIX))
         self.exchange.listen(self.auditor.event)
         self.disk = FileDisk(Path(options.data_dir))
         self.guard: Guard | None = None
-        self.story: list[tuple[TimeNs, str]] = []
-        """What happened, in plain words, for the screen."""
         self.met = 0
         self.survived = 0
         self.disturbed: list[tuple[int, int]] = []
@@ -155,7 +169,7 @@ class Demo:
                 mode=Mode.PAPER,
                 environment="paper",
                 position_mode=mode,
-                engine=Engine((manager,)),
+                engine=Engine((manager, *self.scored.managers)),
                 armed=True,
                 id_prefix=ID_PREFIX,
                 endpoints=ENDPOINTS,
@@ -175,6 +189,7 @@ class Demo:
         if self.guard is not None:
             self._events_before += self.guard.owner.stats.events
         self.guard = guard
+        guard.listeners.append(self.scored.listen(guard.owner))
         await guard.start()
         for listener in self.listeners:
             listener(guard)
@@ -327,6 +342,10 @@ class Demo:
             lots_completed=self.spot.auditor.completed,
             lots_waiting=self.spot.auditor.waiting,
             min_net_profit_pct=self.spot.min_net_profit_pct(),
+            scored_entries=self.scored.entries,
+            scored_closed=self.scored.closed,
+            scored_why=self.scored.why,
+            scored_why_seq=self.scored.why_seq,
             promises_held=not broken,
             broken=broken,
             seed=self.options.seed,

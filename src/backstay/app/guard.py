@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from backstay import __version__
+from backstay.app.market import MarketSide, scored_symbols
+from backstay.app.settling import Settling, wishes
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -35,6 +37,7 @@ from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
+from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 from backstay.runtime.starting import Patience
@@ -58,6 +61,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str = "bs-"
     endpoints: UsdmEndpoints | SpotEndpoints
     fee_symbol: str = ""
+    news: NewsDesk = NO_NEWS
+    """Scheduled windows and headlines that scores look at."""
     spot_timings: Timings = SPOT_TIMINGS
     """How long spot's connections are waited for."""
 
@@ -118,6 +123,16 @@ class Guard:
             on_record=self._recorded,
         )
         self.venue = self._gateway(config.endpoints)
+        self.market: MarketSide | None = None
+        """None on spot, where nothing is scored."""
+        self.settling: Settling | None = None
+        if isinstance(self.venue, BinanceVenue):
+            wanted = wishes(config.engine, config.position_mode)
+            self.settling = Settling(
+                self.owner, self.venue, wanted, mode=config.mode, armed=config.armed, tell=world.log
+            )
+            policies = scored_symbols(config.engine)
+            self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
 
     def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
         config, world, owner = self.config, self.world, self.owner
@@ -173,11 +188,19 @@ class Guard:
             self.venue,
             patience,
         )
+        if self.settling is not None:
+            await self.settling.run()
+        if self.market is not None:
+            self.market.start()
         for report in self.reports:
             self.owner.note(Noted("ledger_repaired", {"detail": report}))
 
     async def stop(self, reason: str) -> None:
         """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
+        if self.settling is not None:
+            await self.settling.stop()
+        if self.market is not None:
+            await self.market.stop()
         await self.owner.stop(reason)
         if not self.owner.failed.done():
             self.snapshot()
@@ -190,6 +213,10 @@ class Guard:
     def kill(self) -> None:
         """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
         self.owner.abandon()
+        if self.market is not None:
+            self.market.abandon()
+        if self.settling is not None:
+            self.settling.abandon()
         self._abort()
         # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
         # that would have ended with the process.

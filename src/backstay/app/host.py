@@ -154,6 +154,8 @@ class GuardHost:
             "errors": news.errors(),
             "news": news.recent(),
         }
+        if self.guard.market is not None:
+            document["market"] = self.guard.market.status()
         if config.product is Product.SPOT:
             document["lots"] = lot_figures(account, owner.engine, now)
         return document | (self._extra() if self._extra is not None else {})

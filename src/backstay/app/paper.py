@@ -116,6 +116,12 @@ class Embedded:
         yield from document["requests"]
 
 
+def with_history(minutes: int) -> EngineSettings:
+    """An exchange whose markets have a made-up past of so many minutes: a new one has none to score."""
+    kept = EngineSettings().klines_kept
+    return EngineSettings(history_minutes=minutes, klines_kept=kept + minutes)
+
+
 class PaperExchange(Embedded):
     """USD-M futures in memory."""
 

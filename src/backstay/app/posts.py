@@ -15,8 +15,10 @@ from backstay.app import logs, paper
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
+from backstay.app.headlines import Headlines, read_windows
 from backstay.app.look import ledger_state
-from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange
+from backstay.app.market import history_minutes, scored_symbols
+from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange, with_history
 from backstay.app.permission import may_trade
 from backstay.app.preflight import NAMES, Preflight, check_symbols, preflight, unreachable
 from backstay.binance.net.sockets import SocketTransport
@@ -28,6 +30,7 @@ from backstay.core.state import AccountState
 from backstay.core.types import SECOND, ZERO, Mode, PositionMode, Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.writers import ThreadedWriter
+from backstay.marketdata.news import NewsDesk
 from backstay.runtime.lock import InstanceLock
 from backstay.runtime.starting import Delay, Patience, patiently
 from backstay.runtime.virtual_time import WallClock
@@ -56,6 +59,7 @@ class Post(msgspec.Struct, frozen=True, eq=False):
     guard: Guard
     transport: Transport
     exchange: Embedded | None
+    headlines: Headlines | None = None
 
     @property
     def product(self) -> Product:
@@ -93,6 +97,8 @@ class Post(msgspec.Struct, frozen=True, eq=False):
         """Take the account over. Raises ExchangeError."""
         try:
             await self.guard.start(patience)
+            if self.headlines is not None:
+                self.headlines.start()
         except VenueUnavailable as failure:
             raise unreachable(failure, settings, self.product) from None
 
@@ -103,6 +109,8 @@ class Post(msgspec.Struct, frozen=True, eq=False):
 
     async def close(self) -> None:
         """Connections and, in PAPER, the exchange; the guard has stopped."""
+        if self.headlines is not None:
+            await self.headlines.stop()
         await self.transport.close()
         if self.exchange is not None:
             self.exchange.close()
@@ -133,14 +141,28 @@ async def open_post(settings: Settings, lock: InstanceLock, product: Product) ->
         log=logging.getLogger(f"{logs.ROOT}.gateway").info,
         quiet_ns=lock.quiet_ns,
     )
+    news = NewsDesk(read_windows(settings.news.windows))
     try:
-        guard = open_guard(_config(settings, product), world)
+        guard = open_guard(msgspec.structs.replace(_config(settings, product), news=news), world)
     except BaseException:
         await transport.close()
         raise
     if exchange is not None:
         exchange.start()
-    return Post(guard, transport, exchange)
+    return Post(guard, transport, exchange, _headlines(settings, guard, news))
+
+
+def _headlines(settings: Settings, guard: Guard, news: NewsDesk) -> Headlines | None:
+    """Who looks at the headlines, where some are configured and scores are made."""
+    if not settings.news.headlines or not scored_symbols(guard.config.engine):
+        return None
+    return Headlines(
+        settings.news.headlines,
+        news,
+        every=settings.news.every,
+        now_ns=guard.venue.venue_now_ns,
+        tell=logging.getLogger(f"{logs.ROOT}.news").warning,
+    )
 
 
 def _config(settings: Settings, product: Product) -> GuardConfig:
@@ -184,7 +206,14 @@ def _usdm_exchange(settings: Settings) -> PaperExchange:
     now = clock.now_ns()
     feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
     hedge = settings.account.position_mode.value == "hedge"
-    return PaperExchange(feed, start_ns=now, seed=now % 1_000_003, time_ns=clock.now_ns, hedge=hedge)
+    return PaperExchange(
+        feed,
+        start_ns=now,
+        seed=now % 1_000_003,
+        time_ns=clock.now_ns,
+        hedge=hedge,
+        engine_settings=with_history(history_minutes(settings.engine(Product.USDM))),
+    )
 
 
 def _spot_exchange(settings: Settings) -> PaperSpotExchange:

@@ -10,6 +10,7 @@ from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import Product
 from backstay.runtime.ports import Venue
+from backstay.strategies.scored.policy import ScoredPolicy
 
 
 class Preflight(msgspec.Struct, frozen=True):
@@ -47,7 +48,12 @@ def check_symbols(settings: Settings, known: list[str], product: Product = Produ
 def check_account(settings: Settings, account: AccountModeSnapshot, product: Product = Product.USDM) -> None:
     """The account is as configured and its keys may do what the mode needs. Spot has no position mode."""
     wanted = settings.account.position_mode
-    if product is Product.USDM and account.position_mode is not wanted:
+    switches = any(
+        manager.policy.settings.switch_position_mode
+        for manager in settings.policies
+        if isinstance(manager.policy, ScoredPolicy)
+    )
+    if product is Product.USDM and account.position_mode is not wanted and not switches:
         raise ConfigError(
             f"account.position_mode is {wanted}, and the account is in {account.position_mode} mode. Nothing "
             f"was sent. Write account.position_mode: {account.position_mode}, or switch it at the exchange"

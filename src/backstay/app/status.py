@@ -272,6 +272,14 @@ def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str,
         return "attention", f"{', '.join(unseen)} waits for your `backstay ack`"
     if not account.connected:
         return "attention", "the private stream is down"
+    waiting = [
+        f"{s.scope} ({b.effect.replace('_', ' ')})"
+        for s in account.scopes.values()
+        for b in s.blocks
+        if b.key is None and not b.until
+    ]
+    if waiting:
+        return "attention", f"no exposure until your `backstay ack`: {', '.join(waiting)}"
     if account.gates:
         return "attention", f"shut: {', '.join(sorted(account.gates))}"
     doubtful = [s for s in account.scopes.values() if not s.trusted]

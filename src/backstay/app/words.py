@@ -5,6 +5,7 @@ from decimal import Decimal
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.events import (
     AccountReport,
+    AccountSettingUpdated,
     AlgoReport,
     AlgosSnapshot,
     AnswerReceived,
@@ -153,6 +154,10 @@ def _more(body: Body) -> str:
             return f"trust in {_scopes(body.scopes)} lost: {body.reason}"
         case PriceReached():
             return f"{body.symbol}: mark price reached {number(body.price)}"
+        case AccountSettingUpdated():
+            where = f"{body.symbol}: " if body.symbol else ""
+            why = f" ({body.reason})" if body.reason else ""
+            return f"{where}{plain(body.setting)} {body.value}: {plain(body.outcome)}{why}"
         case SignalScored():
             return f"{body.symbol}: {body.signal.reason}"
         case BookSeen():

@@ -16,6 +16,7 @@ from backstay.core.account_scopes import each, of_symbol, release, scope_of, sco
 from backstay.core.events import (
     AccountModeSnapshot,
     AccountReport,
+    AccountSettingUpdated,
     AlgoReport,
     AlgosSnapshot,
     AnswerReceived,
@@ -321,6 +322,7 @@ _HANDLERS: dict[type[msgspec.Struct], _Handler] = {
     TrustLost: account_own.trust_lost,
     OperatorCommand: account_own.operator,
     GateChanged: account_own.gate_changed,
+    AccountSettingUpdated: account_market.setting_updated,
     RunStarted: account_own.run_started,
     SignalScored: account_market.scored,
     BookSeen: account_market.book_seen,

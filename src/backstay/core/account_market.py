@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from backstay.core.account_scopes import each, of_symbol, scope_of
+from backstay.core.account_scopes import each, gate, of_symbol, scope_of
+from backstay.core.events import AccountSettingUpdated, SettingOutcome
 from backstay.core.scored import Book, BookSeen, Signal, SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import PositionMode, PositionSide, Role, TimeNs
@@ -14,6 +15,19 @@ def scored(account: AccountState, e: SignalScored, now: TimeNs) -> AccountState:
     sides = (PositionSide.LONG, PositionSide.SHORT) if mode is PositionMode.HEDGE else (PositionSide.BOTH,)
     keys = [scope_of(e.product, e.symbol, side) for side in sides]
     return each(account, keys, lambda s: with_signal(s, e.signal, now))
+
+
+def setting_updated(account: AccountState, e: AccountSettingUpdated, now: TimeNs) -> AccountState:
+    """Keep what became of a setting; while one of a symbol is not as it should be, its gate is shut."""
+    name = f"{e.setting} {e.symbol}".rstrip()
+    told = f"{e.value} {e.outcome} {e.reason}".rstrip()
+    if account.settings.get(name) == told:
+        return account
+    done = e.outcome in (SettingOutcome.APPLIED, SettingOutcome.UNCHANGED)
+    account = replace(account, settings={**account.settings, name: told})
+    if done and e.setting == "leverage":
+        account = replace(account, leverages={**account.leverages, e.symbol: int(e.value)})
+    return gate(account, f"account_setting {name}", not done, f"{name} is not {e.value}: {e.reason}", now)
 
 
 def with_signal(s: ScopeState, signal: Signal, now: TimeNs) -> ScopeState:

@@ -28,6 +28,8 @@ from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 A = AccountState
 
 
+STALE_DATA = "stale_data"
+"""Gate of a market that is not heard of; followed by a symbol where only that one is meant."""
 FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
 """Refusals that mean more than their own scope."""
 
@@ -194,7 +196,14 @@ def _flatten(s: ScopeState, reason: str, now: TimeNs) -> ScopeState:
 
 
 def gate_changed(account: A, e: GateChanged, now: TimeNs) -> A:
-    return gate(account, e.gate, e.active, e.reason, now, e.until)
+    after = gate(account, e.gate, e.active, e.reason, now, e.until)
+    if not e.active or not e.gate.startswith(STALE_DATA) or after is account:
+        return after
+    # What happened to a scored position while nothing was known of its market is for a human to look at.
+    symbol = e.gate.removeprefix(STALE_DATA).strip()
+    held = [k for k, s in account.scopes.items() if s.position.quantity and s.signal is not None]
+    keys = [k for k in held if k.symbol == (symbol or k.symbol)]
+    return each(after, keys, lambda s: scope.block_exposure(s, STALE_DATA, now))
 
 
 def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
@@ -218,6 +227,7 @@ def run_started(account: A, e: RunStarted, now: TimeNs) -> A:
         gap="",
         deaf_strikes=0,
         marks={},
+        settings={},
     )
 
 

@@ -2,6 +2,7 @@
 
 from backstay.core.decisions import Act, Wait
 from backstay.core.events import (
+    AccountSettingUpdated,
     AnswerClass,
     AnswerReceived,
     GateChanged,
@@ -10,6 +11,7 @@ from backstay.core.events import (
     RecoveryEnded,
     RunStarted,
     RunStopped,
+    SettingOutcome,
     StreamChanged,
     StreamState,
     TrustLost,
@@ -37,6 +39,9 @@ def grade(body: Body) -> str:
             return "info" if body.state in {StreamState.CONNECTED, StreamState.OVERLAP} else "bad"
         case RecoveryEnded():
             return "bad" if body.failure else "info"
+        case AccountSettingUpdated():
+            done = body.outcome in {SettingOutcome.APPLIED, SettingOutcome.UNCHANGED}
+            return "info" if done else "warn"
         case GateChanged():
             return "warn" if body.active else "info"
         case MarginCall():

@@ -73,18 +73,28 @@ def open_gate(gates: Mapping[str, Gate], now: TimeNs, *names: str) -> str:
     return ""
 
 
-def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now: TimeNs) -> str:
-    """Why no exposure-increasing order may be sent in this scope now; empty: it may."""
-    shut = open_gate(
-        account.gates,
-        now,
+def _doors(key: Scope) -> tuple[str, ...]:
+    """Every gate that keeps exposure out of a scope."""
+    symbol = key.symbol
+    return (
         "kill_switch",
         "venue_halt",
         "operator_pause",
         f"operator_pause {key}",
         "rate_limited",
         "account_mode_mismatch",
+        "stale_data",
+        f"stale_data {symbol}",
+        "account_setting position_mode",
+        "account_setting multi_assets",
+        f"account_setting margin_type {symbol}",
+        f"account_setting leverage {symbol}",
     )
+
+
+def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now: TimeNs) -> str:
+    """Why no exposure-increasing order may be sent in this scope now; empty: it may."""
+    shut = open_gate(account.gates, now, *_doors(key)) if account.gates else ""
     if shut:
         return shut
     instrument = account.instruments.get(key.symbol)

@@ -44,6 +44,8 @@ ROWS_KEPT = 32
 """Terminal rows and contexts remembered per scope, so that stale reports stay harmless."""
 SPOT_ROWS_KEPT = 300
 """On spot two hundred orders may rest in a symbol: pruning begins above them."""
+LASTING = frozenset({"liquidation_seen", "stale_data"})
+"""Blocks that outlive the position: an operator has to look."""
 
 
 def burst_end(s: ScopeState) -> TimeNs:
@@ -262,7 +264,7 @@ def report_position(
     if not same_size or row.entry_price != old.entry_price:
         began, last = burst_began(s, now), now
         if blocks:
-            blocks = tuple(b for b in blocks if b.effect == "liquidation_seen" or not _moved(b, row))
+            blocks = tuple(b for b in blocks if b.effect in LASTING or not _moved(b, row))
     if position.direction is not old.direction:
         s = new_life(s, position, at)
     return replace(

@@ -200,6 +200,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     results: tuple[tuple[int, Decimal], ...] = ()
     """(hour of venue time, what the wallets gained or lost in it without transfers), the latest last."""
     leverages: dict[str, int] = {}
+    settings: dict[str, str] = {}
+    """`leverage BTCUSDT` -> what became of setting it in this run."""
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None
     gates: dict[str, Gate] = {}

@@ -34,6 +34,7 @@ from backstay.core.scope import burst_end
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product, Scope, TimeNs
 from backstay.runtime.affected import affected
+from backstay.runtime.books import Books
 from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
 from backstay.runtime.foresight import Foresight
@@ -86,6 +87,7 @@ class Owner:
         self._recoverer: Recoverer | None = None
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
+        self.books = Books(self)
         self._naked = NakedWatch(self.stats, self.note)
         self.lookout = Lookout(self, self._naked)
         self._buffer = Buffer(self.lookout.hear)
@@ -172,9 +174,8 @@ class Owner:
         """Take in one event of the venue, on the socket's own call stack."""
         if self._stopped:
             return
-        stats = self.stats
-        stats.events += 1
-        stats.last_event_at = self.clock.now_ns()
+        self.stats.events += 1
+        self.stats.last_event_at = self.clock.now_ns()
         if not self._foresight.takes(event):
             self.take_in(event)
 
@@ -358,6 +359,7 @@ class Owner:
             self._foresight.wish(key)
         held = (s.position.quantity or s.lots is not None) and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)
+        self.books.follow(key, wanted=plan.book)
 
     def _arm_timer(self, key: Scope, at: TimeNs) -> None:
         """Wake the scope at `at`, unless it is woken earlier: at once, or when the read is over."""

@@ -1,7 +1,7 @@
 """One-minute bars built from prices, and the other intervals put together from them on request."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -78,6 +78,12 @@ class Bars:
     def clear(self) -> None:
         self.bars.clear()
         self._end = 0
+
+    def before(self, past: Sequence[Bar]) -> None:
+        """Bars of the time before the first price."""
+        self.bars.extend(past)
+        if past:
+            self._end = past[-1].open_at + MINUTE
 
     def add(self, at: int, price: Decimal) -> Bar:
         """The price as of `at`; returns the bar that holds it."""

@@ -9,6 +9,7 @@ import msgspec
 from backstay.simulator.bars import Bars
 from backstay.simulator.feeds.ticks import BarClose, Mark, Quote, Trade
 from backstay.simulator.fills import Depth
+from backstay.simulator.history import past
 from backstay.simulator.numbers import HOUR, ZERO, ceil_to, cents, floor_to, nearest
 from backstay.simulator.settings import EngineSettings
 from backstay.simulator.specs import SymbolSpec
@@ -77,6 +78,7 @@ class Market:
         self._around(price)
         for bars in (self.bars, self.mark_bars, self.index_bars):
             bars.clear()
+        self.bars.before(past(self.spec, self.salt, at, price, self.settings.history_minutes))
         self.bars.add(at, price)
         self._mark_bars(at)
 

@@ -42,6 +42,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     keep_days: int = 90
     klines_kept: int = 3000
     trades_kept: int = 1000
+    history_minutes: int = 0
+    """(model) Bars made up for the time before the market began, ending at its first price, so that who needs
+    a history can read one. `klines_kept` has to hold them."""
     bracket_single_object: bool = False
     """leverageBracket with a symbol answers one object instead of a list of one."""
 

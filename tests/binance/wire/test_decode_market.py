@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.binance.wire.decode_market import AggTrade, BookTicker, Kline, MarkPrice, decode_market
+from backstay.binance.wire.decode_market import AggTrade, BookTicker, Depth, Kline, MarkPrice, decode_market
 from backstay.binance.wire.errors import WireError
 
 from tests.binance.wire.samples import MARKET, changed
 
 D = Decimal
 MS = 1_000_000
-MARK = MarkPrice("BTCUSDT", D("89990.12345678"), 1790000000000 * MS, D("89995.10"))
+MARK = MarkPrice("BTCUSDT", D("89990.12345678"), 1790000000000 * MS, D("89995.10"), D("0.0001"))
 
 
 @pytest.mark.parametrize("name", ["mark_price", "combined", "mark_price_array", "combined_array"])
@@ -24,6 +24,30 @@ def test_mark_prices_bare_wrapped_and_in_arrays_without_the_other_product(name):
 
 def test_a_frame_without_product_number_is_taken():
     assert decode_market(changed(MARKET["mark_price"], st=None)) == (MARK,)
+
+
+@pytest.mark.parametrize("rate", ["", None])
+def test_a_mark_price_without_a_funding_rate_has_none(rate):
+    (mark,) = decode_market(changed(MARKET["mark_price"], r=rate))
+    assert mark.funding_rate is None
+
+
+def test_partial_depth_is_a_book_with_the_best_first():
+    frame = (
+        b'{"e":"depthUpdate","E":1790000000012,"T":1790000000010,"s":"BTCUSDT","ps":"BTCUSDT","U":1,"u":2,'
+        b'"pu":0,"b":[["89990.0","1.2"],["89989.9","3"]],"a":[["89990.1","0.5"]],"st":1}'
+    )
+    assert decode_market(frame) == (
+        Depth(
+            "BTCUSDT",
+            ((D("89990.0"), D("1.2")), (D("89989.9"), D(3))),
+            ((D("89990.1"), D("0.5")),),
+            1790000000010 * MS,
+        ),
+    )
+    assert decode_market(frame.replace(b'"st":1', b'"st":2')) == ()
+    with pytest.raises(WireError):
+        decode_market(frame.replace(b'"1.2"', b'"NaN"'))
 
 
 def test_a_book_ticker_a_bar_and_a_trade():

@@ -33,6 +33,11 @@ def book_ticker(symbol: str) -> str:
     return f"{symbol.lower()}@bookTicker"
 
 
+def top_levels(symbol: str) -> str:
+    """The twenty best levels of the book, twice a second."""
+    return f"{symbol.lower()}@depth20@500ms"
+
+
 def kline(symbol: str, interval: str) -> str:
     return f"{symbol.lower()}@kline_{interval}"
 

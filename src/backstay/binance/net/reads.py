@@ -6,7 +6,8 @@ import msgspec
 
 from backstay.binance.net.outcomes import VenueUnavailable
 from backstay.binance.net.rest import Read, Rest
-from backstay.binance.wire import decode_rest, endpoints
+from backstay.binance.wire import decode_klines, decode_rest, endpoints
+from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.sign import WsValue
 from backstay.core.events import (
@@ -124,6 +125,12 @@ class Reads:
                 )
             start = stop + 1
         raise VenueUnavailable(f"userTrades {symbol}: more than {MAX_PAGES} pages since {since // MS}")
+
+    async def klines(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> tuple[KlineRow, ...]:
+        """Bars that open from `start` to before `end`, at most `KLINES_MOST`, oldest first."""
+        window = {"startTime": start // MS, "endTime": end // MS - 1, "limit": endpoints.KLINES_MOST}
+        read = await self._rest.read(endpoints.KLINES, {"symbol": symbol, "interval": interval, **window})
+        return decoded(decode_klines.klines, read.body)
 
     async def _fills(self, symbol: str, window: dict[str, int]) -> FillsSnapshot:
         read = await self._rest.read(

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.binance.net import market_stream
+from backstay.binance.net.account_settings import AccountSettings
 from backstay.binance.net.clock_sync import ClockSync, VenueTime
 from backstay.binance.net.gate import Gate
 from backstay.binance.net.gateway import Gateway
@@ -23,6 +24,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Clock, Entropy, Transport
 from backstay.binance.net.user_stream import UserStream
 from backstay.binance.net.ws_api import WsApi
+from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.limits import Budget
@@ -104,6 +106,8 @@ class BinanceVenue(Gateway[OrderDesk]):
         )
         self._rest.resync = self._sync.measure
         self._reads = Reads(self._rest, fee_symbol=fee_symbol)
+        self.settings = AccountSettings(self._rest)
+        """How the account trades; see there."""
         self._desk = self._order_desk(world, position_mode)
         self._orders = self._order_connection(world) if order_connection else None
         self._desk.connection = self._orders
@@ -197,12 +201,22 @@ class BinanceVenue(Gateway[OrderDesk]):
         """Several orders of the last 7 days by one read."""
         return await self._reads.several(symbol, ctx_ids, surface)
 
+    async def read_klines(
+        self, symbol: str, interval: str, start: TimeNs, end: TimeNs
+    ) -> tuple[KlineRow, ...]:
+        """Bars that open from `start` to before `end`, at most 499. Raises VenueUnavailable."""
+        return await self._reads.klines(symbol, interval, start, end)
+
     # --- market ---------------------------------------------------------------------------------------
 
     def watch_marks(self, symbols: Sequence[str]) -> None:
         """Follow the mark prices of exactly these symbols; they arrive at `on_mark`."""
         self._marks = frozenset(market_stream.mark_price(symbol) for symbol in symbols)
         self._market.follow(self._marks | self._streams)
+
+    def hear(self, on_market: Callable[[MarketEvent], None]) -> None:
+        """Give every market event to `on_market` from now on, instead of to whom it was given."""
+        self._on_market = on_market
 
     def watch_streams(self, streams: Iterable[str]) -> None:
         """Follow exactly these further market streams (see `market_stream`); they arrive at `on_market`."""

@@ -1,4 +1,4 @@
-"""Market frames to small values: mark price, book ticker, kline, aggregate trade.
+"""Market frames to small values: mark price, book ticker, partial depth, kline, aggregate trade.
 
 Source: binance-usdm.md 6. Since 2026-06-30 the all-market arrays mix products; a frame that says `st` other
 than 1 is not USD-M and is left out. Bare frames, arrays and ``{"stream","data"}`` wrappers are all read.
@@ -22,6 +22,8 @@ class MarkPrice(Struct, frozen=True, gc=False):
     price: Decimal
     at: TimeNs
     index: Decimal = ZERO
+    funding_rate: Decimal | None = None
+    """Of the running period; None: the symbol has none, or the frame does not say."""
 
 
 class BookTicker(Struct, frozen=True, gc=False):
@@ -58,7 +60,16 @@ class AggTrade(Struct, frozen=True, gc=False):
     at: TimeNs
 
 
-type MarketEvent = MarkPrice | BookTicker | Kline | AggTrade
+class Depth(Struct, frozen=True, gc=False):
+    """The best levels of a book, (price, quantity), best first."""
+
+    symbol: str
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    at: TimeNs
+
+
+type MarketEvent = MarkPrice | BookTicker | Kline | AggTrade | Depth
 
 
 class _Mark(Struct, tag_field="e", tag="markPriceUpdate", gc=False):
@@ -66,6 +77,7 @@ class _Mark(Struct, tag_field="e", tag="markPriceUpdate", gc=False):
     s: str
     p: str
     i: str | None = None
+    r: str | None = None
     st: int = 1
 
 
@@ -110,15 +122,24 @@ class _Trade(Struct, tag_field="e", tag="aggTrade", gc=False):
     st: int = 1
 
 
+class _Depth(Struct, tag_field="e", tag="depthUpdate", gc=False):
+    E: Millis
+    s: str
+    b: tuple[tuple[str, str], ...]
+    a: tuple[tuple[str, str], ...]
+    T: Millis | None = None
+    st: int = 1
+
+
 class _Envelope(Struct, gc=False):
     e: str = ""
     data: Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_ONE: Final = msgspec.json.Decoder(_Mark | _Book | _Kline | _Trade)
+_ONE: Final = msgspec.json.Decoder(_Mark | _Book | _Kline | _Trade | _Depth)
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _EACH: Final = msgspec.json.Decoder(tuple[Raw, ...])
-_TAGS: Final = frozenset({"markPriceUpdate", "bookTicker", "kline", "aggTrade"})
+_TAGS: Final = frozenset({"markPriceUpdate", "bookTicker", "kline", "aggTrade", "depthUpdate"})
 _USDM: Final = 1
 
 
@@ -157,7 +178,8 @@ def _read(frame: bytes | Raw, depth: int) -> tuple[MarketEvent, ...]:
 
 
 def _mark(wire: _Mark) -> MarkPrice:
-    return MarkPrice(wire.s, NUMBERS[wire.p], wire.E * MS, optional(wire.i))
+    rate = NUMBERS[wire.r] if wire.r else None
+    return MarkPrice(wire.s, NUMBERS[wire.p], wire.E * MS, optional(wire.i), rate)
 
 
 def _book(wire: _Book) -> BookTicker:
@@ -188,9 +210,21 @@ def _trade(wire: _Trade) -> AggTrade:
     return AggTrade(wire.s, wire.a, NUMBERS[wire.p], NUMBERS[wire.q], wire.m, wire.T * MS)
 
 
+def _depth(wire: _Depth) -> Depth:
+    number = NUMBERS
+    at = wire.E if wire.T is None else wire.T
+    return Depth(
+        wire.s,
+        tuple((number[p], number[q]) for p, q in wire.b),
+        tuple((number[p], number[q]) for p, q in wire.a),
+        at * MS,
+    )
+
+
 _CONVERT: Final[dict[type[Any], Callable[[Any], MarketEvent]]] = {
     _Mark: _mark,
     _Book: _book,
     _Kline: _kline,
     _Trade: _trade,
+    _Depth: _depth,
 }

@@ -182,6 +182,9 @@ def _read(path: str, weight: int, weight_all: int = 0) -> Endpoint:
 PING = _public("/fapi/v1/ping", 1)
 TIME = _public("/fapi/v1/time", 1)
 EXCHANGE_INFO = _public("/fapi/v1/exchangeInfo", 1)
+KLINES = _public("/fapi/v1/klines", 2)
+"""For less than 500 bars; more of them cost more (binance-usdm.md 1)."""
+KLINES_MOST = 499
 PREMIUM_INDEX = _public("/fapi/v1/premiumIndex", 1, 10)
 
 ORDER_PLACE = Endpoint(method="POST", path="/fapi/v1/order", weight=0, orders=1)
@@ -205,6 +208,12 @@ USER_TRADES = _read("/fapi/v1/userTrades", 5)
 ACCOUNT_CONFIG = _read("/fapi/v1/accountConfig", 5)
 SYMBOL_CONFIG = _read("/fapi/v1/symbolConfig", 5)
 COMMISSION_RATE = _read("/fapi/v1/commissionRate", 20)
+
+LEVERAGE_BRACKET = _read("/fapi/v1/leverageBracket", 1)
+SET_LEVERAGE = Endpoint(method="POST", path="/fapi/v1/leverage", weight=1)
+SET_MARGIN_TYPE = Endpoint(method="POST", path="/fapi/v1/marginType", weight=1)
+SET_POSITION_MODE = Endpoint(method="POST", path="/fapi/v1/positionSide/dual", weight=1)
+SET_MULTI_ASSETS = Endpoint(method="POST", path="/fapi/v1/multiAssetsMargin", weight=1)
 
 LISTEN_KEY_START = Endpoint(method="POST", path="/fapi/v1/listenKey", weight=1, signed=False)
 LISTEN_KEY_PING = Endpoint(method="PUT", path="/fapi/v1/listenKey", weight=1, signed=False)

@@ -74,6 +74,32 @@ class SizePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError("size.max_share and size.max_notional are positive numbers")
 
 
+class MarginType(StrEnum):
+    CROSSED = "crossed"
+    ISOLATED = "isolated"
+
+
+class SettingsPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the account is to trade these symbols. It is set before the first entry, and only while nothing of
+    it is open; what is left out stays as it is.
+    """
+
+    leverage: int | None = None
+    """Leverage of each symbol."""
+    margin_type: MarginType | None = None
+    """Margin type of each symbol."""
+    multi_assets: bool | None = None
+    """Multi-assets mode, of the whole account."""
+    switch_position_mode: bool = False
+    """Switch the account to `account.position_mode` instead of refusing to start in another."""
+
+    def __post_init__(self) -> None:
+        if self.leverage is not None and not 1 <= self.leverage <= 150:
+            raise ValueError(f"settings.leverage is {self.leverage}; write a whole number from 1 to 150")
+        if self.multi_assets and self.margin_type is MarginType.ISOLATED:
+            raise ValueError("settings: isolated margin does not exist in multi-assets mode; choose one")
+
+
 class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ways out besides the bracket."""
 
@@ -111,6 +137,7 @@ class ScoredPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     score: ScorePolicy = ScorePolicy()
     entry: EntryPolicy = EntryPolicy()
     size: SizePolicy = SizePolicy()
+    settings: SettingsPolicy = SettingsPolicy()
     exit: ExitPolicy = ExitPolicy()
     cool_down: CoolDown = CoolDown()
     stop_loss: StopPolicy = StopPolicy()
