@@ -95,20 +95,21 @@ class Keeper:
             head = None
         self.head = head if head is not None else GENESIS
         system = self._store.system(self.ledger) if head is not None else System()
-        return Projector(self.ledger, self._account_at(self.head), system)
+        return Projector(self.ledger, account_at(self._disk, self._path, self.head), system)
 
-    def _account_at(self, head: Head) -> AccountState:
-        """The account after record `head.seq`, from the newest snapshot that is not later."""
-        if not head.seq:
-            return AccountState()
-        snapshots = SnapshotStore(self._disk, self._path, pack=pack, unpack=unpack)
-        found, _ = snapshots.newest(at_most=head.seq)
-        account = found.state if found is not None else AccountState()
-        start = found.head.offset if found is not None else 0
-        for record in _until(chunks(self._disk, self._path, start), head.seq):
-            if not isinstance(record.body, (Decided, Noted)):
-                account = fold(account, record.body, record.at)
-        return account
+
+def account_at(disk: Disk, path: str, head: Head) -> AccountState:
+    """The account after record `head.seq`, from the newest snapshot that is not later."""
+    if not head.seq:
+        return AccountState()
+    snapshots = SnapshotStore(disk, path, pack=pack, unpack=unpack)
+    found, _ = snapshots.newest(at_most=head.seq)
+    account = found.state if found is not None else AccountState()
+    start = found.head.offset if found is not None else 0
+    for record in _until(chunks(disk, path, start), head.seq):
+        if not isinstance(record.body, (Decided, Noted)):
+            account = fold(account, record.body, record.at)
+    return account
 
 
 def _until(found: Iterator[list[Record]], seq: int) -> Iterator[Record]:
