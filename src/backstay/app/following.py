@@ -1,4 +1,4 @@
-"""What follows the ledger of a running guard: the store, the log, the metrics, the alerts.
+"""What follows the ledger of a running guard: the store, the audit files, the log, the metrics, the alerts.
 
 All of them read records behind the guard's back (`backstay.app.readers`). None can stop or delay it: what
 fails is logged, noted in the ledger for people, and tried again.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from backstay.app import logs
+from backstay.app.audit import AuditReader, audit_folder
 from backstay.app.config import Settings
 from backstay.app.figures import gauges
 from backstay.app.guard import Guard
@@ -49,8 +50,12 @@ class Following:
             self._alerts = AlertSender(
                 settings.alerts.urls, words, self._undelivered, account=settings.account.name
             )
+        self._audit = [
+            AuditReader(name, audit_folder(settings, name), disk, path, told=self._tell)
+            for name, path in LEDGERS.items()
+        ]
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
-        readers: list[Reader] = [*tails, self._store]
+        readers: list[Reader] = [*tails, self._store, *self._audit]
         self._readers = Readers(readers, calm=calm, told=self._failed)
         self._calm = calm
         self._hooks = Hooks(settings.policies, self._failed_hook)

@@ -150,16 +150,19 @@ def replay(*, data_dir: DataDirOption = None, config: ConfigOption = None, json:
 
 @app.command
 def rebuild(*, config: ConfigOption = None, json: JsonOption = False) -> int:
-    """Drop the database and make it anew from the ledger. Refused while a process keeps it up to date."""
+    """Drop the database and the audit files (orders.csv, trades.csv, calls.csv, thinking.jsonl) and make them
+    anew from the ledger. Refused while a process keeps them up to date."""
     from backstay.app.store import rebuild_alone
 
     done = rebuild_alone(settings(config))
     if json:
-        show_json({"store": done.where, "records": done.records, "rows": done.rows})
+        show_json({"store": done.where, "records": done.records, "rows": done.rows, "files": done.files})
     else:
         records = ", ".join(f"{count} records of {name}" for name, count in done.records.items())
         print(f"{done.where}: rebuilt from {records or 'no ledger: it is empty'}")
         print("  ".join(f"{name} {count}" for name, count in done.rows.items()))
+        if done.files:
+            print("  ".join(f"{name} {size} bytes" for name, size in done.files.items()))
     return Exit.DONE
 
 

@@ -20,6 +20,9 @@ from backstay.core.wanted import DEFECT
 
 BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
 
+SILENT_NOTES = frozenset({"rest_call"})
+"""Kept for the record; no news of their own."""
+
 
 def grade(body: Body) -> str:
     """`bad`, `warn`, `info`, or empty for what is no news."""
@@ -29,7 +32,7 @@ def grade(body: Body) -> str:
                 return "bad"
             return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
         case Noted():
-            return "bad" if body.what in BAD_NOTES else "info"
+            return "bad" if body.what in BAD_NOTES else "" if body.what in SILENT_NOTES else "info"
         case AnswerReceived():
             accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
             return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"

@@ -18,6 +18,7 @@ from backstay.binance.net.line import CannotConnect, Line
 from backstay.binance.net.market_stream import MarketStream
 from backstay.binance.net.orders import Flight, OrderDesk
 from backstay.binance.net.outcomes import NotSent, Sent, VenueUnavailable
+from backstay.binance.net.rest import Call, Rest
 from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import TransportError
 from backstay.binance.net.ws_api import WsApi
@@ -73,6 +74,7 @@ class Gateway[D: OrderDesk]:
     _timings: Timings
     _time: VenueTime
     _gate: Gate
+    _rest: Rest
     _sync: ClockSync
     _desk: D
     _orders: WsApi[Flight] | None
@@ -80,6 +82,10 @@ class Gateway[D: OrderDesk]:
     _market: MarketStream
     _resyncing: asyncio.Task[None] | None = None
     _open: bool = False
+
+    def hear_calls(self, listener: Callable[[Call], None]) -> None:
+        """Tell `listener` of every REST call when it is over."""
+        self._rest.on_call = listener
 
     # --- life -----------------------------------------------------------------------------------------
 

@@ -102,6 +102,11 @@ class AuditFiles:
             raise StoreError(f"{self._folder}: {error.strerror}") from None
         self._cursor = None
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file that there is."""
+        found = {name: self._folder / name for name in FILES}
+        return {name: path.stat().st_size for name, path in found.items() if path.exists()}
+
     def close(self) -> None:
         """Let another process write the files."""
         self._cursor = None
