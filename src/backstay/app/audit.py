@@ -10,7 +10,7 @@ from backstay.ledger.disk import Disk, FileDisk
 
 
 def audit_folder(settings: Settings, ledger: str) -> Path:
-    """Where the files of a ledger are: those of spot, whose ledger is another one, in a folder of their own."""
+    """Where the files of a ledger are: those of spot, a ledger of its own, have a folder of their own."""
     return folder_of(settings.logs_dir, ledger)
 
 
@@ -40,7 +40,10 @@ class AuditReader:
 
 
 def rebuild_files(folder: Path, disk: Disk, path: str) -> dict[str, int]:
-    """Delete the files of a ledger and make them again; bytes of each. Raises StoreError, DamagedLedgerError."""
+    """Delete the files of a ledger and make them again; bytes of each.
+
+    Raises StoreError, DamagedLedgerError.
+    """
     files = AuditFiles(folder, disk, path, words)
     try:
         files.clear()

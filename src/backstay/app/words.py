@@ -89,9 +89,12 @@ def _noted(body: Noted) -> str:
             answer = f"answered {detail['status']}" if detail["status"] else "was not answered"
             trouble = " ".join(str(detail[k]) for k in ("code", "message") if k in detail)
             took = _ms(int(detail["latency_us"]) / 1000)
-            return f"{detail['method']} {detail['path']} {answer} in {took}{': ' + trouble if trouble else ''}"
+            return (
+                f"{detail['method']} {detail['path']} {answer} in {took}{': ' + trouble if trouble else ''}"
+            )
         case "position_opened":
-            return f"position {detail['position']} opened: {detail['side']} {detail['quantity']} at {detail['entry']}"
+            size = f"{detail['side']} {detail['quantity']}"
+            return f"position {detail['position']} opened: {size} at {detail['entry']}"
         case "position_closed":
             return f"position {detail['position']} closed"
         case "order_request":

@@ -1,7 +1,7 @@
 """Milestones of a position's life as records for people: opened, closed.
 
-That it is protected is told by `naked.NakedWatch`. The facts themselves are the venue's reports; these say in one
-line each what they added up to, behind the pass that they led to.
+That it is protected is told by `naked.NakedWatch`. The facts themselves are the venue's reports; these say
+in one line each what they added up to, behind the pass that they led to.
 """
 
 from backstay.core.names import position_name
@@ -17,9 +17,7 @@ def milestones(before: ScopeState | None, s: ScopeState) -> list[Noted]:
     found: list[Noted] = []
     had = before is not None and bool(before.position.quantity)
     if before is not None and had and (not s.position.quantity or s.epoch != before.epoch):
-        found.append(
-            Noted("position_closed", {"position": position_name(s.scope, before.epoch)}, s.scope)
-        )
+        found.append(Noted("position_closed", {"position": position_name(s.scope, before.epoch)}, s.scope))
     if s.position.quantity and (not had or before is None or s.epoch != before.epoch):
         direction = s.position.direction
         detail: dict[str, str | int] = {

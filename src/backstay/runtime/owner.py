@@ -295,7 +295,11 @@ class Owner:
         else:
             self._arm_timer(key, burst_end(s))
         # Behind the pass, so that a stop does not wait for it.
-        if before is None or s.epoch != before.epoch or (not s.position.quantity and before.position.quantity):
+        if (
+            before is None
+            or s.epoch != before.epoch
+            or (not s.position.quantity and before.position.quantity)
+        ):
             for milestone in milestones(before, s):
                 self.note(milestone, seq)
 

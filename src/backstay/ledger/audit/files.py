@@ -19,7 +19,16 @@ from backstay.core.records import Body, Decided, Noted, Record
 from backstay.core.state import AccountState
 from backstay.core.types import TimeNs
 from backstay.ledger.audit.book import Book
-from backstay.ledger.audit.lines import CALLS, ORDERS, TRADES, call_line, order_lines, row, thinking, trade_line
+from backstay.ledger.audit.lines import (
+    CALLS,
+    ORDERS,
+    TRADES,
+    call_line,
+    order_lines,
+    row,
+    thinking,
+    trade_line,
+)
 from backstay.ledger.chain import line_matches
 from backstay.ledger.codec import GENESIS, Head, decode_line, hash_line
 from backstay.ledger.disk import Disk
@@ -211,7 +220,9 @@ class AuditFiles:
             self.reports.append(f"{self._folder / name} is not whole: the audit files are made anew")
             return None
         if not line_matches(self._disk, self._path, cursor.head):
-            self.reports.append(f"the audit files in {self._folder} are of another ledger: they are made anew")
+            self.reports.append(
+                f"the audit files in {self._folder} are of another ledger: they are made anew"
+            )
             return None
         return cursor
 

@@ -31,16 +31,18 @@ from backstay.core.types import ExecutionType, Scope, TimeNs
 from backstay.ledger.audit.trade import Trade
 
 ORDERS = (
-    "seq time event symbol position_side client_order_id order_id role step side type price trigger_price "
-    "quantity status filled_quantity last_price last_quantity fee fee_asset realized_pnl latency_ms code "
-    "message reason"
-).split()
-CALLS = "seq time method path parameters status code latency_ms message".split()
+    *("seq", "time", "event", "symbol", "position_side", "client_order_id", "order_id", "role", "step"),
+    *("side", "type", "price", "trigger_price", "quantity", "status", "filled_quantity"),
+    *("last_price", "last_quantity", "fee", "fee_asset", "realized_pnl", "latency_ms", "code"),
+    *("message", "reason"),
+)
+CALLS = ("seq", "time", "method", "path", "parameters", "status", "code", "latency_ms", "message")
 TRADES = (
-    "id symbol position_side side status opened_at closed_at hold_s entry_price exit_price quantity "
-    "exit_quantity fees fees_other funding gross_pnl net_pnl stop risk r_multiple score reason_in reason_out "
-    "fills_in fills_out opened_seq closed_seq signal_seq note"
-).split()
+    *("id", "symbol", "position_side", "side", "status", "opened_at", "closed_at", "hold_s"),
+    *("entry_price", "exit_price", "quantity", "exit_quantity", "fees", "fees_other", "funding"),
+    *("gross_pnl", "net_pnl", "stop", "risk", "r_multiple", "score", "reason_in", "reason_out"),
+    *("fills_in", "fills_out", "opened_seq", "closed_seq", "signal_seq", "note"),
+)
 SENT_KEPT = 1_000
 REST_CALL = "rest_call"
 """`Noted.what` of one call of the venue's REST interface."""
