@@ -66,6 +66,7 @@ def story_of(disk: Disk, path: str, seq: int) -> Story | None:
     told: list[tuple[Record, Scope]] = []
     ended: list[Trade] = []
     asked: Scope | None = None
+    after = LED_UP
     wanted: Trade | None = None
     for chunk in chunks(disk, path):
         for record in chunk:
@@ -77,21 +78,22 @@ def story_of(disk: Disk, path: str, seq: int) -> Story | None:
                 told.append((record, scope))
                 if record.seq == seq:
                     asked = scope
+                    after = 0 if isinstance(body, SignalScored) else LED_UP
             ended.extend(book.sealed)
             book.sealed = []
     for trade in (*ended, *book.unsealed()):
-        if _holds(trade, seq, asked):
+        if _holds(trade, seq, asked, after):
             wanted = trade
     return _told(wanted, told) if wanted is not None else None
 
 
-def _holds(trade: Trade, seq: int, asked: Scope | None) -> bool:
+def _holds(trade: Trade, seq: int, asked: Scope | None, after: int) -> bool:
     if seq in (trade.signal_seq, trade.opened_seq, trade.closed_seq):
         return asked is None or asked.symbol == trade.symbol
     if asked is None or (asked.symbol, asked.position_side.value) != (trade.symbol, trade.position_side):
         return False
-    begin = trade.signal_seq or max(trade.opened_seq - LED_UP, 0)
-    return begin <= seq and (trade.status != CLOSED or seq <= trade.closed_seq + LED_UP)
+    begin = trade.signal_seq or trade.opened_seq - after
+    return begin <= seq and (trade.status != CLOSED or seq <= trade.closed_seq + after)
 
 
 def scopes_of(body: Body, account: AccountState) -> Iterator[Scope]:

@@ -42,7 +42,7 @@ class Counted(msgspec.Struct, omit_defaults=True):
     by_id: Decimal = ZERO
     """Quantity of its trades that were told one by one."""
     shares: dict[str, Decimal] = {}
-    """Id of a trade -> what the latest fill brought to it; two trades where it ended one and began another."""
+    """Id of a trade -> what the latest fill brought to it; two, where it ended one and began another."""
 
 
 class Fill(msgspec.Struct, frozen=True):
