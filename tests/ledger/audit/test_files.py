@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from backstay.app.words import words
 from backstay.core.records import Noted, Record
 from backstay.core.scored import SignalScored
 from backstay.ledger.audit.files import CURSOR, FILES, AuditFiles
-from backstay.ledger.audit.lines import call_line, row, text, thinking
+from backstay.ledger.audit.lines import TRADES, call_line, row, text, thinking
 from backstay.ledger.codec import decode_line
 from backstay.ledger.projections.errors import StoreError
 from backstay.signals import score
@@ -161,3 +163,9 @@ def test_each_lot_of_spot_is_a_row(tmp_path):
     assert (done["entry_price"], done["exit_price"], done["reason_out"]) == ("1.2345", "1.2407", "target")
     assert D(done["net_pnl"]) == D(done["gross_pnl"]) - D(done["fees"])
     assert (waits["exit_quantity"], waits["reason_out"]) == ("0", "")
+
+
+def test_the_page_names_the_columns_of_the_trades():
+    page = Path(__file__).resolve().parents[3] / "docs" / "reference" / "audit.md"
+    section = page.read_text(encoding="utf-8").partition("## `trades.csv`")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == TRADES
