@@ -25,6 +25,8 @@ from backstay.telemetry.logs import RecordLog
 from backstay.telemetry.metrics import Metrics
 from backstay.telemetry.redaction import redact
 
+LOOP_EVERY_S = 1.0
+
 
 class Following:
     """Made with the guards, before they record anything; started once they guard. `calm`: a good moment."""
@@ -44,6 +46,7 @@ class Following:
         )
         self._metrics = Metrics(lambda: gauges(guards)) if settings.metrics.enabled else None
         self._served: Callable[[], None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._alerts: AlertSender | None = None
         self._settings = settings
         if settings.alerts.urls:
@@ -78,6 +81,7 @@ class Following:
         self._hooks.follow(FileDisk(self._settings.data_dir), calm=self._calm)
         if self._metrics is None:
             return
+        self._watching = self._loop.create_task(self._watch_loop(self._metrics))
         host, port = self._settings.metrics.host, self._settings.metrics.port
         try:
             self.metrics_port, self._served = self._metrics.serve(host, port)
@@ -85,6 +89,13 @@ class Following:
             self._log.warning(
                 "no metrics on %s:%d (%s); metrics.port names another", host, port, error.strerror
             )
+
+    async def _watch_loop(self, metrics: Metrics) -> None:
+        """How late the loop is for a timer that nothing depends on: whatever blocks it is seen here."""
+        while True:
+            due = self._loop.time() + LOOP_EVERY_S
+            await asyncio.sleep(LOOP_EVERY_S)
+            metrics.looped(self._loop.time() - due)
 
     def database(self) -> str:
         """How the store stands, in one line."""
@@ -101,6 +112,8 @@ class Following:
             self._log.warning("the readers of the ledger did not end in time; the store goes on next time")
         if not await asyncio.to_thread(self._hooks.stop):
             self._log.warning("the hooks of the strategies did not end in time")
+        if self._watching is not None:
+            self._watching.cancel()
         if self._served is not None:
             await asyncio.to_thread(self._served)
         if self._alerts is not None:

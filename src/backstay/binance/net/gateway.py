@@ -49,6 +49,10 @@ class VenueStatus(msgspec.Struct, frozen=True):
     """Answers 418 so far."""
     away_since: TimeNs = 0
     """Spot: since when the user data stream is away; 0: it is up."""
+    used: dict[str, float] = {}
+    """Share of each bucket of the venue that is used up, 0 to 1."""
+    losses: dict[str, int] = {}
+    """Connections lost so far, by stream (`private`, `orders`, `market`)."""
 
 
 class PrivateStream(Protocol):
@@ -162,6 +166,12 @@ class Gateway[D: OrderDesk]:
             headroom=self._gate.headroom(),
             refused_by_limit=self._gate.refused_by_limit,
             banned=self._gate.banned,
+            used=self._gate.used(),
+            losses={
+                "private": self._private.line.losses,
+                "orders": orders.line.losses if orders is not None else 0,
+                "market": self._market.losses,
+            },
         )
 
     def venue_now_ns(self) -> TimeNs:
