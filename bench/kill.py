@@ -8,6 +8,7 @@ command asks it; `down`, the guard was killed by SIGKILL and the command takes t
 
   command_s  from the command's start to its end: imports, connecting, closing, the read that proves it
   flat_s     from the command's start to the moment at which the exchange shows no position and no order
+  command_cpu_s  what of it was the command's own work: on a busy machine the rest is waiting for a core
 Prints one JSON document, last on stdout: the median of the runs, and the worst.
 """
 
@@ -16,6 +17,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -43,7 +45,6 @@ from backstay.simulator.settings import EngineSettings
 from backstay.simulator.specs import default_specs
 
 COMMAND = (sys.executable, "-m", "backstay.cli.main")
-KEEP = bool(os.environ.get("KEEP"))
 LEVELS = 4
 MUST_S = 2.0
 PATIENCE_S = 60.0
@@ -168,8 +169,7 @@ def processes(positions: int, folder: Path) -> Iterator[tuple[Venue, subprocess.
 
 def measure(case: str, positions: int) -> dict[str, float]:
     environ = {**os.environ, "BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
-    with tempfile.TemporaryDirectory(delete=not KEEP) as name, processes(positions, Path(name)) as (venue, guard):
-        print(name, file=sys.stderr)
+    with tempfile.TemporaryDirectory() as name, processes(positions, Path(name)) as (venue, guard):
         for symbol in names(positions):
             venue.post(
                 "human",
@@ -179,6 +179,7 @@ def measure(case: str, positions: int) -> dict[str, float]:
         if case == "down":
             guard.send_signal(signal.SIGKILL)
             guard.wait(10)
+        before = _worked()
         began = time.monotonic()
         command = subprocess.Popen(
             [*COMMAND, "kill", "--yes", "--json"], cwd=name, env=environ, stdout=subprocess.PIPE, text=True
@@ -190,7 +191,13 @@ def measure(case: str, positions: int) -> dict[str, float]:
         answer = json.loads(out.splitlines()[-1]) if out else {}
         if command.returncode or not answer.get("verified") or venue.counts() != (0, 0):
             raise SystemExit(f"{case}: exit {command.returncode}, {answer}, left {venue.counts()}")
-        return {"command_s": took, "flat_s": flat}
+        return {"command_s": took, "flat_s": flat, "command_cpu_s": _worked() - before}
+
+
+def _worked() -> float:
+    """Processor seconds of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -209,7 +216,7 @@ def main() -> None:
         for number in range(1 if given.quick else given.runs):
             found.append(measure(case, given.positions))
             print(f"{case} {number + 1}: {found[-1]}", file=sys.stderr)
-        for figure in ("command_s", "flat_s"):
+        for figure in ("command_s", "flat_s", "command_cpu_s"):
             values = [one[figure] for one in found]
             document[f"{case}_{figure}"] = round(statistics.median(values), 3)
             document[f"{case}_{figure}_worst"] = round(max(values), 3)

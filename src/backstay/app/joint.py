@@ -60,6 +60,11 @@ class JointHost:
         for host in self._hosts:
             await host.refresh()
 
+    async def verify(self) -> dict[str, Any]:
+        """What the venues, read again, still show. Raises ControlError."""
+        found = [await host.verify() for host in self._hosts]
+        return {name: [one for part in found for one in part[name]] for name in ("positions", "strangers")}
+
     def positions(self) -> list[dict[str, Any]]:
         return [row for host in self._hosts for row in host.positions()]
 

@@ -33,8 +33,8 @@ from backstay.ledger.chain import line_matches
 from backstay.ledger.codec import GENESIS, Head, decode_line, hash_line
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError
+from backstay.ledger.past import account_at
 from backstay.ledger.projections.errors import StoreError
-from backstay.ledger.projections.keeper import account_at
 from backstay.ledger.reader import lines
 
 THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE = "thinking.jsonl", "orders.csv", "calls.csv", "trades.csv"
