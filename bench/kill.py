@@ -140,7 +140,7 @@ def configuration(where: dict[str, str], positions: int, folder: Path) -> None:
 @contextlib.contextmanager
 def processes(positions: int, folder: Path) -> Iterator[tuple[Venue, subprocess.Popen[str]]]:
     """The exchange and a guard that guards nothing yet."""
-    environ = {**os.environ, "BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
+    environ = _environ()
     serving = subprocess.Popen(
         [sys.executable, __file__, "--serve", "--positions", str(positions)],
         stdin=subprocess.PIPE,
@@ -168,7 +168,7 @@ def processes(positions: int, folder: Path) -> Iterator[tuple[Venue, subprocess.
 
 
 def measure(case: str, positions: int) -> dict[str, float]:
-    environ = {**os.environ, "BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
+    environ = _environ()
     with tempfile.TemporaryDirectory() as name, processes(positions, Path(name)) as (venue, guard):
         for symbol in names(positions):
             venue.post(
@@ -192,6 +192,12 @@ def measure(case: str, positions: int) -> dict[str, float]:
         if command.returncode or not answer.get("verified") or venue.counts() != (0, 0):
             raise SystemExit(f"{case}: exit {command.returncode}, {answer}, left {venue.counts()}")
         return {"command_s": took, "flat_s": flat, "command_cpu_s": _worked() - before}
+
+
+def _environ() -> dict[str, str]:
+    """The keys; and compiled files are kept, as where the product is installed."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "BINANCE_DEMO_API_KEY": API_KEY, "BINANCE_DEMO_API_SECRET": API_SECRET}
 
 
 def _worked() -> float:

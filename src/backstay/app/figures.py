@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backstay.app import status
 from backstay.app.guard import Guard
-from backstay.core.types import SECOND, Product, Trust
+from backstay.core.types import SECOND, Product
 from backstay.telemetry.metrics import Gauges, Label
 
 LEAST = frozenset({"up", "armed", "last_event_age_seconds"})
@@ -74,9 +74,7 @@ def _of(guard: Guard) -> Gauges:
             (product, asset): wallet + open_results.get(asset, 0.0) for asset, wallet in wallets.items()
         },
         "naked_positions": {(): float(sum(1 for s in held if s.naked_since))},
-        "manual_reviews": {
-            (): float(sum(1 for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW))
-        },
+        "manual_reviews": {(): float(len(status.reviews(account, owner.last)))},
         "gates_shut": {(f"{spot}{gate}",): 1.0 for gate in account.gates},
         "stream_up": {(f"{spot}{name}",): float(up) for name, up in streams.items()},
         "stream_reconnects": {(f"{spot}{name}",): float(n) for name, n in venue.losses.items()},

@@ -113,6 +113,12 @@ class GuardHost:
         table = self.positions()
         venue = self.guard.venue.status()
         grade, why = status.health(account, table)
+        waiting = status.reviews(account, owner.last)
+        if waiting and grade == "ok":
+            grade, why = (
+                "attention",
+                f"{', '.join(r['scope'] for r in waiting)} waits for your `backstay ack`",
+            )
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
@@ -144,6 +150,7 @@ class GuardHost:
                 "left": venue.headroom,
             },
             "gates": status.gates(account),
+            "reviews": waiting,
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
             "counters": {
                 "events": stats.events,

@@ -94,6 +94,7 @@ def _joined(usdm: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:
         "health": {"grade": grade, "why": "; ".join(_whys(both, grade))},
         "last_event_age_s": min(ages) if ages else None,
         "gates": [*usdm["gates"], *({**gate, "gate": f"spot {gate['gate']}"} for gate in spot["gates"])],
+        "reviews": [*usdm["reviews"], *spot["reviews"]],
         "errors": _merged(usdm["errors"], spot["errors"], 10),
         "news": _merged(usdm["news"], spot["news"], 40),
         "lots": spot["lots"],

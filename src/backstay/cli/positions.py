@@ -111,6 +111,8 @@ def _print_status(document: dict[str, Any]) -> None:
     for key in ("positions", "lots", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger"):
         if key in document:
             table.add_row(key.replace("_", " "), "  ".join(f"{k} {v}" for k, v in document[key].items()))
+    for review in document.get("reviews", ()):
+        table.add_row("manual review", f"{review['scope']}: {review['why']}; {review['todo']}")
     for gate in document["gates"]:
         table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']})")
     for item in document["errors"]:
