@@ -15,10 +15,14 @@ from backstay.app.words import words
 from backstay.core.events import AnswerReceived, OrderReport
 from backstay.core.records import Noted, Record
 from backstay.ledger.reader import records
+from backstay.signals import score
+from backstay.signals.bars import series
 from backstay.telemetry.alerts import AlertSender
 from backstay.telemetry.metrics import GAUGES, Metrics
 
 from tests.ledger.projections.lives import troubled
+from tests.signals.recorded import walk
+from tests.signals.test_score import QUICK
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md"
 
@@ -52,16 +56,52 @@ def test_fills_answers_windows_and_losses_are_those_of_the_ledger():
     answers = [r.body for r in found if isinstance(r.body, AnswerReceived)]
     placed = [a for a in answers if a.action == "place" and a.answer == "ACCEPTED"]
     by_role = [
-        value(metrics, "requests_total", action="place", role=role, outcome="ACCEPTED")
-        for role in ("SL", "TP", "DCA")
+        value(metrics, "requests_total", action="place", role=role, kind=kind, outcome="ACCEPTED")
+        for role, kind in (("SL", "STOP_MARKET"), ("TP", "LIMIT"), ("DCA", "LIMIT"))
     ]
     assert sum(by_role) == len(placed)
     assert all(by_role)
+    answered = sum(value(metrics, "answer_seconds_count", action=a) for a in ("place", "amend", "cancel"))
+    assert len(placed) < answered <= len(answers)
+    ended = {r.body.client_id for r in found if isinstance(r.body, OrderReport) and r.body.status == "FILLED"}
+    assert 1 <= value(metrics, "orders_ended_total", role="TP", status="FILLED") <= len(ended)
+    earned = sum(float(trade.realized_pnl) for trade in trades)
+    assert value(metrics, "realised_pnl", product="usdm") == pytest.approx(earned)
+    paid = sum(float(trade.commission) for trade in trades)
+    assert value(metrics, "fees_paid", product="usdm", asset="USDT") == pytest.approx(paid)
+    calls = [r.body for r in found if isinstance(r.body, Noted) and r.body.what == "rest_call"]
+    path = "/fapi/v1/openOrders"
+    of_orders = sum(1 for call in calls if call.detail["path"] == path)
+    assert value(metrics, "rest_call_seconds_count", path=path) == of_orders > 0
+    assert value(metrics, "decisions_total", decision="act", family="PROTECT") >= 3
     windows = [r for r in found if isinstance(r.body, Noted) and r.body.what == "protected"]
     assert value(metrics, "naked_seconds_count") == len(windows) > 0
     assert value(metrics, "stream_losses_total", state="disconnected") >= 1
     assert value(metrics, "pass_seconds_count") >= 3
     assert value(metrics, "event_lag_seconds_count") > 10
+
+
+def test_the_newest_score_is_shown_factor_by_factor():
+    bars = series(walk(300, 8))
+    x = score.table(bars, QUICK)
+    scores = score.compose(x, QUICK, "BTCUSDT")
+    metrics = Metrics(dict)
+    for i in (200, 250):
+        event = score.event_at(i, bars, x, scores, QUICK, "BTCUSDT")
+        metrics.take(Record(i, 5, 0, event))
+    assert value(metrics, "score", symbol="BTCUSDT") == float(event.signal.score)
+    for factor in event.factors:
+        labels = {"symbol": "BTCUSDT", "factor": factor.name}
+        assert value(metrics, "factor_score", **labels) == float(factor.score)
+        assert value(metrics, "factor_contribution", **labels) == float(factor.contribution)
+
+
+def test_a_late_loop_is_seen():
+    metrics = Metrics(dict)
+    metrics.looped(0.2)
+    metrics.looped(-0.001)
+    assert value(metrics, "loop_seconds_count") == 2
+    assert value(metrics, "loop_seconds_sum") == pytest.approx(0.2)
 
 
 def test_a_scrape_reads_the_run_and_a_taken_port_is_an_error():

@@ -6,17 +6,16 @@ Returns only when the positions that were meant are gone, or raises.
 import asyncio
 from typing import Any
 
-from backstay.app import offline
 from backstay.app.config import Settings
 from backstay.app.errors import RefusedError, ReviewError
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.modes import FACTS
 from backstay.core.names import scope_of_name
-from backstay.core.types import Mode, Scope
+from backstay.core.types import Mode, PositionSide, Product, Scope
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
 PATIENCE_S = 60.0
-LOOK_S = 0.2
+LOOK_S = 0.05
 
 
 async def close(
@@ -27,9 +26,12 @@ async def close(
     reason: str,
     symbol: str = "",
     scope: Scope | None = None,
+    all_orders: bool = False,
     patience_s: float = PATIENCE_S,
 ) -> dict[str, Any]:
     """KILL everything or one symbol, or CLOSE one scope; returns what was closed and what was left alone.
+
+    `all_orders`: a KILL cancels also the orders that are not ours (USD-M).
 
     Raises RefusedError in a mode that sends nothing, ReviewError when something stays open.
     """
@@ -44,7 +46,10 @@ async def close(
     except NotRunningError:
         if settings.mode is Mode.PAPER:
             return _document(0, [], [], by="nobody: a PAPER exchange ends with its process")
-        event = OperatorCommand(action=action, who=who, scope=scope, reason=reason)
+        # What takes an account over is much; who only asks the process that runs does not wait for it.
+        from backstay.app import offline
+
+        event = OperatorCommand(action=action, who=who, scope=scope, reason=reason, cancel_foreign=all_orders)
         done = await offline.command(settings, event, symbol=symbol, wants=meant, patience_s=patience_s)
         return _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
     try:
@@ -53,12 +58,18 @@ async def close(
         wanted = {row_id: key for row_id, key in held.items() if meant(key)}
         unmanaged = [row["id"] for row in rows if row["id"] in wanted and row["status"] == "UNMANAGED"]
         seq = 0
-        for key in _targets(action, symbol, scope, wanted):
+        targets = _targets(action, symbol, scope, wanted)
+        if all_orders and not targets:
+            targets = [Scope(Product.USDM, symbol, PositionSide.BOTH)]
+        for key in targets:
             target = str(key) if key is not None else None
-            answer = await client.ask(action.value, who=who, reason=reason, scope=target)
+            answer = await client.ask(
+                action.value, who=who, reason=reason, scope=target, all_orders=all_orders
+            )
             seq = int(answer["seq"]) or seq
         mine = set(wanted) - set(unmanaged)
         await _gone(client, mine, patience_s)
+        await _verified(client, mine, symbol, all_orders=all_orders)
     finally:
         await client.close()
     return _document(seq, sorted(mine), unmanaged, by="the running process")
@@ -75,6 +86,16 @@ def _targets(
     if action is OperatorAction.KILL and not symbol:
         return [None]
     return [scope] if scope is not None else [*sorted(wanted.values())]
+
+
+async def _verified(client: ControlClient, ids: set[str], symbol: str, *, all_orders: bool) -> None:
+    """The exchange, read again, shows none of them. Raises ReviewError."""
+    left = (await client.ask("verify"))["left"]
+    still = sorted(ids & set(left["positions"]))
+    if all_orders:
+        still += [one for one in left["strangers"] if not symbol or one.partition(" ")[0] == symbol]
+    if still:
+        raise ReviewError(f"the exchange still shows {', '.join(still)}; end it there")
 
 
 async def _gone(client: ControlClient, ids: set[str], patience_s: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backstay.app import status
 from backstay.app.guard import Guard
-from backstay.core.types import SECOND, Product, Trust
+from backstay.core.types import SECOND, Product
 from backstay.telemetry.metrics import Gauges, Label
 
 LEAST = frozenset({"up", "armed", "last_event_age_seconds"})
@@ -37,12 +37,28 @@ def _of(guard: Guard) -> Gauges:
     spot = "spot_" if config.product is Product.SPOT else ""
     states: dict[Label, float] = {}
     exposure: dict[Label, float] = {}
+    notional: dict[Label, float] = {}
+    results: dict[Label, float] = {}
+    open_results: dict[str, float] = {}
+    marks = {**account.marks, **owner.marks}
     for s in held:
         word = (status.status_of(account, s, owner.engine, now).lower(),)
         states[word] = states.get(word, 0) + 1
         side = s.position.direction.value if s.position.direction is not None else ""
         place = (s.scope.product.value, s.scope.symbol, side)
-        exposure[place] = float(abs(s.position.quantity) * s.position.entry_price)
+        quantity, entry = s.position.quantity, s.position.entry_price
+        exposure[place] = float(abs(quantity) * entry)
+        mark = marks.get(s.scope.symbol)
+        if mark is None:
+            continue
+        notional[place] = float(abs(quantity) * mark)
+        results[place] = float(quantity * (mark - entry))
+        rules = account.instruments.get(s.scope.symbol)
+        if rules is not None and config.product is not Product.SPOT:
+            asset = rules.margin_asset
+            open_results[asset] = open_results.get(asset, 0.0) + results[place]
+    product = config.product.value
+    wallets = {asset: float(row.wallet) for asset, row in account.balances.items() if row.wallet}
     streams = {"private": venue.private_up, "orders": venue.orders_up, "market": venue.market_up}
     alive = owner.ready.is_set() and not owner.failed.done()
     return {
@@ -51,12 +67,18 @@ def _of(guard: Guard) -> Gauges:
         "armed": {(): float(config.armed)},
         "positions": states or {("guarded",): 0.0},
         "exposure": exposure,
-        "naked_positions": {(): float(sum(1 for s in held if s.naked_since))},
-        "manual_reviews": {
-            (): float(sum(1 for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW))
+        "notional": notional,
+        "unrealised_pnl": results,
+        "wallet": {(product, asset): wallet for asset, wallet in wallets.items()},
+        "equity": {
+            (product, asset): wallet + open_results.get(asset, 0.0) for asset, wallet in wallets.items()
         },
+        "naked_positions": {(): float(sum(1 for s in held if s.naked_since))},
+        "manual_reviews": {(): float(len(status.reviews(account, owner.last)))},
         "gates_shut": {(f"{spot}{gate}",): 1.0 for gate in account.gates},
         "stream_up": {(f"{spot}{name}",): float(up) for name, up in streams.items()},
+        "stream_reconnects": {(f"{spot}{name}",): float(n) for name, n in venue.losses.items()},
+        "rate_budget_used": {(f"{spot}{name}",): share for name, share in venue.used.items()},
         "rate_budget_left": {(f"{spot}{name}",): float(left) for name, left in venue.headroom.items()},
         "orders_outstanding": {(): float(venue.orders_outstanding)},
         "last_event_age_seconds": {

@@ -1,4 +1,4 @@
-"""What follows the ledger of a running guard: the store, the log, the metrics, the alerts.
+"""What follows the ledger of a running guard: the store, the audit files, the log, the metrics, the alerts.
 
 All of them read records behind the guard's back (`backstay.app.readers`). None can stop or delay it: what
 fails is logged, noted in the ledger for people, and tried again.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from backstay.app import logs
+from backstay.app.audit import AuditReader, audit_folder
 from backstay.app.config import Settings
 from backstay.app.figures import gauges
 from backstay.app.guard import Guard
@@ -25,6 +26,8 @@ from backstay.telemetry.logs import RecordLog
 from backstay.telemetry.metrics import Metrics
 from backstay.telemetry.pace import Limits, Pace
 from backstay.telemetry.redaction import redact
+
+LOOP_EVERY_S = 1.0
 
 
 class Following:
@@ -46,14 +49,19 @@ class Following:
         )
         self._metrics = Metrics(lambda: gauges(guards)) if settings.metrics.enabled else None
         self._served: Callable[[], None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._alerts: AlertSender | None = None
         self._settings = settings
         if settings.alerts.urls:
             self._alerts = AlertSender(
                 settings.alerts.urls, words, self._undelivered, account=settings.account.name
             )
+        self._audit = [
+            AuditReader(name, audit_folder(settings, name), disk, path, told=self._tell)
+            for name, path in LEDGERS.items()
+        ]
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
-        readers: list[Reader] = [*tails, self._store]
+        readers: list[Reader] = [*tails, self._store, *self._audit]
         self._readers = Readers(readers, calm=calm, told=self._failed)
         self._calm = calm
         self._hooks = Hooks(settings.policies, self._failed_hook)
@@ -81,6 +89,7 @@ class Following:
         self._hooks.follow(FileDisk(self._settings.data_dir), calm=self._calm)
         if self._metrics is None:
             return
+        self._watching = self._loop.create_task(self._watch_loop(self._metrics))
         host, port = self._settings.metrics.host, self._settings.metrics.port
         try:
             self.metrics_port, self._served = self._metrics.serve(host, port)
@@ -88,6 +97,13 @@ class Following:
             self._log.warning(
                 "no metrics on %s:%d (%s); metrics.port names another", host, port, error.strerror
             )
+
+    async def _watch_loop(self, metrics: Metrics) -> None:
+        """How late the loop is for a timer that nothing depends on: whatever blocks it is seen here."""
+        while True:
+            due = self._loop.time() + LOOP_EVERY_S
+            await asyncio.sleep(LOOP_EVERY_S)
+            metrics.looped(self._loop.time() - due)
 
     def database(self) -> str:
         """How the store stands, in one line."""
@@ -104,6 +120,8 @@ class Following:
             self._log.warning("the readers of the ledger did not end in time; the store goes on next time")
         if not await asyncio.to_thread(self._hooks.stop):
             self._log.warning("the hooks of the strategies did not end in time")
+        if self._watching is not None:
+            self._watching.cancel()
         if self._served is not None:
             await asyncio.to_thread(self._served)
         if self._alerts is not None:

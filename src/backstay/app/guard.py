@@ -17,6 +17,7 @@ import msgspec
 from backstay import __version__
 from backstay.app.market import MarketSide, scored_symbols
 from backstay.app.settling import Settling, wishes
+from backstay.binance.net.rest import Call
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -30,6 +31,7 @@ from backstay.core.events import RunStarted
 from backstay.core.records import Body, Noted
 from backstay.core.state import AccountState, pack, unpack
 from backstay.core.types import MS, Mode, PositionMode, Product, TimeNs
+from backstay.ledger.audit.lines import REST_CALL
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
@@ -41,6 +43,7 @@ from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 from backstay.runtime.starting import Patience
+from backstay.telemetry.redaction import redact
 
 LEDGER = "ledger/events.jsonl"
 SPOT_LEDGER = "spot/ledger/events.jsonl"
@@ -133,6 +136,7 @@ class Guard:
             )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
+        self.venue.hear_calls(self._called)
 
     def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
         config, world, owner = self.config, self.world, self.owner
@@ -253,6 +257,21 @@ class Guard:
         if isinstance(head, Head):
             self._snapshots.save(self.owner.account, head)
         self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
+
+    def _called(self, call: Call) -> None:
+        """A REST call of a run is part of its record."""
+        detail: dict[str, str | int] = {
+            "method": call.method,
+            "path": call.path,
+            "parameters": redact(call.parameters),
+            "status": call.status,
+            "latency_us": call.latency_ns // 1000,
+        }
+        if call.code:
+            detail["code"] = call.code
+        if call.message:
+            detail["message"] = redact(call.message)
+        self.owner.tell(Noted(REST_CALL, detail))
 
     def _recorded(self, seq: int, at: TimeNs, body: Body) -> None:
         for listener in tuple(self.listeners):

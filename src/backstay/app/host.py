@@ -10,6 +10,7 @@ import msgspec
 
 from backstay import __version__
 from backstay.app import status
+from backstay.app.flatness import cancel_strangers, left_at_venue
 from backstay.app.guard import Guard
 from backstay.app.lot_figures import lot_figures
 from backstay.app.lot_table import lot_table
@@ -18,6 +19,7 @@ from backstay.app.words import number
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND, Product
+from backstay.runtime.control import ControlError
 from backstay.telemetry.redaction import redact
 
 FRESH = 3 * SECOND
@@ -36,6 +38,7 @@ class GuardHost:
         """One line on the store, for who keeps one."""
         self._refreshed_at = 0
         self._refreshing: asyncio.Task[None] | None = None
+        self._cancelling: asyncio.Task[None] | None = None
         guard.listeners.append(self.news.record)
 
     @property
@@ -53,7 +56,27 @@ class GuardHost:
         ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
         if ends_halt and self.guard.venue.status().halted:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
-        return self.guard.owner.command(event)
+        seq = self.guard.owner.command(event)
+        if event.action is OperatorAction.KILL and event.cancel_foreign:
+            symbol = event.scope.symbol if event.scope is not None else ""
+            self._cancelling = asyncio.get_running_loop().create_task(self._cancel_strangers(symbol))
+        return seq
+
+    async def _cancel_strangers(self, symbol: str) -> None:
+        try:
+            await cancel_strangers(self.guard, symbol)
+        except VenueUnavailable as failure:
+            self.guard.world.log(f"not every order of others is cancelled: {failure}")
+
+    async def verify(self) -> dict[str, Any]:
+        """What the venue, read again, still shows. Raises ControlError."""
+        if self._cancelling is not None:
+            await self._cancelling
+        try:
+            left = await left_at_venue(self.guard)
+        except VenueUnavailable as failure:
+            raise ControlError(f"the exchange cannot be read: {failure}", exit_code=5) from None
+        return {"positions": list(left.positions), "strangers": list(left.strangers)}
 
     async def refresh(self) -> None:
         """Read mark and liquidation prices anew, because somebody looks; a fresh reading is kept.
@@ -103,6 +126,12 @@ class GuardHost:
         table = self.positions()
         venue = self.guard.venue.status()
         grade, why = status.health(account, table)
+        waiting = status.reviews(account, owner.last)
+        if waiting and grade == "ok":
+            grade, why = (
+                "attention",
+                f"{', '.join(r['scope'] for r in waiting)} waits for your `backstay ack`",
+            )
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
@@ -134,6 +163,7 @@ class GuardHost:
                 "left": venue.headroom,
             },
             "gates": status.gates(account),
+            "reviews": waiting,
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
             "counters": {
                 "events": stats.events,

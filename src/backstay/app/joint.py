@@ -67,6 +67,11 @@ class JointHost:
         for host in self._hosts:
             await host.refresh()
 
+    async def verify(self) -> dict[str, Any]:
+        """What the venues, read again, still show. Raises ControlError."""
+        found = [await host.verify() for host in self._hosts]
+        return {name: [one for part in found for one in part[name]] for name in ("positions", "strangers")}
+
     def positions(self) -> list[dict[str, Any]]:
         return [row for host in self._hosts for row in host.positions()]
 
@@ -101,6 +106,7 @@ def _joined(usdm: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:
         "health": {"grade": grade, "why": "; ".join(_whys(both, grade))},
         "last_event_age_s": min(ages) if ages else None,
         "gates": [*usdm["gates"], *({**gate, "gate": f"spot {gate['gate']}"} for gate in spot["gates"])],
+        "reviews": [*usdm["reviews"], *spot["reviews"]],
         "errors": _merged(usdm["errors"], spot["errors"], 10),
         "news": _merged(usdm["news"], spot["news"], 40),
         "lots": spot["lots"],

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from backstay.app.config import Settings
 from backstay.app.errors import RefusedError, ReviewError
+from backstay.app.flatness import cancel_strangers
 from backstay.app.guard import Guard
 from backstay.app.locks import make_lock
 from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
@@ -57,7 +58,7 @@ async def command(
     lock.acquire(now=iso_now())
     try:
         products = (event.scope.product,) if event.scope is not None else None
-        session = await open_session(settings, lock, products)
+        session = await open_session(settings, lock, products, follow=False)
         try:
             return await _carry_out(session, event, symbol, wants, patience_s)
         finally:
@@ -93,6 +94,8 @@ async def _carry_out(
     for target in held if symbol else (event.scope,):
         seq = owner.command(replace(event, scope=target)) or seq
     await _flat(owner, held, patience_s)
+    if event.cancel_foreign:
+        await cancel_strangers(guard, symbol)
     await _verify(guard, held)
     return Done(seq, tuple(map(str, held)), tuple(str(key) for key in meant if key not in held))
 

@@ -53,6 +53,11 @@ class RiskSettings(Section):
         description="symbols that count together: `{name, symbols, max_positions, max_notional}`",
     )
 
+    pause_on_review: bool = Field(
+        default=False,
+        description="no exposure anywhere while any symbol waits for a manual review; protection goes on",
+    )
+
     def limits(self) -> RiskLimits:
         return RiskLimits(
             max_symbol_notional=self.max_symbol_notional,
@@ -68,4 +73,5 @@ class RiskSettings(Section):
             max_leverage=self.max_leverage,
             daily_loss_limit=self.daily_loss_limit,
             daily_loss_hour=self.daily_loss_hour,
+            pause_on_review=self.pause_on_review,
         )

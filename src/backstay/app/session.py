@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError, RefusedError
-from backstay.app.following import Following
 from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard
 from backstay.app.host import GuardHost
@@ -18,6 +17,9 @@ from backstay.core.types import Product
 from backstay.runtime.control import ControlServer, socket_path
 from backstay.runtime.lock import InstanceLock
 from backstay.runtime.starting import Delay, Patience
+
+if TYPE_CHECKING:
+    from backstay.app.following import Following
 
 
 def iso_now() -> str:
@@ -40,7 +42,9 @@ def may_run(settings: Settings) -> None:
 class Session:
     """Everything that one running process has. Made by `open_session`."""
 
-    def __init__(self, settings: Settings, lock: InstanceLock, posts: Sequence[Post]) -> None:
+    def __init__(
+        self, settings: Settings, lock: InstanceLock, posts: Sequence[Post], *, follow: bool = True
+    ) -> None:
         self.settings = settings
         self.lock = lock
         self.posts = tuple(posts)
@@ -51,9 +55,14 @@ class Session:
         """Where the status page is; empty: there is none."""
         self._control: ControlServer | None = None
         self._garbage = CollectorAtRest(self.is_calm, self._at_rest)
-        self._following = Following(settings, self.guards, calm=self.is_calm)
         self._followed = False
-        self.host.set_database(self._following.database)
+        self._following: Following | None = None
+        if follow:
+            # Store, metrics and alerts are much to load: a command that only closes does without.
+            from backstay.app import following
+
+            self._following = following.Following(settings, self.guards, calm=self.is_calm)
+            self.host.set_database(self._following.database)
 
     def guard_of(self, product: Product) -> Guard | None:
         """The guard of a product; None: this session has not opened it."""
@@ -98,7 +107,8 @@ class Session:
     def _follow(self) -> None:
         self._followed = True
         self._garbage.start()
-        self._following.start()
+        if self._following is not None:
+            self._following.start()
 
     @property
     def _patience(self) -> Patience:
@@ -115,10 +125,12 @@ class Session:
         try:
             if self._control is not None:
                 await self._control.close()
-            self._following.guard_stops()
+            if self._following is not None:
+                self._following.guard_stops()
             await _stop_all(self.guards, reason)
         finally:
-            await self._following.stop()
+            if self._following is not None:
+                await self._following.stop()
             for post in self.posts:
                 await post.close()
             self.lock.release()
@@ -148,11 +160,16 @@ async def _stop_all(guards: Sequence[Guard], reason: str) -> None:
 
 
 async def open_session(
-    settings: Settings, lock: InstanceLock, products: Sequence[Product] | None = None
+    settings: Settings,
+    lock: InstanceLock,
+    products: Sequence[Product] | None = None,
+    *,
+    follow: bool = True,
 ) -> Session:
     """Open ledgers and gateways under a lock that is held already. Connects nothing yet.
 
-    `products` None: every account that the configuration needs.
+    `products` None: every account that the configuration needs. `follow` False: no store, audit files,
+    metrics and alerts; the next run brings the former up to date.
     Raises ConfigError, DamagedLedgerError, JournalError, FeedError.
     """
     async with contextlib.AsyncExitStack() as opened:
@@ -161,7 +178,7 @@ async def open_session(
             post = await open_post(settings, lock, product)
             opened.push_async_callback(post.discard)
             posts.append(post)
-        session = Session(settings, lock, posts)
+        session = Session(settings, lock, posts, follow=follow)
         opened.pop_all()
     return session
 

@@ -13,8 +13,9 @@ from typing import Any
 from backstay.app.words import number
 from backstay.core.contexts import Phase
 from backstay.core.cover import uncovered
-from backstay.core.decisions import Wait
+from backstay.core.decisions import Decision, Wait
 from backstay.core.engine import Engine, decide
+from backstay.core.grades import review_of
 from backstay.core.names import position_name
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs, Trust
@@ -256,6 +257,19 @@ def gates(account: AccountState) -> list[dict[str, Any]]:
         {"gate": gate, "reason": g.reason, "since": iso(g.since), "until": iso(g.until)}
         for gate, g in sorted(account.gates.items())
     ]
+
+
+def reviews(account: AccountState, last: Mapping[Scope, Decision]) -> list[dict[str, Any]]:
+    """Every scope that waits for a person, why, and what to do; `last` is the last decision of each scope."""
+    found = []
+    for key, s in sorted(account.scopes.items()):
+        if s.trust is Trust.MANUAL_REVIEW:
+            why = ", ".join(s.reasons) or "it could not be read"
+        else:
+            why = review_of(last.get(key)) if s.trusted else ""
+        if why:
+            found.append({"scope": str(key), "why": why, "todo": ADVICE["MANUAL_REVIEW"].format(scope=key)})
+    return found
 
 
 def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str, str]:

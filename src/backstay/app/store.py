@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from backstay.app.audit import audit_folder, rebuild_files
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError
 from backstay.app.guard import LEDGER
@@ -141,10 +142,12 @@ class Rebuilt(msgspec.Struct, frozen=True):
     """Records taken in, by ledger."""
     rows: dict[str, int]
     """Rows made, by table."""
+    files: dict[str, int]
+    """Bytes of the audit files, by path below the folder of the logs."""
 
 
 def rebuild_alone(settings: Settings) -> Rebuilt:
-    """Drop and rebuild the store under the lock of the data folder.
+    """Drop and rebuild the store and the audit files under the lock of the data folder.
 
     Raises LockError while a process runs, StoreError and its siblings, DamagedLedgerError.
     """
@@ -154,10 +157,17 @@ def rebuild_alone(settings: Settings) -> Rebuilt:
     lock = make_lock(settings)
     lock.acquire()
     try:
-        records = rebuild(url, FileDisk(settings.data_dir), LEDGERS)
+        disk = FileDisk(settings.data_dir)
+        records = rebuild(url, disk, LEDGERS)
+        files: dict[str, int] = {}
+        for name, ledger in LEDGERS.items():
+            if disk.size(ledger) is not None:
+                folder = audit_folder(settings, name)
+                made = rebuild_files(folder, disk, ledger)
+                files |= {str((folder / file).relative_to(settings.logs_dir)): n for file, n in made.items()}
         store = Store(url)
         with contextlib.closing(store):
-            return Rebuilt(str(path) if path is not None else store.where, records, counts(store))
+            return Rebuilt(str(path) if path is not None else store.where, records, counts(store), files)
     finally:
         lock.release()
 

@@ -87,6 +87,18 @@ def _noted(body: Noted) -> str:
                 f"the start waits: {detail['what']} failed ({detail['reason']}). Attempt "
                 f"{int(detail['attempt']) + 1} in {again}, given up in {end}"
             )
+        case "rest_call":
+            answer = f"answered {detail['status']}" if detail["status"] else "was not answered"
+            trouble = " ".join(str(detail[k]) for k in ("code", "message") if k in detail)
+            took = _ms(int(detail["latency_us"]) / 1000)
+            return (
+                f"{detail['method']} {detail['path']} {answer} in {took}{': ' + trouble if trouble else ''}"
+            )
+        case "position_opened":
+            size = f"{detail['side']} {detail['quantity']}"
+            return f"position {detail['position']} opened: {size} at {detail['entry']}"
+        case "position_closed":
+            return f"position {detail['position']} closed"
         case "order_request":
             shown = ", ".join(f"{k} {v}" for k, v in detail.items() if k not in {"action", "timestamp"})
             return f"would {detail.get('action', 'send')} (nothing was sent): {shown}"

@@ -164,16 +164,20 @@ def replay(
 
 @app.command
 def rebuild(*, config: ConfigOption = None, json: JsonOption = False) -> int:
-    """Drop the database and make it anew from the ledger. Refused while a process keeps it up to date."""
+    """Drop the database and the audit files (orders.csv, trades.csv, calls.csv, thinking.jsonl) and make them
+    anew from the ledger. Refused while a process keeps them up to date.
+    """
     from backstay.app.store import rebuild_alone
 
     done = rebuild_alone(settings(config))
     if json:
-        show_json({"store": done.where, "records": done.records, "rows": done.rows})
+        show_json({"store": done.where, "records": done.records, "rows": done.rows, "files": done.files})
     else:
         records = ", ".join(f"{count} records of {name}" for name, count in done.records.items())
         print(f"{done.where}: rebuilt from {records or 'no ledger: it is empty'}")
         print("  ".join(f"{name} {count}" for name, count in done.rows.items()))
+        if done.files:
+            print("  ".join(f"{name} {size} bytes" for name, size in done.files.items()))
     return Exit.DONE
 
 
@@ -187,7 +191,9 @@ def why(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Explain one record: what it followed from, what it decided, what became of it."""
+    """Explain one record: the story of its trade, what it followed from, what it led to."""
+    from backstay.app.story import score_lines, story_of
+    from backstay.core.scored import SignalScored
     from backstay.ledger import reader
 
     found = _found(config, data_dir, product)
@@ -198,6 +204,9 @@ def why(
     disk, path = ledger.disk, ledger.path
     chain = reader.causes(disk, path, seq)
     after = reader.consequences(disk, path, seq)
+    story = story_of(disk, path, seq)
+    body = chain[0].body
+    score = list(score_lines(body)) if isinstance(body, SignalScored) else []
     if json:
         show_json(
             {
@@ -205,10 +214,23 @@ def why(
                 "record": _document(chain[0]),
                 "causes": [_document(r) for r in chain[1:]],
                 "consequences": [_document(r) for r in after],
+                "trade": story.trade if story is not None else None,
+                "story": [{"seq": x.seq, "at": x.at, "text": x.text} for x in story.lines] if story else [],
+                "result": story.result if story is not None else "",
+                "score": score,
             }
         )
         return Exit.DONE
     out = console()
+    if story is not None:
+        out.print(f"[bold]the trade {story.trade['id']}[/bold]", highlight=False)
+        for line in story.lines:
+            out.print(f"{line.seq:>8}  {line.at}  {line.text}", markup=False, soft_wrap=True)
+        out.print(story.result, markup=False, soft_wrap=True)
+    elif score:
+        out.print("[bold]the score[/bold], which led to no trade")
+        for text in score:
+            out.print(text, markup=False, soft_wrap=True)
     for title, records in (
         ("because of", list(reversed(chain[1:]))),
         ("this record", chain[:1]),

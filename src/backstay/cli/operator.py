@@ -54,6 +54,9 @@ def ack(
 def kill(
     *,
     symbol: Annotated[str, Parameter(help="Only this symbol.")] = "",
+    all_orders: Annotated[
+        bool, Parameter(negative=(), help="Cancel also orders that are not ours (USD-M futures).")
+    ] = False,
     reason: ReasonOption = "",
     yes: YesOption = False,
     config: ConfigOption = None,
@@ -64,9 +67,11 @@ def kill(
 
     settings = common.settings(config)
     what = f"{symbol.upper()} in" if symbol else "ALL managed positions of"
-    if not confirm(f"Close {what} account {settings.account.name} ({settings.mode}) at market?", yes=yes):
+    also = ", and cancel ALL orders, also those that are not ours" if all_orders else ""
+    asked = f"Close {what} account {settings.account.name} ({settings.mode}) at market{also}?"
+    if not confirm(asked, yes=yes):
         raise RefusedError("nothing was done: the kill was not confirmed (--yes confirms it)")
-    document = loop(_kill(settings, symbol.upper(), reason))
+    document = loop(_kill(settings, symbol.upper(), reason, all_orders=all_orders))
     if json:
         show_json(document)
     else:
@@ -100,10 +105,15 @@ async def ask(settings: "Settings", do: str, **fields: Any) -> dict[str, Any]:
         await client.close()
 
 
-async def _kill(settings: "Settings", symbol: str, reason: str) -> dict[str, Any]:
+async def _kill(settings: "Settings", symbol: str, reason: str, *, all_orders: bool) -> dict[str, Any]:
     from backstay.app import closing
     from backstay.core.events import OperatorAction
 
     return await closing.close(
-        settings, OperatorAction.KILL, symbol=symbol, who=getpass.getuser(), reason=reason or "kill"
+        settings,
+        OperatorAction.KILL,
+        symbol=symbol,
+        who=getpass.getuser(),
+        reason=reason or "kill",
+        all_orders=all_orders,
     )

@@ -127,6 +127,8 @@ def _print_status(document: dict[str, Any]) -> None:
     _add_figures(table, document, "")
     if "spot" in document:
         _add_figures(table, document["spot"], "spot ")
+    for review in document.get("reviews", ()):
+        table.add_row("manual review", f"{review['scope']}: {review['why']}; {review['todo']}")
     for gate in document["gates"]:
         table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']})")
     for item in document["errors"]:

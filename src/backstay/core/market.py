@@ -22,14 +22,15 @@ def market_view(account: AccountState, s: ScopeState, instrument: Instrument) ->
         book=s.book,
         closed_at=s.closed_at,
         last_result=s.realized if s.epoch else None,
-        foreign=_foreign(s),
+        foreign=any(number not in s.strangers for number in strangers(s)),
     )
 
 
-def _foreign(s: ScopeState) -> bool:
-    rows = [r.client_id for r in s.orders.values() if orders.is_open(r)]
-    rows += [r.client_id for r in s.algos.values() if algo_orders.is_open(r)]
-    return any(name not in s.contexts for name in rows)
+def strangers(s: ScopeState) -> tuple[int, ...]:
+    """Numbers of the open orders that are not ours."""
+    rows = [(r.client_id, r.order_id) for r in s.orders.values() if orders.is_open(r)]
+    rows += [(r.client_id, r.algo_id) for r in s.algos.values() if algo_orders.is_open(r)]
+    return tuple(sorted(number for name, number in rows if name not in s.contexts))
 
 
 def slot_life(s: ScopeState, held: Sequence[OrderContext]) -> SlotLife:

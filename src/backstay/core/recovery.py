@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
+from backstay.core.market import strangers
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
-from backstay.core.scope import burst_began
+from backstay.core.scope import burst_began, lose_trust
 from backstay.core.state import ScopeState
 from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
 
@@ -162,8 +163,12 @@ def acknowledged(s: ScopeState) -> ScopeState:
     """The operator has looked: hydrate afresh, never straight to trust. Releases what waits for a human."""
     after = TRANSITIONS.get((s.trust, V.ACKNOWLEDGED), s.trust)
     blocks = tuple(b for b in s.blocks if b.until)
-    if s.position.quantity and s.reviewed != s.epoch:
-        s = replace(s, reviewed=s.epoch)
+    seen = strangers(s) if s.signal is not None else ()
+    if (s.position.quantity and s.reviewed != s.epoch) or not set(seen) <= set(s.strangers):
+        s = replace(s, reviewed=s.epoch if s.position.quantity else s.reviewed, strangers=seen)
+        if after is s.trust and s.signal is not None:
+            s = lose_trust(s, "operator_ack")
+            after = s.trust
     if after is s.trust:
         return replace(s, blocks=blocks, manual_cancels=()) if blocks != s.blocks or s.manual_cancels else s
     reasons = ("operator_ack", *(r for r in s.reasons if is_wide((r,))))

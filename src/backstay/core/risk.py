@@ -24,7 +24,7 @@ from backstay.core.limits import (
 )
 from backstay.core.modes import FACTS, may_send
 from backstay.core.state import AccountState, Gate, ScopeState
-from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs
+from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs, Trust
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -51,6 +51,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     max_orders_per_minute: int | None = None
     """Exposure orders in any minute."""
     groups: tuple[CorrelationGroup, ...] = ()
+    pause_on_review: bool = False
+    """While any scope waits for a person (MANUAL_REVIEW), exposure is added nowhere."""
 
     @property
     def needs_book(self) -> bool:
@@ -102,6 +104,10 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
         return f"symbol_closed: {instrument.status if instrument else 'no filters'}"
     if not account.balances:
         return "balances_unknown"
+    if limits.pause_on_review:
+        waits = next((k for k, s in account.scopes.items() if s.trust is Trust.MANUAL_REVIEW), None)
+        if waits is not None:
+            return f"manual_review: {waits} waits for a person"
     if limits.max_leverage is not None and account.leverages.get(key.symbol, 0) > limits.max_leverage:
         return f"max_leverage: {key.symbol} is at {account.leverages[key.symbol]}x"
     share, hour = limits.daily_loss_limit, limits.daily_loss_hour

@@ -142,6 +142,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     flatten_reason: str = ""
     reviewed: int = 0
     """Epoch that an operator has acknowledged (`on_external_position: review`)."""
+    strangers: tuple[int, ...] = ()
+    """Numbers of open orders of others that an operator has acknowledged."""
     manual_cancels: tuple[TimeNs, ...] = ()
     """When somebody else cancelled a protective order of ours (R-10)."""
     lots: Lots | None = None

@@ -53,6 +53,10 @@ class Host(Protocol):
         """Somebody looks: bring up to date what is kept for screens alone. Quick, and raises nothing."""
         ...
 
+    async def verify(self) -> dict[str, Any]:
+        """What the venue, read again, still shows: `positions` and orders of others (`strangers`)."""
+        ...
+
     def status(self) -> dict[str, Any]: ...
 
     def positions(self) -> list[dict[str, Any]]: ...
@@ -135,7 +139,10 @@ class ControlServer:
                 return
             if request.get("do") in {"status", "positions"}:
                 await self._host.refresh()
-            answer = {"id": number, "ok": True, **self._do(request)}
+            if request.get("do") == "verify":
+                answer = {"id": number, "ok": True, "left": await self._host.verify()}
+            else:
+                answer = {"id": number, "ok": True, **self._do(request)}
         except json.JSONDecodeError:
             answer = {"id": number, "ok": False, "error": "the request is not JSON", "exit": 2}
         except ControlError as error:
@@ -149,7 +156,7 @@ class ControlServer:
         if what == "positions":
             return {"positions": self._host.positions()}
         if what not in COMMANDS:
-            known = ", ".join((*COMMANDS, "status", "positions", "subscribe"))
+            known = ", ".join((*COMMANDS, "status", "positions", "verify", "subscribe"))
             raise ControlError(f"{what!r} is not a command; known are {known}")
         command = OperatorCommand(
             action=COMMANDS[what],
@@ -158,6 +165,7 @@ class ControlServer:
             reason=str(request.get("reason") or ""),
             lot=_lot(request.get("lot")),
             price=_price(request.get("price")),
+            cancel_foreign=request.get("all_orders") is True,
         )
         if command.action is OperatorAction.CLOSE and command.scope is None:
             raise ControlError("close needs a scope; kill closes everything")

@@ -38,6 +38,7 @@ from backstay.runtime.books import Books
 from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
 from backstay.runtime.foresight import Foresight
+from backstay.runtime.lives import milestones
 from backstay.runtime.lookout import Lookout
 from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
@@ -277,6 +278,12 @@ class Owner:
         """Record a fact for people."""
         self._record(body, self.clock.now_ns(), cause)
 
+    def tell(self, body: Noted) -> None:
+        """As `note`, for who has no part in the run's fate: before its start and behind its end nothing."""
+        if self.stats.started_at and not self._stopped and not self.failed.done():
+            with contextlib.suppress(_LedgerGone):
+                self.note(body)
+
     def _evidence(self, key: Scope, before: ScopeState | None, seq: int) -> None:
         """A scope learnt something: plan now or when its burst is over."""
         s = self.account.scopes.get(key)
@@ -290,6 +297,14 @@ class Owner:
             self.run_passes(key, seq)
         else:
             self._arm_timer(key, burst_end(s))
+        # Behind the pass, so that a stop does not wait for it.
+        if (
+            before is None
+            or s.epoch != before.epoch
+            or (not s.position.quantity and before.position.quantity)
+        ):
+            for milestone in milestones(before, s):
+                self.note(milestone, seq)
 
     # --- passes -------------------------------------------------------------------------------------
 

@@ -57,6 +57,9 @@ class Gate:
     def headroom(self) -> dict[str, int]:
         return self._budget.headroom(self._now())
 
+    def used(self) -> dict[str, float]:
+        return self._budget.used(self._now())
+
     def admit(self, kind: Kind, weight: int, now: TimeNs, *, orders: int = 0) -> None:
         """Book a mutation at venue time `now`. Raises NotSent when it may not go out; nothing is awaited."""
         answer = self._budget.admit(kind, weight, now, orders=orders)

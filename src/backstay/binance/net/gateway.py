@@ -18,6 +18,7 @@ from backstay.binance.net.line import CannotConnect, Line
 from backstay.binance.net.market_stream import MarketStream
 from backstay.binance.net.orders import Flight, OrderDesk
 from backstay.binance.net.outcomes import NotSent, Sent, VenueUnavailable
+from backstay.binance.net.rest import Call, Rest
 from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import TransportError
 from backstay.binance.net.ws_api import WsApi
@@ -48,6 +49,10 @@ class VenueStatus(msgspec.Struct, frozen=True):
     """Answers 418 so far."""
     away_since: TimeNs = 0
     """Spot: since when the user data stream is away; 0: it is up."""
+    used: dict[str, float] = {}
+    """Share of each bucket of the venue that is used up, 0 to 1."""
+    losses: dict[str, int] = {}
+    """Connections lost so far, by stream (`private`, `orders`, `market`)."""
 
 
 class PrivateStream(Protocol):
@@ -73,6 +78,7 @@ class Gateway[D: OrderDesk]:
     _timings: Timings
     _time: VenueTime
     _gate: Gate
+    _rest: Rest
     _sync: ClockSync
     _desk: D
     _orders: WsApi[Flight] | None
@@ -80,6 +86,10 @@ class Gateway[D: OrderDesk]:
     _market: MarketStream
     _resyncing: asyncio.Task[None] | None = None
     _open: bool = False
+
+    def hear_calls(self, listener: Callable[[Call], None]) -> None:
+        """Tell `listener` of every REST call when it is over."""
+        self._rest.on_call = listener
 
     # --- life -----------------------------------------------------------------------------------------
 
@@ -156,6 +166,12 @@ class Gateway[D: OrderDesk]:
             headroom=self._gate.headroom(),
             refused_by_limit=self._gate.refused_by_limit,
             banned=self._gate.banned,
+            used=self._gate.used(),
+            losses={
+                "private": self._private.line.losses,
+                "orders": orders.line.losses if orders is not None else 0,
+                "market": self._market.losses,
+            },
         )
 
     def venue_now_ns(self) -> TimeNs:

@@ -85,6 +85,8 @@ class Line:
         self._failures = 0
         self._woken = asyncio.Event()
         self._up_since = 0.0
+        self.losses = 0
+        """Connections that ended otherwise than by a planned replacement or by `close`."""
 
     @property
     def socket(self) -> Socket | None:
@@ -187,6 +189,7 @@ class Line:
     def _went_down(self, reason: str) -> None:
         lived_s = asyncio.get_running_loop().time() - self._up_since
         self._failures = 0 if lived_s >= self._timings.stable else self._failures + 1
+        self.losses += 1
         self._log(f"{self.name}: down ({reason})")
         self._on_down(reason)
 

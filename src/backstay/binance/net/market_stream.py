@@ -98,6 +98,11 @@ class MarketStream:
         return all(one.is_settled for one in self._connections)
 
     @property
+    def losses(self) -> int:
+        """Connections lost so far, of those that are still needed."""
+        return sum(one.line.losses for one in self._connections)
+
+    @property
     def wanted(self) -> frozenset[str]:
         return frozenset(self._home)
 

@@ -13,5 +13,16 @@ def redacted(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def shown(query: str) -> str:
+    """Parameters of a request as they may be kept: without its signature, a listen key cut short."""
+    kept = []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name.lower() in {"signature", "apikey"}:
+            continue
+        kept.append(f"{name}={redacted_key(value)}" if name.lower() == "listenkey" else part)
+    return "&".join(kept)
+
+
 def redacted_key(key: str) -> str:
     return f"{key[:4]}..."

@@ -13,6 +13,7 @@ from backstay.binance.net.clock_sync import VenueTime
 from backstay.binance.net.dialect import USDM, Dialect
 from backstay.binance.net.gate import Gate, retry_after_ms
 from backstay.binance.net.outcomes import VenueUnavailable
+from backstay.binance.net.redact import shown
 from backstay.binance.net.transport import HttpReply, Transport, TransportError
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import error_body
@@ -34,6 +35,19 @@ class Read(msgspec.Struct, frozen=True):
     body: bytes
     requested_at: TimeNs
     received_at: TimeNs
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call as it went, without secrets: for the record, not for decisions."""
+
+    method: str
+    path: str
+    parameters: str
+    status: int
+    """HTTP status; 0: no answer came."""
+    code: int
+    message: str
+    latency_ns: TimeNs
 
 
 class Rest:
@@ -62,6 +76,8 @@ class Rest:
             self._keyed[API_KEY_HEADER] = signer.api_key
         self.resync: Callable[[], Awaitable[None]] | None = None
         """Measures the clock again; called once when a read's timestamp was refused."""
+        self.on_call: Callable[[Call], None] | None = None
+        """Told of every call when it is over, but for those that measured the clock without trouble."""
 
     async def read(self, endpoint: Endpoint, params: Mapping[str, WsValue] | None = None) -> Read:
         """Call an endpoint that may safely be called again (reads, listen keys).
@@ -98,10 +114,16 @@ class Rest:
 
     async def mutate(self, request: encode.RestRequest, timeout_s: float) -> HttpReply:
         """Send a mutation that the gate has admitted, once. Raises NotWritten or Lost."""
-        reply = await self._transport.http(
-            request.method, self._base + request.target, self._keyed, b"", timeout_s
-        )
+        began = self._time.now_ns()
+        try:
+            reply = await self._transport.http(
+                request.method, self._base + request.target, self._keyed, b"", timeout_s
+            )
+        except TransportError as failure:
+            self._called(request, began, None, str(failure))
+            raise
         self._gate.note_headers(request.target.partition("?")[0], reply.headers)
+        self._called(request, began, reply)
         return reply
 
     async def _attempt(self, endpoint: Endpoint, params: dict[str, WsValue]) -> Read:
@@ -120,11 +142,36 @@ class Rest:
                 self._timeout_s,
             )
         except TransportError as failure:
+            self._called(request, requested_at, None, str(failure))
             raise _Refused(VenueUnavailable(str(failure)), transient=True) from None
         self._gate.note_headers(endpoint.path, reply.headers)
+        if reply.status != 200 or endpoint is not self._dialect.time:
+            self._called(request, requested_at, reply)
         if reply.status == 200:
             return Read(reply.body, requested_at, self._time.now_ns())
         raise self._refusal(what, reply, requested_at)
+
+    def _called(
+        self, request: encode.RestRequest, began: TimeNs, reply: HttpReply | None, trouble: str = ""
+    ) -> None:
+        if self.on_call is None:
+            return
+        code, message = 0, trouble
+        if reply is not None and reply.status != 200:
+            error = error_body(reply.body)
+            code, message = error.code, error.message
+        path, _, query = request.target.partition("?")
+        self.on_call(
+            Call(
+                method=request.method,
+                path=path,
+                parameters=shown(query),
+                status=reply.status if reply is not None else 0,
+                code=code,
+                message=message,
+                latency_ns=max(self._time.now_ns() - began, 0),
+            )
+        )
 
     def _refusal(self, what: str, reply: HttpReply, requested_at: TimeNs) -> "_Refused":
         error = error_body(reply.body)

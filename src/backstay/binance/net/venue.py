@@ -24,6 +24,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Clock, Entropy, Transport
 from backstay.binance.net.user_stream import UserStream
 from backstay.binance.net.ws_api import WsApi
+from backstay.binance.wire import endpoints
 from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
 from backstay.binance.wire.endpoints import UsdmEndpoints
@@ -190,6 +191,16 @@ class BinanceVenue(Gateway[OrderDesk]):
 
     async def read_algos(self, symbol: str | None) -> AlgosSnapshot:
         return await self._reads.algos(symbol)
+
+    async def cancel_by_number(self, symbol: str, number: int, surface: Surface) -> None:
+        """Cancel an order by the venue's own number: for what is not ours, because the operator asked for it.
+
+        Safe to repeat. Raises VenueUnavailable, with the venue's code when the order is not there any more.
+        """
+        if surface is Surface.ALGO:
+            await self._rest.read(endpoints.ALGO_CANCEL, {"symbol": symbol, "algoId": number})
+        else:
+            await self._rest.read(endpoints.ORDER_CANCEL, {"symbol": symbol, "orderId": number})
 
     async def read_fills(self, symbol: str, since: TimeNs, from_id: int = 0) -> FillsSnapshot:
         return await self._reads.fills(symbol, since, self._time.now_ns())

@@ -214,3 +214,8 @@ class Budget:
             "orders_10s": self.orders_10s.capacity - self.orders_10s.used(now),
             self._long_name: self.orders_long.capacity - self.orders_long.used(now),
         }
+
+    def used(self, now: TimeNs) -> dict[str, float]:
+        """Share of each bucket that is used up, 0 to 1."""
+        buckets = {"weight_1m": self.weight, "orders_10s": self.orders_10s, self._long_name: self.orders_long}
+        return {name: bucket.used(now) / bucket.capacity for name, bucket in buckets.items()}

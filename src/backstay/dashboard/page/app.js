@@ -207,6 +207,7 @@ function works(status) {
   if (status.uptime_s !== undefined) add("up for", span(status.uptime_s));
   if (status.position_mode) add("position mode", status.position_mode.replace("_", "-"));
   if (status.environment) add("exchange", status.environment);
+  for (const review of status.reviews ?? []) add(`manual review: ${review.scope}`, `${review.why}; ${review.todo}`, "bad");
   for (const gate of status.gates ?? []) add(`shut: ${gate.gate.replaceAll("_", " ")}`, gate.reason, "warn");
   if (status.version) add("version", status.version);
   return rows;

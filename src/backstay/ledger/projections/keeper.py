@@ -5,23 +5,21 @@ database itself, with the hash of the line: a ledger that does not have that lin
 are made anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
-from backstay.core.account import fold
-from backstay.core.records import Decided, Noted, Record
-from backstay.core.state import AccountState, pack, unpack
+from backstay.core.records import Record
 from backstay.ledger.chain import line_matches
 from backstay.ledger.codec import GENESIS, Head, decode_line, hash_line
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import DamagedLedgerError
+from backstay.ledger.past import account_at
 from backstay.ledger.projections.changes import Change
 from backstay.ledger.projections.projector import Projector
 from backstay.ledger.projections.store import Store
 from backstay.ledger.projections.system_rows import System
-from backstay.ledger.reader import chunks, lines
-from backstay.ledger.snapshots import SnapshotStore
+from backstay.ledger.reader import lines
 
 BATCH = 256
 
@@ -95,25 +93,4 @@ class Keeper:
             head = None
         self.head = head if head is not None else GENESIS
         system = self._store.system(self.ledger) if head is not None else System()
-        return Projector(self.ledger, self._account_at(self.head), system)
-
-    def _account_at(self, head: Head) -> AccountState:
-        """The account after record `head.seq`, from the newest snapshot that is not later."""
-        if not head.seq:
-            return AccountState()
-        snapshots = SnapshotStore(self._disk, self._path, pack=pack, unpack=unpack)
-        found, _ = snapshots.newest(at_most=head.seq)
-        account = found.state if found is not None else AccountState()
-        start = found.head.offset if found is not None else 0
-        for record in _until(chunks(self._disk, self._path, start), head.seq):
-            if not isinstance(record.body, (Decided, Noted)):
-                account = fold(account, record.body, record.at)
-        return account
-
-
-def _until(found: Iterator[list[Record]], seq: int) -> Iterator[Record]:
-    for chunk in found:
-        for record in chunk:
-            if record.seq > seq:
-                return
-            yield record
+        return Projector(self.ledger, account_at(self._disk, self._path, self.head), system)

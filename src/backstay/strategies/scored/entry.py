@@ -58,7 +58,7 @@ def _held(view: PositionView, policy: ScoredPolicy, plan: Signal, direction: Dir
     if now >= plan.valid_until:
         return "the signal is no longer valid"
     market = view.market
-    if market.foreign and policy.on_external_position is OnExternal.REVIEW and not view.reviewed:
+    if market.foreign and policy.on_external_position is OnExternal.REVIEW:
         return "manual_review, an order that is not ours rests"
     if market.closed_at:
         lost = market.last_result is not None and market.last_result < 0

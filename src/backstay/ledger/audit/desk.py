@@ -1,0 +1,367 @@
+"""The desk of one scope: its open trade and the last that closed, made of what the venue tells of fills.
+
+A fill is told several times and in several ways: by the order's report, by a trade read later, by an order
+that says how much of it is filled. Quantities are counted by order, fees and results by trade id, so nothing
+is counted twice and nothing depends on what is told first.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from backstay.core import orders as order_rules
+from backstay.core.contexts import OrderContext, Phase
+from backstay.core.events import AlgoReport, FillRow, OrderReport
+from backstay.core.names import position_name
+from backstay.core.slots import BRIDGE_STEP
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import ZERO, ExecutionType, Role, Scope, Side, TimeNs
+from backstay.ledger.audit.trade import CLOSED, Trade
+
+IDS_KEPT = 2_000
+ORDERS_KEPT = 256
+CENT = Decimal("0.00000001")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What stands around a fill when it is told."""
+
+    seq: int
+    scope: ScopeState
+    account: AccountState
+    reasons: dict[str, str]
+    """Custom id of a closing order -> why it was asked for."""
+
+
+class Counted(msgspec.Struct, omit_defaults=True):
+    """What of one order is in the trades."""
+
+    quantity: Decimal = ZERO
+    value: Decimal = ZERO
+    by_id: Decimal = ZERO
+    """Quantity of its trades that were told one by one."""
+    shares: dict[str, Decimal] = {}
+    """Id of a trade -> what the latest fill brought to it; two, where it ended one and began another."""
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """A quantity that traded."""
+
+    side: Side
+    quantity: Decimal
+    value: Decimal
+    at: TimeNs
+    reason: str
+    ctx: OrderContext | None = None
+
+    @property
+    def signed(self) -> Decimal:
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
+
+class Desk(msgspec.Struct, omit_defaults=True):
+    """The trades of one scope that may still change."""
+
+    scope: Scope
+    trade: Trade | None = None
+    last: Trade | None = None
+    """The one before it: its fees may come late."""
+    orders: dict[int, Counted] = {}
+    ids: dict[int, None] = {}
+    forgotten_to: int = 0
+    """Trade ids up to here are known or too old to matter."""
+    differs_since: TimeNs = 0
+    """Local time since when fills and position disagree."""
+    plan_seq: int = 0
+    """Record of the score that the present plan is."""
+    sealed: list[Trade] = []
+    """Trades that nothing changes any more, until they are taken."""
+    dirty: bool = False
+
+    @property
+    def trades(self) -> Sequence[Trade]:
+        return [t for t in (self.last, self.trade) if t is not None]
+
+    @property
+    def net(self) -> Decimal:
+        """What the fills add up to, signed."""
+        return self.trade.held * self.trade.sign if self.trade is not None else ZERO
+
+    # --- what is told ---------------------------------------------------------------------------------
+
+    def order(self, r: OrderReport, seen: Seen) -> None:
+        """A regular order with what of it is filled."""
+        told = bool(r.trade_id and r.last_qty)
+        fresh = told and self._is_new(r.trade_id)
+        counted = self._counted(r.order_id)
+        if fresh:
+            counted.by_id += r.last_qty
+        more = max(r.filled, counted.by_id) - counted.quantity
+        if more > 0:
+            if told and more == r.last_qty:
+                value = r.last_qty * r.last_price
+            else:
+                value = _value(counted, r.filled, r.avg_price or r.last_price or r.price, more)
+            reason = _reason(r.client_id, seen, r.execution)
+            ctx = seen.scope.contexts.get(r.client_id)
+            self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
+        if fresh:
+            self._money(counted, r, r.last_qty)
+
+    def row(self, r: FillRow, seen: Seen) -> None:
+        """A trade that was read."""
+        if not self._is_new(r.trade_id):
+            return
+        counted = self._counted(r.order_id)
+        counted.by_id += r.quantity
+        more = counted.by_id - counted.quantity
+        if more > 0:
+            known = seen.scope.orders.get(r.order_id)
+            name = known.client_id if known is not None else _named(seen.scope, r.order_id)
+            fill = Fill(
+                r.side, more, more * r.price, r.at, _reason(name, seen), seen.scope.contexts.get(name)
+            )
+            self._take(counted, fill, seen)
+        self._money(counted, r, r.quantity)
+
+    def algo(self, r: AlgoReport, seen: Seen) -> None:
+        """A conditional order that has executed: its child's own reports may have been lost in a gap."""
+        if not r.child_order_id or not r.executed or not r.avg_price:
+            return
+        counted = self._counted(r.child_order_id)
+        more = r.executed - counted.quantity
+        if more > 0:
+            value = _value(counted, r.executed, r.avg_price, more)
+            reason = _reason(r.client_id, seen)
+            ctx = seen.scope.contexts.get(r.client_id)
+            self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
+
+    def first_stop(self, s: ScopeState) -> None:
+        """The first stop of the trade: from it R is counted."""
+        trade = self.trade
+        if trade is None or trade.stop is not None:
+            return
+        for ctx in s.contexts.values():
+            stop = ctx.role is Role.SL and ctx.key.step != BRIDGE_STEP and ctx.phase is not Phase.PRE_ARMED
+            if stop and position_name(s.scope, ctx.epoch) == trade.id and ctx.slot.trigger is not None:
+                trade.stop = ctx.slot.trigger
+                self.dirty = True
+                return
+
+    # --- the position of the venue --------------------------------------------------------------------
+
+    def believe(self, seen: Seen) -> None:
+        """Take over from the position what no fill explains."""
+        s = seen.scope
+        target, net = s.position.quantity, self.net
+        mark = seen.account.marks.get(self.scope.symbol) or s.last_mark
+        if self.trade is not None and (not target or (target > 0) is not (self.trade.sign > 0)):
+            trade = self.trade
+            price = mark or trade.entry_price or ZERO
+            trade.exit_quantity += abs(net)
+            trade.exit_value += abs(net) * price
+            trade.reason_out = trade.reason_out or "closed while nobody watched"
+            _guess(trade, -net, price, s, "exit price is estimated, its fees are not known: no fill was told")
+            self.close(s.position.at, seen.seq)
+            net = ZERO
+        if not target or target == net:
+            return
+        missing = abs(target) - abs(net)
+        if self.trade is None:
+            side = Side.BUY if target > 0 else Side.SELL
+            found = Fill(side, abs(target), ZERO, s.opened_at or s.position.at, "found open")
+            self.trade = self._opened(found, seen)
+        trade = self.trade
+        if missing > 0:
+            price = s.position.entry_price
+            whole = price * abs(target) - trade.entry_value
+            if not trade.exit_quantity and trade.entry_quantity and whole > 0:
+                price = whole / missing
+            trade.entry_quantity += missing
+            trade.entry_value += missing * price
+            trade.peak = max(trade.peak, trade.held)
+            note = "entry is that of the position, its fees are not known: no fill was told"
+        else:
+            price = mark or s.position.entry_price
+            trade.exit_quantity -= missing
+            trade.exit_value -= missing * price
+            note = "exit price is estimated, its fees are not known: no fill was told"
+        _guess(trade, missing * trade.sign, price, s, note)
+        self.dirty = True
+
+    def close(self, at: TimeNs, seq: int) -> None:
+        """The open trade has ended."""
+        trade, self.trade = self.trade, None
+        if trade is None:
+            return
+        trade.status, trade.closed_at, trade.closed_seq = CLOSED, at, seq
+        if self.last is not None:
+            self.sealed.append(self.last)
+        self.last = trade
+        self.dirty = True
+
+    # --- fills --------------------------------------------------------------------------------------
+
+    def _counted(self, order_id: int) -> Counted:
+        counted = self.orders.setdefault(order_id, Counted())
+        while len(self.orders) > ORDERS_KEPT:
+            del self.orders[next(iter(self.orders))]
+        return counted
+
+    def _is_new(self, trade_id: int) -> bool:
+        if trade_id in self.ids or trade_id <= self.forgotten_to:
+            return False
+        self.ids[trade_id] = None
+        while len(self.ids) > IDS_KEPT:
+            oldest = next(iter(self.ids))
+            self.forgotten_to = max(self.forgotten_to, oldest)
+            del self.ids[oldest]
+        return True
+
+    def _take(self, counted: Counted, fill: Fill, seen: Seen) -> None:
+        """Enter a fill: into the guess that it explains, the rest into the trades."""
+        counted.quantity += fill.quantity
+        counted.value += fill.value
+        counted.shares = {}
+        left = self._explain(counted, fill)
+        if left == fill.quantity:
+            self._enter(counted, fill, seen)
+        elif left:
+            value = fill.value * left / fill.quantity
+            self._enter(counted, msgspec.structs.replace(fill, quantity=left, value=value), seen)
+
+    def _explain(self, counted: Counted, fill: Fill) -> Decimal:
+        """Put the fill in the place of what was guessed before it was told; returns what is left of it."""
+        left, price = fill.quantity, fill.value / fill.quantity
+        for trade in self.trades:
+            if not left or not trade.guessed or fill.at > trade.guess_at:
+                continue
+            if (trade.guessed > 0) is not (fill.signed > 0):
+                continue
+            part = min(abs(trade.guessed), left)
+            change = (price - trade.guess_price) * part
+            if (trade.guessed > 0) is (trade.sign > 0):
+                trade.entry_value += change
+                trade.reason_in = fill.reason
+                trade.entries += 1
+            else:
+                trade.exit_value += change
+                trade.reason_out = fill.reason
+                trade.exits += 1
+            trade.guessed -= part if trade.guessed > 0 else -part
+            trade.guess_note = trade.guess_note if trade.guessed else ""
+            _share(counted, trade, part)
+            self.dirty = True
+            left -= part
+        return left
+
+    def _enter(self, counted: Counted, fill: Fill, seen: Seen) -> None:
+        """Enter a fill; one that is larger than what it closes ends a trade and opens another."""
+        self.dirty = True
+        trade = self.trade
+        if trade is not None and (trade.sign > 0) is not (fill.signed > 0):
+            part = min(fill.quantity, trade.held)
+            value = fill.value * part / fill.quantity
+            trade.exit_quantity += part
+            trade.exit_value += value
+            trade.exits += 1
+            trade.reason_out = fill.reason
+            _share(counted, trade, part)
+            if not trade.held:
+                self.close(fill.at, seen.seq)
+            rest = fill.quantity - part
+            if not rest:
+                return
+            fill = msgspec.structs.replace(fill, quantity=rest, value=fill.value - value)
+            trade = None
+        if trade is None:
+            trade = self.trade = self._opened(fill, seen)
+        trade.entry_quantity += fill.quantity
+        trade.entry_value += fill.value
+        trade.entries += 1
+        trade.peak = max(trade.peak, trade.held)
+        _share(counted, trade, fill.quantity)
+
+    def _opened(self, fill: Fill, seen: Seen) -> Trade:
+        s = seen.scope
+        key, side = s.scope, "LONG" if fill.side is Side.BUY else "SHORT"
+        direction = s.position.direction
+        known = direction is not None and direction.value == side
+        instrument = seen.account.instruments.get(key.symbol)
+        entered = fill.ctx is not None and fill.ctx.role is Role.ENTRY
+        plan = s.entry_signal if entered else None
+        return Trade(
+            id=position_name(key, s.epoch if known else s.epoch + 1),
+            product=key.product.value,
+            symbol=key.symbol,
+            position_side=key.position_side.value,
+            side=side,
+            opened_at=fill.at,
+            opened_seq=seen.seq,
+            asset=instrument.margin_asset if instrument is not None else "",
+            reason_in=f"signal: {plan.reason}" if plan is not None else fill.reason,
+            signal_seq=self.plan_seq if plan is not None else 0,
+            score=plan.score if plan is not None else None,
+        )
+
+    def _money(self, counted: Counted, row: OrderReport | FillRow, quantity: Decimal) -> None:
+        """Fees and results of one trade of the venue, to the trade or the two that it belongs to."""
+        whole = sum(counted.shares.values(), ZERO)
+        rest, asset = row.commission, row.commission_asset
+        mine = [t for t in (self.trade, self.last) if t is not None and t.id in counted.shares]
+        for number, trade in enumerate(mine, start=1):
+            share = counted.shares[trade.id]
+            part = rest if number == len(mine) else (row.commission * share / whole).quantize(CENT)
+            rest -= part
+            if part and asset:
+                trade.fees = {**trade.fees, asset: trade.fees.get(asset, ZERO) + part}
+            if (trade.sign > 0) is (row.side is Side.SELL):
+                trade.realized += row.realized_pnl
+                trade.realized_of += share if len(mine) > 1 else quantity
+            self.dirty = True
+
+
+def _reason(client_id: str, seen: Seen, execution: ExecutionType = ExecutionType.TRADE) -> str:
+    """Why an order traded, in a few words."""
+    ctx = seen.scope.contexts.get(client_id)
+    if ctx is None:
+        if client_id.startswith("adl_"):
+            return "auto-deleveraging"
+        forced = execution is ExecutionType.CALCULATED or order_rules.is_exchange_made(client_id)
+        return "liquidation" if forced else "by hand"
+    step = f" {ctx.key.step}" if ctx.key.step else ""
+    match ctx.role:
+        case Role.SL:
+            return "stop"
+        case Role.TP:
+            return f"take-profit{step}"
+        case Role.DCA:
+            return f"DCA step{step}"
+        case Role.ENTRY:
+            return "entry"
+        case _:
+            return seen.reasons.get(client_id, "") or seen.scope.flatten_reason or "closing order"
+
+
+def _guess(trade: Trade, signed: Decimal, price: Decimal, s: ScopeState, note: str) -> None:
+    trade.guessed, trade.guess_price = signed, price
+    trade.guess_at, trade.guess_note = s.position.at, note
+
+
+def _value(counted: Counted, filled: Decimal, average: Decimal, more: Decimal) -> Decimal:
+    """Of a quantity whose single price nobody told: what the order's average leaves for it."""
+    rest = average * filled - counted.value
+    return rest if counted.quantity + more == filled and rest > 0 else average * more
+
+
+def _named(s: ScopeState, order_id: int) -> str:
+    """The custom id of an order that only its context knows."""
+    for ctx in s.contexts.values():
+        if order_id in (ctx.order_id, ctx.child_order_id):
+            return ctx.ctx_id
+    return ""
+
+
+def _share(counted: Counted, trade: Trade, quantity: Decimal) -> None:
+    counted.shares = {**counted.shares, trade.id: counted.shares.get(trade.id, ZERO) + quantity}

@@ -1,0 +1,117 @@
+"""One trade: a position from flat to flat, and what it brought. Figures are exact decimals."""
+
+from decimal import Decimal
+
+import msgspec
+
+from backstay.core.types import ZERO, TimeNs
+
+OPEN, CLOSED, LEFT = "OPEN", "CLOSED", "LEFT"
+"""LEFT: the ledger went on with another account before the trade ended."""
+
+
+class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Quantities in base units, prices and money in the margin asset unless an asset is named."""
+
+    id: str
+    product: str
+    symbol: str
+    position_side: str
+    side: str
+    """LONG or SHORT."""
+    status: str = OPEN
+    opened_at: TimeNs = 0
+    """Venue time of the first fill."""
+    opened_seq: int = 0
+    """Record of the first fill."""
+    closed_at: TimeNs = 0
+    closed_seq: int = 0
+    entry_quantity: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    exit_quantity: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    peak: Decimal = ZERO
+    """The most that was held at one time."""
+    entries: int = 0
+    """Fills that made it larger."""
+    exits: int = 0
+    realized: Decimal = ZERO
+    """As the venue reported it with the fills, without fees."""
+    realized_of: Decimal = ZERO
+    """Quantity of the closing fills that the venue reported it with."""
+    fees: dict[str, Decimal] = {}
+    """By asset."""
+    asset: str = ""
+    """Margin asset: what fees, funding and results are counted in."""
+    funding: Decimal = ZERO
+    funding_shared: bool = False
+    """Several cross positions were open: the venue does not say whose funding it was, it is shared out."""
+    stop: Decimal | None = None
+    """Trigger of its first stop: where the risk that R counts in was drawn."""
+    reason_in: str = ""
+    reason_out: str = ""
+    signal_seq: int = 0
+    """Record of the score that it was entered on; 0: none."""
+    score: Decimal | None = None
+    guessed: Decimal = ZERO
+    """Signed quantity that no known fill explains, only the position that the venue reported."""
+    guess_price: Decimal = ZERO
+    guess_at: TimeNs = 0
+    guess_note: str = ""
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.side == "LONG" else -1
+
+    @property
+    def held(self) -> Decimal:
+        """What is left of it, without sign."""
+        return self.entry_quantity - self.exit_quantity
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        return self.entry_value / self.entry_quantity if self.entry_quantity else None
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        return self.exit_value / self.exit_quantity if self.exit_quantity else None
+
+    @property
+    def gross(self) -> Decimal:
+        """Realised without fees and funding: the venue's figure, and by prices where it gave none."""
+        if not self.entry_quantity or not self.exit_quantity:
+            return self.realized
+        if self.realized_of >= self.exit_quantity:
+            return self.realized
+        cost = self.entry_value / self.entry_quantity * self.exit_quantity
+        return (self.exit_value - cost) * self.sign
+
+    @property
+    def fee(self) -> Decimal:
+        """Fees that were taken in the margin asset."""
+        return self.fees.get(self.asset, ZERO)
+
+    @property
+    def other_fees(self) -> dict[str, Decimal]:
+        """Fees that were taken in another asset; they are not in `net`."""
+        return {asset: fee for asset, fee in sorted(self.fees.items()) if asset != self.asset and fee}
+
+    @property
+    def net(self) -> Decimal:
+        """Gross less fees in the margin asset, with funding."""
+        return self.gross - self.fee + self.funding
+
+    @property
+    def risk(self) -> Decimal | None:
+        """What the first stop would have lost of the largest size, before fees; None: no stop below it."""
+        entry = self.entry_price
+        if entry is None or self.stop is None or not self.peak:
+            return None
+        risk = (entry - self.stop) * self.sign * self.peak
+        return risk if risk > 0 else None
+
+    @property
+    def r_multiple(self) -> Decimal | None:
+        """Net result in units of `risk`; only of a closed trade."""
+        risk = self.risk
+        return self.net / risk if risk is not None and self.status == CLOSED else None
