@@ -12,6 +12,7 @@ CACHE = HERE / ".cache"
 PINS = {
     "nautilus": ("nautilus_trader==1.231.0", "pandas<3"),
     "freqtrade": ("freqtrade==2026.9",),
+    "backtesting": ("backtesting==0.6.6", "pandas<3"),
 }
 PATIENCE_S = 1200
 

@@ -7,6 +7,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from backstay import __version__
 from backstay.cli import (
+    backtest,
     demo,
     doctor,
     exchange,
@@ -43,6 +44,7 @@ app.command(ledger.app)
 app.command(store.app)
 app.command(exchange.app)
 app.command(simulate.simulate)
+app.command(backtest.backtest)
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:

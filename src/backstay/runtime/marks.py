@@ -35,6 +35,10 @@ class Marks:
             self._subscribed = wanted
             self._subscribe(sorted(wanted))
 
+    def watches(self, symbol: str) -> list[tuple[Watch, ...]]:
+        """What is watched for, scope by scope."""
+        return list(self._watches.get(symbol, _NONE).values())
+
     def crossed(self, symbol: str, price: Decimal) -> list[Scope]:
         """Scopes that asked for this price."""
         by_scope = self._watches.get(symbol, _NONE)

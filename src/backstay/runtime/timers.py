@@ -57,6 +57,10 @@ class Timers:
         handle = self._loop.call_later(max(at - now, TICK) / SECOND, self._ring, key)
         self._armed[key] = (max(at, now), handle)
 
+    def next_at(self) -> TimeNs | None:
+        """When the next scope is woken; None: none waits."""
+        return min((at for at, _ in self._armed.values()), default=None)
+
     def _ring(self, key: Scope) -> None:
         self._armed.pop(key, None)
         self._wake(key)

@@ -24,6 +24,7 @@ from backstay.simulator.accounts import Account, Position
 from backstay.simulator.endpoints import PRIVATE, PUBLIC
 from backstay.simulator.errors import Refusal
 from backstay.simulator.feeds.ticks import Feed, Mark, Quote, Tick, Trade
+from backstay.simulator.levels import Levels, levels
 from backstay.simulator.liquidation import RiskDesk
 from backstay.simulator.market import Market
 from backstay.simulator.numbers import MS, SECOND, money, plain
@@ -151,6 +152,19 @@ class Engine:
             world.now = max(world.now, due)
             self._happen()
         world.now = max(world.now, now)
+
+    def take(self, tick: Tick) -> None:
+        """A tick from a host that brings the market itself instead of a feed; never before `now`."""
+        self.advance(tick.at)
+        self._tick(tick)
+
+    def levels(self, symbol: str) -> Levels:
+        """Where this market has to move for anything to happen to what rests in it."""
+        return levels(self._world, symbol)
+
+    def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
+        """The rate, as a fraction, that the next funding of a symbol charges."""
+        self._world.market(symbol).funding_rate = rate
 
     def _due(self) -> int:
         """When the next timer, funding or beat comes (ns)."""

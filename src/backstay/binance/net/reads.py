@@ -1,13 +1,15 @@
 """Snapshots over REST, as core's events with the venue times of their request and answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from backstay.binance.net.outcomes import VenueUnavailable
-from backstay.binance.net.rest import Read, Rest
+from backstay.binance.net.rest import Read
 from backstay.binance.wire import decode_klines, decode_rest, endpoints
 from backstay.binance.wire.decode_klines import KlineRow
+from backstay.binance.wire.endpoints import Endpoint
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.sign import WsValue
 from backstay.core.events import (
@@ -33,10 +35,16 @@ FILLS_REACH_MS = 90 * 24 * 3600 * 1000
 MAX_PAGES = 200
 
 
+class Asks(Protocol):
+    """Whoever gets the body of a read: REST, or a venue in the same process."""
+
+    async def read(self, endpoint: Endpoint, params: Mapping[str, WsValue] | None = None) -> Read: ...
+
+
 class Reads:
     """Every `read_*` of the venue port. All raise VenueUnavailable."""
 
-    def __init__(self, rest: Rest, *, fee_symbol: str = "") -> None:
+    def __init__(self, rest: Asks, *, fee_symbol: str = "") -> None:
         """`fee_symbol`: the symbol whose fee rates stand for the account's; empty: fees are not read."""
         self._rest = rest
         self._fee_symbol = fee_symbol

@@ -113,6 +113,10 @@ class KlineFeed:
         """The bars themselves, lazily."""
         return (Bar(*row) for row in chunks(self._bars))
 
+    def table(self) -> "pl.DataFrame":
+        """The bars in columns of integers, named and counted as the fields of `Bar`."""
+        return self._bars
+
     def ticks(self) -> Iterator[Tick]:
         """Every bar's path, then its `BarClose` at the bar's end. Constant memory."""
         tick, step = self.grid.tick, self.grid.step

@@ -33,6 +33,11 @@ class Funding:
         self._from = self._until = 0
         self._current: tuple[Decimal, int] = (rate, 0)
 
+    @property
+    def rows(self) -> list[tuple[int, Decimal]]:
+        """What was recorded: (charged at, rate), ascending."""
+        return list(zip(self._times, self._rates, strict=True))
+
     def after(self, at: int) -> tuple[Decimal, int]:
         """(rate, time in ns) of the first funding later than `at`."""
         if not self._from <= at < self._until:

@@ -1,0 +1,130 @@
+"""`backstay backtest`, as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backstay.backtest.bars import Bars
+from backstay.cli.main import execute
+
+from tests.backtest.markets import moody
+
+CONFIG = """
+managers:
+  - strategy: scored
+    symbols: [BTCUSDT]
+    score:
+      interval: 1m
+      higher: 5m
+      gate: 0.3
+      periods: {ema_fast: 4, ema_slow: 9, higher_ema_fast: 3, higher_ema_slow: 5, macd_fast: 4, macd_slow: 8,
+                macd_signal: 3, rsi: 5, atr: 5, atr_slow: 12}
+"""
+
+
+def write(bars: Bars, folder: Path) -> Path:
+    path = folder / f"{bars.symbol}-1m.csv"
+    lines = ["open_time,open,high,low,close,volume"]
+    for i in range(len(bars)):
+        prices = (bars.price(int(getattr(bars, n)[i])) for n in ("open", "high", "low", "close"))
+        lines.append(f"{int(bars.open_time[i]) // 1_000_000},{','.join(map(str, prices))},10")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_figures_report_and_ledger_of_one_run(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write(moody(1200, 8), tmp_path)
+    report, ledger = tmp_path / "report.html", tmp_path / "kept"
+    files = ["--data", str(data), "--report", str(report), "--ledger", str(ledger)]
+    command = ["backtest", "-c", str(config), *files]
+    assert execute([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    asked = {"bars", "bars_per_s", "trades", "net_pnl", "fees", "funding", "max_drawdown", "decisions_digest"}
+    assert asked <= set(found)
+    assert (found["bars"], found["trades"] > 0) == (1200, True)
+
+    page = report.read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert page.count("<tr>") == found["trades"] + found["open_positions"] + 1
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+    assert execute(["ledger", "replay", "--data-dir", str(ledger), "--json"]) == 0
+    replayed = json.loads(capsys.readouterr().out)
+    assert replayed["decisions_digest"] == found["decisions_digest"]
+
+    assert execute(command) == 2
+    assert "holds a ledger already" in capsys.readouterr().err
+
+
+def test_people_get_a_table_and_figures(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write(moody(900, 3), tmp_path)
+    assert execute(["backtest", "-c", str(config), "--data", str(data)]) == 0
+    out = capsys.readouterr().out
+    assert "net result" in out
+    assert "largest drawdown" in out
+    assert max(map(len, out.splitlines())) <= 180
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--balance", "0"], "--balance is 0"),
+        (["--balance", "much"], "--balance: "),
+        (["--leverage", "500"], "--leverage is 500"),
+        (["--alpha", "-1"], "--alpha: -1 is below zero"),
+        (["--data", "nowhere-BTCUSDT.parquet"], "nowhere-BTCUSDT.parquet"),
+        (["--funding", "usdm_SOLUSDT_funding.parquet"], "usdm_SOLUSDT_funding.parquet is of SOLUSDT"),
+        (["--positions", "nowhere.csv"], "--positions: nowhere.csv cannot be read"),
+    ],
+)
+def test_wrong_options_are_one_message(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    data = write(moody(60, 1), tmp_path)
+    given = [] if "--data" in more else ["--data", str(data)]
+    assert execute(["backtest", "-c", str(config), *given, *more]) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("yesterday,BTCUSDT,BUY,0.01", "row 1: write such as"),
+        ("2026-01-01T00:10:00,ETHUSDT,BUY,0.01", "row 1: ETHUSDT is a symbol without --data"),
+        ("2026-01-01T00:10:00,BTCUSDT,BUY,-1", "row 1: the quantity -1 is not above zero"),
+        ("2026-01-01T00:10:00,BTCUSDT,BUY,100", "was refused: -2019"),
+    ],
+)
+def test_positions_by_hand_that_cannot_be_are_one_message(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], row: str, words: str
+) -> None:
+    data, positions = write(moody(60, 1), tmp_path), tmp_path / "by-hand.csv"
+    positions.write_text(f"time,symbol,side,quantity\n{row}\n", encoding="utf-8")
+    assert execute(["backtest", "-c", str(config), "--data", str(data), "--positions", str(positions)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_shorter_scores_than_bars_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        CONFIG.replace("interval: 1m", "interval: 1m").replace("higher: 5m", "higher: 3m"), encoding="utf-8"
+    )
+    bars = tmp_path / "BTCUSDT-5m.csv"
+    lines = [f"{1_767_225_600_000 + i * 300_000},60000.1,60000.1,60000.1,60000.1,1" for i in range(40)]
+    bars.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]) + "\n", encoding="utf-8")
+    assert execute(["backtest", "-c", str(config), "--data", str(bars)]) == 2
+    assert "score.interval is 60 s and its bars are 300 s long" in capsys.readouterr().err
