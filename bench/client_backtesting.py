@@ -1,7 +1,7 @@
 """The same entries in backtesting.py, run by its own interpreter: `client_backtesting.py FILE`.
 
-FILE has a row for each bar: time, open, high, low, close, volume, signal (1, -1, 0), and the distances of stop
-and target as fractions. Prints one JSON document: bars, seconds, trades.
+FILE has a row for each bar: time, open, high, low, close, volume, signal (1, -1, 0), and the distances of
+stop and target as fractions. Prints one JSON document: bars, seconds, trades.
 """
 
 import json

@@ -1,6 +1,7 @@
 """`doctor` and `ledger` know the spot account: its host, keys, symbols, commission, balances and ledger."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -10,6 +11,9 @@ from backstay.app.store import LEDGERS
 
 from tests.app.spot_venues import KEYS, POSITIONS, SWING, venues
 from tests.cli.harness import run
+
+
+PAUSE = threading.Event()
 
 
 def checks(out):
@@ -30,7 +34,7 @@ def settled(there, count, seconds=10):
     until = time.monotonic() + seconds
     while len(there.resting()) != count:
         assert time.monotonic() < until
-        time.sleep(0.02)
+        PAUSE.wait(0.02)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from backstay.core.contexts import Phase
 from backstay.core.decisions import Act, Converged, Recover
-from backstay.core.engine import position_view
 from backstay.core.events import (
     AccountModeSnapshot,
     AnswerClass,
@@ -17,6 +16,7 @@ from backstay.core.events import (
     OperatorCommand,
     TriggerRejected,
 )
+from backstay.core.position_view import position_view
 from backstay.core.types import (
     Action,
     AlgoStatus,

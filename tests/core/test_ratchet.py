@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from backstay.core.account import fold
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.decisions import Act, Converged
-from backstay.core.engine import position_view
 from backstay.core.events import Effect, PriceReached, StreamChanged, StreamState, TrustLost
+from backstay.core.position_view import position_view
 from backstay.core.types import Action, Direction, PositionMode, Role, Trust
 from backstay.testing import builders, evidence
 from backstay.testing.evidence import ms, position_row

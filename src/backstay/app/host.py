@@ -16,6 +16,7 @@ from backstay.app.lot_figures import lot_figures
 from backstay.app.lot_table import lot_table
 from backstay.app.news import News
 from backstay.app.words import number
+from backstay.binance.net.gateway import VenueStatus
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND, Product
@@ -148,36 +149,11 @@ class GuardHost:
             "health": {"grade": grade, "why": why},
             "last_event_age_s": (now - stats.last_event_at) // SECOND if stats.last_event_at else None,
             "positions": status.counts(table),
-            "streams": {
-                "private": "up" if venue.private_up else "down",
-                "orders": "up" if venue.orders_up else "down",
-                "market": "up" if venue.market_up else "down",
-            },
-            "clock": {"offset_ms": venue.clock_offset_ms, "round_trip_ms": venue.clock_round_trip_ms},
-            "rate_budget": {
-                "limited_until": status.iso(venue.limited_until),
-                "halted": venue.halted,
-                "orders_outstanding": venue.orders_outstanding,
-                "orders_by_ws": venue.orders_by_ws,
-                "orders_by_rest": venue.orders_by_rest,
-                "left": venue.headroom,
-            },
+            **_links(venue),
             "gates": status.gates(account),
             "reviews": waiting,
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
-            "counters": {
-                "events": stats.events,
-                "dropped": stats.dropped,
-                "passes": stats.passes,
-                "recoveries": stats.recoveries,
-                "requests_sent": news.requests_sent,
-                "stops_placed": news.stops_placed,
-                "duplicates": news.duplicates,
-                "foreign_touched": news.foreign_touched,
-                "refused": news.refused,
-                "incidents": news.incidents,
-                "unprotected_alarms": stats.unprotected_alarms,
-            },
+            "counters": self._counters(),
             "ledger": {"records": self.guard.journal.seq, "durable": self.guard.journal.durable_seq},
             "marks": {name: number(price) for name, price in {**news.marks, **owner.marks}.items()},
             "database": self.database(),
@@ -190,7 +166,44 @@ class GuardHost:
             document["lots"] = lot_figures(account, owner.engine, now)
         return document | (self._extra() if self._extra is not None else {})
 
+    def _counters(self) -> dict[str, int]:
+        """Since the start of this process."""
+        stats, news = self.guard.owner.stats, self.news
+        return {
+            "events": stats.events,
+            "dropped": stats.dropped,
+            "passes": stats.passes,
+            "recoveries": stats.recoveries,
+            "requests_sent": news.requests_sent,
+            "stops_placed": news.stops_placed,
+            "duplicates": news.duplicates,
+            "foreign_touched": news.foreign_touched,
+            "refused": news.refused,
+            "incidents": news.incidents,
+            "unprotected_alarms": stats.unprotected_alarms,
+        }
+
     def snapshot(self) -> dict[str, Any]:
         """Everything that the page shows, in one document."""
         self.refresh_soon()
         return {"status": self.status(), "positions": self.positions(), "lots": self.lots()}
+
+
+def _links(venue: VenueStatus) -> dict[str, Any]:
+    """How the venue is reached."""
+    return {
+        "streams": {
+            "private": "up" if venue.private_up else "down",
+            "orders": "up" if venue.orders_up else "down",
+            "market": "up" if venue.market_up else "down",
+        },
+        "clock": {"offset_ms": venue.clock_offset_ms, "round_trip_ms": venue.clock_round_trip_ms},
+        "rate_budget": {
+            "limited_until": status.iso(venue.limited_until),
+            "halted": venue.halted,
+            "orders_outstanding": venue.orders_outstanding,
+            "orders_by_ws": venue.orders_by_ws,
+            "orders_by_rest": venue.orders_by_rest,
+            "left": venue.headroom,
+        },
+    }

@@ -19,6 +19,7 @@ from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
     from backstay.app.ledgers import Ledger
+    from backstay.app.story import Story
     from backstay.core.records import Record
 
 app = App(name="ledger", help="Follow, check, replay and explain the record.", help_format="plaintext")
@@ -221,6 +222,14 @@ def why(
             }
         )
         return Exit.DONE
+    _tell(chain, after, story, score)
+    return Exit.DONE
+
+
+def _tell(chain: "list[Record]", after: "list[Record]", story: "Story | None", score: list[str]) -> None:
+    """One record for people: `chain` begins with it and goes back to what made it happen."""
+    import msgspec
+
     out = console()
     if story is not None:
         out.print(f"[bold]the trade {story.trade['id']}[/bold]", highlight=False)
@@ -240,11 +249,8 @@ def why(
             out.print(f"[bold]{title}[/bold]")
             for record in records:
                 out.print(_line(record), markup=False)
-    import msgspec
-
     out.print("[bold]in full[/bold]")
     out.print(msgspec.json.format(msgspec.json.encode(chain[0].body), indent=2).decode(), markup=False)
-    return Exit.DONE
 
 
 def _with_record(found: "list[Ledger]", seq: int) -> "list[Ledger]":

@@ -7,9 +7,11 @@ has been through `conform`, so both sides are on the venue's grid.
 
 from decimal import Decimal
 
+import msgspec
+
 from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, OrderReport
-from backstay.core.slots import Slot
+from backstay.core.slots import Slot, SlotKey
 from backstay.core.state import ScopeState
 from backstay.core.types import IMMEDIATE, ZERO, OrderType, PositionSide, Surface
 
@@ -17,6 +19,18 @@ from backstay.core.types import IMMEDIATE, ZERO, OrderType, PositionSide, Surfac
 ALGO, BOTH, TRAILING = Surface.ALGO, PositionSide.BOTH, OrderType.TRAILING_STOP_MARKET
 
 type Row = OrderReport | AlgoReport
+
+
+class Verdicts(msgspec.Struct):
+    """The join of one pass: who holds which slot, and what is left over."""
+
+    working: dict[SlotKey, list[OrderContext]]
+    desired: dict[SlotKey, Slot]
+    converged: dict[SlotKey, OrderContext]
+    conflict: str | None = None
+    """Who holds the one close-position stop of the direction, where the main stop wants to be one."""
+    covered_by: str = ""
+    """Why the main stop counts as confirmed although it is not ours to place ("bridge", "external")."""
 
 
 def row_of(s: ScopeState, ctx: OrderContext) -> Row | None:

@@ -19,7 +19,7 @@ from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
 from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
-from backstay.core.convergence import equal, row_of
+from backstay.core.convergence import Verdicts, equal, row_of
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import exit_held, flatten
 from backstay.core.legs import one_of_each_list
@@ -72,18 +72,6 @@ class Field(msgspec.Struct, frozen=True, gc=False):
     """Largest market order of the venue; 0: unknown or no limit."""
     sellable: Decimal | None = None
     """How much of a spot position may be sold; None: not spot."""
-
-
-class Verdicts(msgspec.Struct):
-    """The join of one pass: who holds which slot, and what is left over."""
-
-    working: dict[SlotKey, list[OrderContext]]
-    desired: dict[SlotKey, Slot]
-    converged: dict[SlotKey, OrderContext]
-    conflict: str | None = None
-    """Who holds the one close-position stop of the direction, where the main stop wants to be one."""
-    covered_by: str = ""
-    """Why the main stop counts as confirmed although it is not ours to place ("bridge", "external")."""
 
 
 def plan(field: Field, now: TimeNs) -> Decision:

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from backstay.core.account_scopes import scope_of, scope_state
 from backstay.core.contexts import Phase
-from backstay.core.engine import Engine, Manager, position_view
+from backstay.core.engine import Engine, Manager
 from backstay.core.instruments import Instrument
 from backstay.core.lost_stop import MAIN_STOP
+from backstay.core.position_view import position_view
 from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, OrderType, PositionMode, PositionSide, Product, Scope, TimeNs
@@ -102,6 +103,7 @@ def _first_stop(
         stop_floor=None,
         best_price=None,
         stop_refused="",
+        stop_refused_at=None,
         stop_retriggered=False,
         take_profit_refused="",
         entry=None,

@@ -37,7 +37,7 @@ from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, Action, Family, Role, Scope
 from backstay.runtime.arming import armed_for, direction_of
 from backstay.runtime.dry_run import DryRun
-from backstay.runtime.order_lists import as_shown, ids_of, to_send, with_legs
+from backstay.runtime.order_lists import answers_fill, as_shown, ids_of, to_send, with_legs
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.premise import stale
 
@@ -258,7 +258,7 @@ class Executor:
                     self._venue.prepare(request.context)
         seq = self._host.apply(RequestsRegistered(requests=tuple(requests)), cause)
         urgent = any(
-            item.family is Family.PROTECT and (request.key.role is Role.SL or _answers_fill(request))
+            item.family is Family.PROTECT and (request.key.role is Role.SL or answers_fill(request))
             for item, request in waiting
         )
         if urgent and self._host.account.scopes[waiting[0][0].scope].naked_since:
@@ -397,9 +397,3 @@ class Executor:
                 ),
                 cause,
             )
-
-
-def _answers_fill(request: Request) -> bool:
-    """Like a stop: the SELL of a spot lot, and an order list, which has a stop for its other leg."""
-    ctx = request.context
-    return ctx is not None and (bool(ctx.slot.lots) or ctx.slot.leg is not None)

@@ -61,3 +61,9 @@ def ids_of(s: ScopeState, request: Request) -> tuple[str, ...]:
 
 def _others(s: ScopeState, ctx: OrderContext) -> tuple[OrderContext, ...]:
     return tuple(c for c in s.contexts.values() if c.group == ctx.group and c.ctx_id != ctx.ctx_id)
+
+
+def answers_fill(request: Request) -> bool:
+    """Like a stop: the SELL of a spot lot, and an order list, which has a stop for its other leg."""
+    ctx = request.context
+    return ctx is not None and (bool(ctx.slot.lots) or ctx.slot.leg is not None)

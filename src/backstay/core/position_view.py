@@ -1,0 +1,159 @@
+"""What a strategy that guards a position may see of a scope: facts, and no way back to the state."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from backstay.core.contexts import OrderContext, Phase
+from backstay.core.events import Effect
+from backstay.core.instruments import Instrument
+from backstay.core.lots_view import SPOT_FEE
+from backstay.core.market import market_view, slot_life
+from backstay.core.requests import request_fingerprint
+from backstay.core.spot import sellable
+from backstay.core.state import AccountState, ScopeState
+from backstay.core.types import ZERO, PositionMode, Product, Role
+from backstay.core.view import NO_MARKET, PositionView, StepProgress
+
+DEFAULT_MAKER = Decimal("0.0002")
+DEFAULT_TAKER = Decimal("0.0005")
+"""Used until commissionRate is read (binance.md 9)."""
+_NO_STEPS: Mapping[int, StepProgress] = {}
+# Looked up once: a view is made on the path from a fill to its stop.
+PRE_ARMED = Phase.PRE_ARMED
+ENTRY, EXIT, DCA, SL = Role.ENTRY, Role.EXIT, Role.DCA, Role.SL
+_NEVER_WAS = frozenset({Phase.REJECTED, Phase.ABSENT})
+
+type Steps = Mapping[int, StepProgress]
+type Orders = list[OrderContext]
+
+
+def position_view(
+    account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument, *, lives: bool = True
+) -> PositionView:
+    """The facts of a scope, as a strategy may see them; the lives of entry and exit only with `lives`."""
+    position = s.position
+    spot = s.scope.product is Product.SPOT
+    rate = SPOT_FEE if spot else DEFAULT_TAKER
+    stop_refused, refused_at, retriggered, profit_refused = (
+        _refusals(s) if s.blocks else ("", None, False, "")
+    )
+    dca, profits, entered, entries, exits = _progress(s)
+    return PositionView(
+        scope=s.scope,
+        position_mode=mode,
+        direction=position.direction,
+        quantity=abs(position.quantity),
+        average=position.entry_price,
+        venue_break_even=position.break_even,
+        epoch=s.epoch,
+        opened_at=s.opened_at,
+        anchor=s.anchor,
+        last_fill_price=s.last_fill_price or s.anchor,
+        dca=dca,
+        take_profit=profits,
+        last_increase_at=s.last_increase_at,
+        stop_floor=s.stop_floor,
+        best_price=s.best_price,
+        mark=account.marks.get(s.scope.symbol),
+        stop_refused=stop_refused,
+        stop_refused_at=refused_at,
+        stop_retriggered=retriggered,
+        take_profit_refused=profit_refused,
+        external=not entered,
+        entry=slot_life(s, entries) if lives and entries else None,
+        exit=slot_life(s, exits) if lives and exits else None,
+        market=market_view(account, s, instrument)
+        if s.signal is not None or s.book is not None
+        else NO_MARKET,
+        reviewed=s.reviewed == s.epoch,
+        instrument=instrument,
+        maker_fee=account.maker_fee if account.maker_fee is not None else DEFAULT_MAKER,
+        taker_fee=account.taker_fee if account.taker_fee is not None else rate,
+        sellable=sellable(account, s) if spot else None,
+    )
+
+
+def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
+    """Why the latest stop and take-profit requests of this position were refused (the stop: where), and
+    whether a stop was asked for again after one had been refused as breached.
+    """
+    position = s.position.quantity
+    effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
+    latest: dict[Role, tuple[int, str]] = {}
+    refused_at: Decimal | None = None
+    breached_at, newest_stop = 0, 0
+    for ctx in s.contexts.values():
+        role = ctx.key.role
+        if role not in (Role.SL, Role.TP) or ctx.epoch != s.epoch or ctx.phase is Phase.PRE_ARMED:
+            continue
+        effect = ""
+        if ctx.phase is Phase.REJECTED:
+            effect = effects.get((ctx.key, request_fingerprint(ctx)), "")
+        if ctx.generation > latest.get(role, (0, ""))[0]:
+            latest[role] = (ctx.generation, effect)
+            refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at
+        if role is Role.SL:
+            newest_stop = max(newest_stop, ctx.generation)
+            if effect == Effect.WOULD_TRIGGER and (not breached_at or ctx.generation < breached_at):
+                breached_at = ctx.generation
+    stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
+    return stop[1], refused_at, 0 < breached_at < newest_stop, profit[1]
+
+
+def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, Orders, Orders]:
+    """What became of each DCA step and of each take-profit level, whether an entry of ours opened the epoch,
+    and the orders of entry and exit: counted from contexts and fills, never from price or size (D-6).
+    """
+    dca: dict[int, Orders] = {}
+    profits: dict[int, Orders] = {}
+    entries: Orders = []
+    exits: Orders = []
+    entered = False
+    present = s.epoch
+    coming = present if s.position.quantity else present + 1
+    for ctx in s.contexts.values():
+        key = ctx.slot.key
+        role = key.role
+        # Stops first: most contexts are theirs, and nobody counts them.
+        if role is SL or ctx.phase is PRE_ARMED:
+            continue
+        if role is ENTRY:
+            if ctx.epoch == present:
+                entered = entered or bool(ctx.filled) or _may_have_opened(s, ctx)
+            if ctx.epoch == coming and ctx.created_at >= s.entry_since:
+                entries.append(ctx)
+        elif ctx.epoch != present:
+            continue
+        elif role is EXIT:
+            exits.append(ctx)
+        elif ctx.phase not in _NEVER_WAS or ctx.filled:
+            (dca if role is DCA else profits).setdefault(key.step, []).append(ctx)
+    return (
+        _summed(dca) if dca else _NO_STEPS,
+        _summed(profits) if profits else _NO_STEPS,
+        entered,
+        entries,
+        exits,
+    )
+
+
+def _may_have_opened(s: ScopeState, ctx: OrderContext) -> bool:
+    """A working entry as large as the position: the position's report may come before the order's."""
+    size = abs(s.position.quantity)
+    return not ctx.is_terminal and ctx.direction is s.direction and (ctx.slot.quantity or ZERO) >= size > 0
+
+
+def _summed(steps: dict[int, Orders]) -> Steps:
+    return {step: _sum(held) for step, held in steps.items()}
+
+
+def _sum(held: Orders) -> StepProgress:
+    """`held` are the orders of one step."""
+    if len(held) == 1:
+        (ctx,) = held
+        return StepProgress(ctx.slot.quantity or ZERO, ctx.filled, not ctx.is_terminal)
+    return StepProgress(
+        ordered=min(held, key=lambda c: c.generation).slot.quantity or ZERO,
+        filled=sum((c.filled for c in held), ZERO),
+        open=any(not c.is_terminal for c in held),
+    )
