@@ -198,6 +198,7 @@ async def on_paper(
     )
     bodies: list[tuple[int, Body]] = []
     guard.listeners.append(lambda seq, at, body: bodies.append((at, body)))
+    guard.market = guard.settling = None  # the tape brings the news
     await guard.start()
     for at, event in news:
         await asyncio.sleep(max(at - clock.now_ns(), 0) / SECOND)
@@ -223,12 +224,12 @@ def test_paper_decides_what_the_backtest_decided(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(journal, "append", watched)
     tape = Tape(monkeypatch)
     # 100,000 USDT: what the account of the paper exchange has.
-    setup = Setup(engine=engine, bars=(moody(1200, 3),), balance=D(100_000))
+    setup = Setup(engine=engine, bars=(moody(800, 3),), balance=D(100_000))
     outcome = backtest(setup, journal)
     tape.ready()
     news = [(at, body) for at, body in kept if isinstance(body, (SignalScored, BookSeen))]
     paper = run_virtual(lambda clock: on_paper(clock, engine, tape, news), start_ns=tape.start_ns)
-    assert outcome.results.trades > 3
+    assert outcome.results.trades > 1
     assert acts(paper) == acts(kept)
 
 
