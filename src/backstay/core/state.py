@@ -111,6 +111,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     position: Position = FLAT
     fill_at: TimeNs = 0
     """Venue time of the latest fill; unmatched while later than the position's watermark (O-7)."""
+    traded_at: TimeNs = 0
+    """Latest venue time of an order's report that carried a trade; 0: not known."""
     fill_seen_at: TimeNs = 0
     """Local time at which the oldest unmatched fill was seen; 0: matched."""
     epoch: int = 0
