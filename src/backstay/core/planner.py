@@ -42,9 +42,7 @@ from backstay.core.types import (
     Trust,
 )
 
-MAIN_STOP = SlotKey(Role.SL, 0)
-BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
-EXIT = SlotKey(Role.EXIT)
+MAIN_STOP, BRIDGE, EXIT = SlotKey(Role.SL, 0), SlotKey(Role.SL, BRIDGE_STEP), SlotKey(Role.EXIT)
 # Looked up once: `plan` is on the path from a fill to its stop.
 SL, MARKET, REGISTERED = Role.SL, OrderType.MARKET, Phase.REGISTERED
 TRUSTED, RECOVERING, MANUAL_REVIEW = Trust.TRUSTED, Trust.RECOVERING, Trust.MANUAL_REVIEW

@@ -14,7 +14,7 @@ from backstay.core.contexts import OrderContext, Phase, Request
 from backstay.core.cover import naked
 from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
 from backstay.core.lots import get
-from backstay.core.orders import Evidence
+from backstay.core.orders import SENDING, Evidence
 from backstay.core.rejections import hold_for, treatment
 from backstay.core.scope import lose_trust
 from backstay.core.slots import Slot
@@ -184,7 +184,7 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> Scope
     if e.action is PLACE:
         if ctx.sent_at:
             return s
-        phase = moved(ctx, SENT)
+        phase = SENDING.get((ctx.phase, SENT), ctx.phase)
         ctx = replace(ctx, phase=phase, sent_at=e.venue_time, recv_window_ms=window, updated_at=now)
     if pending is not None and not pending.deadline:
         pending = replace(pending, deadline=limit, recv_window_ms=window)
@@ -231,7 +231,8 @@ def answered(s: ScopeState, e: AnswerReceived, now: TimeNs, own: bool = False) -
 def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs, own: bool) -> ScopeState:
     after = ctx
     if e.action is PLACE:
-        phase, order_id = moved(ctx, ACCEPTED), ctx.order_id or e.order_id
+        phase = SENDING.get((ctx.phase, ACCEPTED), ctx.phase)
+        order_id = ctx.order_id or e.order_id
         if phase is not ctx.phase or order_id != ctx.order_id:
             after = replace(ctx, phase=phase, order_id=order_id)
         if not ctx.order_id and ctx.not_found_at:

@@ -87,8 +87,7 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) 
         return s if r.execution is SNAPSHOT else _heard(s, r.client_id)
     rows = s.orders if own else s.orders.copy()
     rows[r.order_id] = r
-    kept = SPOT_ROWS_KEPT if s.scope.product is SPOT else ROWS_KEPT
-    if known is None and len(rows) > kept:
+    if known is None and len(rows) > (SPOT_ROWS_KEPT if s.scope.product is SPOT else ROWS_KEPT):
         rows = _pruned(rows, orders.is_open)
     contexts, pendings, blocks = s.contexts, s.pendings, s.blocks
     cancels = s.manual_cancels
@@ -103,6 +102,9 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) 
             cancels = _manual_cancels(s, ctx, now)
     elif r.execution is CALCULATED or orders.is_exchange_made(r.client_id):
         blocks = _exposure_block(s, "liquidation_seen", now)
+    traded_at = s.traded_at
+    if r.last_price and r.at > traded_at:
+        traded_at = r.at
     if r.filled > (known.filled if known is not None else ZERO):
         s = _filled(s, ctx, r, now)
     return replace(
@@ -112,6 +114,7 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) 
         pendings=pendings,
         blocks=blocks,
         manual_cancels=cancels,
+        traded_at=traded_at,
         burst_since=burst_began(s, now),
         burst_last=now,
     )
@@ -338,6 +341,8 @@ def _results(s: ScopeState, at: TimeNs) -> tuple[tuple[TimeNs, Decimal], ...]:
 
 def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> tuple[Decimal, TimeNs]:
     """Price and time of the latest increase of a life that begins: by its order's report if first."""
+    if 0 < s.traded_at < at:
+        return position.entry_price, at  # as nearly always: the position is told first
     side = position.direction.opening if position.direction is not None else None
     rows = [r for r in s.orders.values() if r.at >= at and r.side is side and r.last_price]
     if not rows:

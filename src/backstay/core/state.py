@@ -111,6 +111,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     position: Position = FLAT
     fill_at: TimeNs = 0
     """Venue time of the latest fill; unmatched while later than the position's watermark (O-7)."""
+    traded_at: TimeNs = 0
+    """Latest venue time of an order's report that carried a trade; 0: not known."""
     fill_seen_at: TimeNs = 0
     """Local time at which the oldest unmatched fill was seen; 0: matched."""
     epoch: int = 0
@@ -224,12 +226,15 @@ class _Packed(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeState, ...]
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Packed)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Packed)
 
 
 def pack(account: AccountState) -> bytes:
-    """The whole state as JSON: the same evidence in the same order gives the same bytes."""
+    """The whole state as MessagePack: the same evidence in the same order gives the same bytes.
+
+    Unpacking it is most of a restart that is not the ledger's tail, and takes two thirds of the time of JSON.
+    """
     scopes = tuple(account.scopes[key] for key in sorted(account.scopes))
     return _encoder.encode(_Packed(msgspec.structs.replace(account, scopes={}), scopes))
 

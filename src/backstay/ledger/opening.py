@@ -64,7 +64,9 @@ def open_ledger[T](disk: Disk, path: str, snapshots: SnapshotStore[T] | None = N
     try:
         side = read_side_journal(disk, side_path(path))
         snapshot, passed_over = snapshots.newest() if snapshots else (None, ())
-        newest = snapshots.newest_seq() if snapshots else 0
+        newest = snapshot.head.seq if snapshot else 0
+        if snapshots and passed_over:
+            newest = snapshots.newest_seq()
         findings = _examine(disk, path, snapshot.head if snapshot else GENESIS, side)
         missing = side.lines_after(path, findings.head)
         if newest > findings.head.seq + len(missing):

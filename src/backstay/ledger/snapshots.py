@@ -13,7 +13,7 @@ from backstay.ledger.chain import line_matches
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 
-FORMAT = 1
+FORMAT = 2
 KEEP = 3
 SUFFIX = ".snap"
 
