@@ -4,8 +4,11 @@ import pytest
 
 from backstay.app.errors import ConfigError
 from backstay.app.managers import parse_manager, parse_managers
+from backstay.app.words import decision
 from backstay.core.types import Direction, Product
 from backstay.strategies.position_manager.policy import StopKind
+
+from tests.core.pairs import held
 
 WHERE = "managers[0]"
 HOLDING = {
@@ -90,3 +93,9 @@ def test_futures_keep_their_own_defaults():
     found = parse_manager({"strategy": "position_manager", "symbols": ["BTCUSDT"]}, WHERE)
     assert found.policy.stop_loss.kind is StopKind.CLOSE_POSITION
     assert len(found.policy.sides) == 2
+
+
+def test_a_list_is_told_as_one_order_with_both_of_its_legs():
+    text = decision(held().plan().decision)
+    assert "take-profit SELL 9.99 at 1.3 and " in text, text
+    assert text.partition(" (")[0].endswith("SELL 9.99 at 1.1 as one order list")

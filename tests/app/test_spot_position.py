@@ -97,8 +97,12 @@ async def process(folder):
 
 
 @pytest.mark.slow
-@run
-async def test_i32_a_killed_process_adopts_its_list_and_covers_what_came_meanwhile(tmp_path):
+def test_i32_a_killed_process_adopts_its_list_and_covers_what_came_meanwhile(tmp_path):
+    # Three starts of the real program take longer than a test of one loop may.
+    asyncio.run(asyncio.wait_for(_check_killed(tmp_path), 150))
+
+
+async def _check_killed(tmp_path):
     async with stage(tmp_path) as there:
         settings = there.settings(HOLDING)
         async with process(tmp_path):
