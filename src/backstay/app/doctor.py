@@ -9,7 +9,7 @@ import msgspec
 from backstay.app import preflight
 from backstay.app.config import Settings, load_settings
 from backstay.app.errors import AppError, ConfigError, ExchangeError
-from backstay.app.guard import LEDGER
+from backstay.app.ledgers import LEDGER
 from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from backstay import __version__
+from backstay.app.ledgers import LEDGER, SPOT_LEDGER
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -39,9 +40,6 @@ from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
 from backstay.runtime.starting import Patience
 
-LEDGER = "ledger/events.jsonl"
-SPOT_LEDGER = "spot/ledger/events.jsonl"
-"""Spot is an account of its own, with a ledger of its own (docs/decisions, two product groups)."""
 SNAPSHOT_EVERY = 5_000
 """Records between two snapshots: bounds what a restart has to fold."""
 

@@ -12,7 +12,7 @@ import msgspec
 
 from backstay.app import status as view
 from backstay.app.config import Settings
-from backstay.app.guard import SPOT_LEDGER
+from backstay.app.ledgers import SPOT_LEDGER
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
 

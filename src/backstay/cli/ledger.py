@@ -27,7 +27,7 @@ app = App(name="ledger", help="Follow, check, replay and explain the record.", h
 
 def _disk(config: Path | None, data_dir: Path | None) -> "tuple[FileDisk, str]":
     """The disk and the ledger's path on it. Raises ConfigError when there is no ledger."""
-    from backstay.app.guard import LEDGER
+    from backstay.app.ledgers import LEDGER
     from backstay.ledger.disk import FileDisk
 
     root = folder(config, data_dir)
