@@ -1,4 +1,4 @@
-"""Where the ledgers of a data folder lie; apart, since commands that only read need nothing else of a guard."""
+"""Where the ledgers of a data folder lie; apart, since commands that only read need no guard."""
 
 LEDGER = "ledger/events.jsonl"
 SPOT_LEDGER = "spot/ledger/events.jsonl"

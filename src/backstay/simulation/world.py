@@ -33,15 +33,7 @@ from backstay.simulation.faults import Fault
 from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
-from backstay.simulation.observers.base import (
-    AMENDS,
-    CANCELS,
-    PLACES,
-    PREFIX,
-    Observer,
-    Sent,
-    Watch,
-)
+from backstay.simulation.observers.base import AMENDS, CANCELS, PLACES, PREFIX, Observer, Sent, Watch
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
 from backstay.simulation.setup import Setup, draw_setup
