@@ -302,7 +302,8 @@ class SpotVenue:
         # From here on: the stamp, and the write.
         book.filled_at = now_ns()
         self.private.wire.write(group)
-        self.loop.call_later(STUCK_S, self._missed, book, mine)
+        if self.options.mode != "hold":  # there it counts that all are sold, not when
+            self.loop.call_later(STUCK_S, self._missed, book, mine)
 
     def _missed(self, book: Book, mine: int) -> None:
         if book.filled_at and len(self.taken) == mine:

@@ -7,7 +7,7 @@ import pytest
 
 from backstay.app.demo import play
 from backstay.app.demo_options import FULL_SPEED, DemoOptions
-from backstay.app.guard import SPOT_LEDGER
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.spot_auditor import SpotAuditor
 from backstay.cli.demo import _lots
 from backstay.core.state import AccountState

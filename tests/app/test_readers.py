@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.readers import Readers, Tail
 from backstay.app.store import StoreReader
 from backstay.ledger.projections.errors import StoreError

@@ -8,7 +8,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, GuardConfig, World, open_guard
+from backstay.app.guard import GuardConfig, World, open_guard
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.market import history_minutes
 from backstay.app.paper import with_history
 from backstay.app.replaying import replay

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, SPOT_LEDGER, GuardConfig, World, open_guard
+from backstay.app.guard import GuardConfig, World, open_guard
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.binance.net.outcomes import StreamLost
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.spot_venue import SpotVenue

@@ -9,7 +9,7 @@ import pytest
 
 from backstay.app import closing, positions
 from backstay.app.exchange import API_KEY, API_SECRET
-from backstay.app.guard import SPOT_LEDGER
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.core.events import OperatorAction
 from backstay.core.names import scope_of_name
 from backstay.core.types import Product

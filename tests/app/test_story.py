@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.story import story_of
 from backstay.core.scored import SignalKind, SignalScored
 from backstay.ledger.disk import FileDisk

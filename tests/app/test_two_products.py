@@ -13,7 +13,7 @@ from backstay.app import closing_lots, positions
 from backstay.app.config import load_settings
 from backstay.app.errors import RefusedError
 from backstay.app.exchange import API_KEY, API_SECRET, ExchangeOptions, open_exchange
-from backstay.app.guard import LEDGER, SPOT_LEDGER
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.run import run as run_guards
 from backstay.binance.net.outcomes import StreamLost
 from backstay.cli.exits import Exit, exit_of

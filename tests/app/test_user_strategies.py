@@ -8,7 +8,8 @@ import pytest
 
 from backstay.app.config import load_settings
 from backstay.app.errors import ConfigError
-from backstay.app.guard import LEDGER, describe
+from backstay.app.guard import describe
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.replaying import OtherCodeError, engine_of, replay
 from backstay.app.user_strategies import load
 from backstay.cli.main import execute

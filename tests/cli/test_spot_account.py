@@ -12,7 +12,6 @@ from backstay.app.store import LEDGERS
 from tests.app.spot_venues import KEYS, POSITIONS, SWING, venues
 from tests.cli.harness import run
 
-
 PAUSE = threading.Event()
 
 

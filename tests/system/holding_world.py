@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from backstay.app.guard import SPOT_LEDGER
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.core.account import fold
 from backstay.core.contexts import OrderContext
 from backstay.core.engine import Engine, Manager, decide

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.app.auditor import Auditor
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core import orders
 from backstay.core.account import fold
 from backstay.core.engine import decide

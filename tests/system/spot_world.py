@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import SPOT_LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import Guard, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.app.spot_auditor import SpotAuditor
 from backstay.core.account import fold

@@ -7,7 +7,7 @@ import pytest
 
 from backstay.app.demo import Demo, demo_feed
 from backstay.app.demo_options import DemoOptions
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core.account import fold
 from backstay.core.engine import decide
 from backstay.core.records import Decided

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.paper import API_KEY, API_SECRET
 from backstay.core.outcomes import VenueUnavailable
 

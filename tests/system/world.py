@@ -12,9 +12,10 @@ import msgspec
 
 from backstay.app.auditor import Auditor
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import Guard, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.words import words
 from backstay.core.events import AlgoReport, AnswerReceived, OrderReport, RequestSent
 from backstay.ledger.reader import records

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.words import words
 from backstay.core.events import AnswerReceived, OrderReport
 from backstay.core.records import Noted, Record

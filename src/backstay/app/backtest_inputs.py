@@ -11,7 +11,7 @@ from backstay.app.backtest_setup import Opening, Outcome, Setup, check
 from backstay.app.backtesting import backtest
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.backtest.bars import load
 from backstay.core.types import MS, Product, Side
 from backstay.ledger.codec import GENESIS

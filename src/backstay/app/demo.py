@@ -21,8 +21,9 @@ from backstay.app.demo_options import FULL_SPEED, DemoOptions
 from backstay.app.demo_scored import ScoredStory
 from backstay.app.demo_spot import SpotStory
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, Guard, GuardConfig, World, open_guard
+from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.incidents import PATIENCE_S, Incident, incidents
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
 from backstay.core.types import MS, SECOND, Mode, PositionMode, TimeNs

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from backstay.app.demo_options import DemoOptions
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import SPOT_LEDGER, Guard, GuardConfig, World, open_guard
+from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.incidents import PATIENCE_S
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.app.spot_auditor import SpotAuditor
 from backstay.core.engine import Engine, Manager

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from backstay import __version__
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.market import MarketSide, scored_symbols
 from backstay.app.settling import Settling, wishes
 from backstay.binance.net.rest import Call
@@ -45,9 +46,6 @@ from backstay.runtime.ports import Clock, Entropy, Lease
 from backstay.runtime.starting import Patience
 from backstay.telemetry.redaction import redact
 
-LEDGER = "ledger/events.jsonl"
-SPOT_LEDGER = "spot/ledger/events.jsonl"
-"""Spot is an account of its own, with a ledger of its own (docs/decisions, two product groups)."""
 SNAPSHOT_EVERY = 5_000
 """Records between two snapshots: bounds what a restart has to fold."""
 

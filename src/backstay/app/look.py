@@ -12,7 +12,7 @@ import msgspec
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ExchangeError
-from backstay.app.guard import LEDGER, SPOT_LEDGER
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.preflight import unreachable
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import TransportError

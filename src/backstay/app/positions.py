@@ -14,7 +14,7 @@ import msgspec
 from backstay.app import status as view
 from backstay.app.config import Settings
 from backstay.app.errors import ExchangeError
-from backstay.app.guard import SPOT_LEDGER
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.core.types import Product
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 

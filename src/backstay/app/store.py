@@ -10,7 +10,7 @@ from sqlalchemy import select
 from backstay.app.audit import audit_folder, rebuild_files
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.locks import is_owned, make_lock
 from backstay.app.status import iso
 from backstay.app.words import words
@@ -23,7 +23,7 @@ from backstay.ledger.projections.store import Store, checked, file_of, table
 from backstay.ledger.projections.upkeep import clean, counts, open_or_replace, rebuild
 
 FILE = "backstay.db"
-LEDGERS: dict[str, str] = {"usdm": LEDGER, "spot": f"spot/{LEDGER}"}
+LEDGERS: dict[str, str] = {"usdm": LEDGER, "spot": SPOT_LEDGER}
 """Every ledger that a data folder can have, below it."""
 CLEAN_EVERY = 3_600 * 1_000_000_000
 

@@ -14,9 +14,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import Guard, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand
@@ -32,15 +33,7 @@ from backstay.simulation.faults import Fault
 from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
-from backstay.simulation.observers.base import (
-    AMENDS,
-    CANCELS,
-    PLACES,
-    PREFIX,
-    Observer,
-    Sent,
-    Watch,
-)
+from backstay.simulation.observers.base import AMENDS, CANCELS, PLACES, PREFIX, Observer, Sent, Watch
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
 from backstay.simulation.setup import Setup, draw_setup

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.words import words
 from backstay.core.records import Noted, Record
 from backstay.core.scored import SignalScored

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.app.words import words
 from backstay.core.events import OperatorAction
 from backstay.core.scored import SignalKind

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core.types import MS
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.store import Store, table

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core.events import OrderReport
 from backstay.ledger.errors import DamagedLedgerError
 from backstay.ledger.projections import upkeep

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -203,12 +203,18 @@ class Store:
 
     def _upsert(self, name: str, values: frozenset[str]) -> Any:
         target = table(name)
-        make = postgresql.insert if self.url.get_backend_name() == "postgresql" else sqlite.insert
-        statement = make(target)
+        statement = self._insert_into(target)
         if not values:
             return statement.on_conflict_do_nothing()
         changed = {c: statement.excluded[c] for c in sorted(values)}
         return statement.on_conflict_do_update(index_elements=[key_of(name)], set_=changed)
+
+    def _insert_into(self, target: Table) -> Any:
+        if self.url.get_backend_name() != "postgresql":
+            return sqlite.insert(target)
+        from sqlalchemy.dialects import postgresql  # a tenth of what every command's imports cost
+
+        return postgresql.insert(target)
 
     def clear(self, ledger: str) -> None:
         """Forget everything of one ledger."""

@@ -6,7 +6,7 @@ a moment. Fills that follow one another within that moment may make it more.
 
 from typing import Any
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core.events import RequestsRegistered
 from backstay.core.types import Action
 from backstay.ledger.reader import chunks

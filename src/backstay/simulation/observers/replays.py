@@ -6,7 +6,7 @@ untrusted scope, except a blind stop (X-3) and what flattens.
 
 from typing import Any
 
-from backstay.app.guard import LEDGER
+from backstay.app.ledger_paths import LEDGER
 from backstay.core.account import fold
 from backstay.core.engine import decide
 from backstay.core.events import AnyEvent, RequestSent
