@@ -84,6 +84,7 @@ def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
         view.best_price,
         view.mark,
         view.stop_refused,
+        view.stop_refused_at,
         view.stop_retriggered,
         view.take_profit_refused,
         view.external if by_hand else None,
