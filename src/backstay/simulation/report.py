@@ -121,8 +121,8 @@ def _restarts(f: Figures) -> Iterator[str]:
     yield (
         "Until every scope is trusted (`bench/restart.py`). The processor time is that of the guard and of\n"
         "the simulated exchange together; what may be read is 10 and 2 for each symbol, 110. A process that\n"
-        "starts within seconds of a crash has to wait until what its predecessor may have sent cannot arrive\n"
-        "any more, and reads again then."
+        "starts within seconds of a crash waits until what its predecessor may have sent cannot arrive any\n"
+        "more, and reads again then."
     )
     yield ""
     yield from _table("restart", "orders", "records in the ledger", "reads", "venue s", "core s")
