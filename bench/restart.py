@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from backstay.core.types import SECOND
+from backstay.simulation.report import Restart
 
 from tests.system.crowd import OPTIONS, SYMBOLS, resting, settle_in
 from tests.system.world import play
@@ -28,7 +29,9 @@ CASES = (
 def main() -> None:
     print(f"{'restart':24} {'orders':>6} {'records':>8} {'reads':>6} {'venue s':>8} {'cpu s':>6}")
     for name, politely, away_s, quiet in CASES:
-        print(f"{name:24} {measured(politely, away_s, quiet)}", flush=True)
+        r = measured(politely, away_s, quiet)
+        figures = f"{r.orders:6} {r.records:8} {r.reads:6} {r.venue_s:8.2f} {r.cpu_s:6.2f}"
+        print(f"{name:24} {figures}", flush=True)
 
 
 def measured(politely, away_s, quiet):
@@ -44,8 +47,7 @@ def measured(politely, away_s, quiet):
         await world.restart(away_s=away_s, quiet=quiet)
         await world.trusted(within_s=300)
         spent, took = time.process_time() - cpu, (world.clock.now_ns() - venue) / SECOND
-        reads = len(world.reads(before))
-        found.append(f"{resting(world):6} {records:8} {reads:6} {took:8.2f} {spent:6.2f}")
+        found.append(Restart(resting(world), records, len(world.reads(before)), took, spent))
 
     play(script, **OPTIONS)
     assert len(SYMBOLS) == 50

@@ -5,6 +5,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backstay.simulation.report import Restart
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
@@ -31,10 +35,18 @@ def main() -> None:
         if name not in {"mixed", CRASHES}
     }
     crashes = simulate(jobs_of(range(given.rounds * len(POINTS)), CRASHES, 1.0), workers=workers)
-    figures = Figures(given.seeds, mixed, others, crashes, mutants())
+    figures = Figures(given.seeds, mixed, others, crashes, mutants(), restarts())
     PAGE.write_text(page(figures), encoding="utf-8")
     print(f"written: {PAGE.name}; {figures.violations} violations")
     sys.exit(1 if figures.violations else 0)
+
+
+def restarts() -> "dict[str, Restart]":
+    """The restarts of `bench/restart.py`."""
+    sys.path.insert(0, str(ROOT))
+    from bench.restart import CASES, measured
+
+    return {name: measured(*case) for name, *case in CASES}
 
 
 def mutants() -> dict[str, str]:

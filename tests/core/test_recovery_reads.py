@@ -248,6 +248,21 @@ def test_x1_an_accepted_order_is_absent_after_two_reads_a_gap_apart(slot, surfac
     assert state(looked(account, 10_000 + gap * 1000)).contexts["o1"].phase is Phase.ABSENT
 
 
+def test_x1_an_order_that_was_seen_in_between_is_missed_anew():
+    """The first miss was a read that lagged: the two moments are counted from the next one."""
+    account = at(account_with(asked()), 10, evidence.accepted(asked(), 5))
+    account = at(account, 9_000, TimePassed(scope=KEY), RecoveryStarted(scopes=(KEY,)))
+    account = missing(at(account, 9_500, evidence.orders_read(at=9_100)), 9_500)
+    assert state(account).contexts["o1"].not_found_at
+    account = at(account, 9_600, order(order_id=5, client_id="o1", at=9_600))
+    assert state(account).contexts["o1"].phase is Phase.LIVE
+    account = at(account, 30_000, evidence.orders_read(at=30_000))
+    account = missing(account, 30_000)
+    assert state(account).contexts["o1"].phase is Phase.UNKNOWN
+    account = missing(at(account, 40_000, evidence.orders_read(at=40_000)), 40_000)
+    assert state(account).contexts["o1"].phase is Phase.ABSENT
+
+
 def test_x1_the_older_of_query_and_surface_read_counts():
     account = at(account_with(asked()), 10, evidence.accepted(asked(), 5))
     account = at(account, 9_000, TimePassed(scope=KEY), RecoveryStarted(scopes=(KEY,)))

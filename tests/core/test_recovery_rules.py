@@ -253,6 +253,18 @@ def test_4_1_the_review_ends_in_a_fresh_recovery_without_its_history():
     assert (s.attempts, s.failures, s.retry_at) == (0, 0, 0)
 
 
+def test_4_1_an_acknowledgement_keeps_what_only_the_whole_account_can_clear_and_nothing_else():
+    """What a scope's own read clears is cleared by the read that the word asks for."""
+    account = at(held(), 1, TrustLost(reason="unidentified_event", scopes=(KEY,)))
+    account = at(account, 2, TrustLost(reason="clock_offset: the clock moved by 2000 ms", scopes=(KEY,)))
+    for n in range(ATTEMPTS_MAX):
+        account = at(account, 3 + n, RecoveryStarted(scopes=(KEY,)))
+        account = ended(account, 3 + n, "no answer")
+    assert state(account).trust is Trust.MANUAL_REVIEW
+    account = at(account, 99, OperatorCommand(action=OperatorAction.ACK, who="me", scope=KEY))
+    assert state(account).reasons == ("operator_ack", "clock_offset: the clock moved by 2000 ms")
+
+
 # --- a restart -----------------------------------------------------------------------------------------
 
 
@@ -326,6 +338,19 @@ def test_a_stuck_trigger_of_a_position_that_is_gone_is_over():
     assert held_on is Phase.TRIGGERING
     account = at(account, 12_050, evidence.positions_read(at=12_040))
     assert state(ended(account, 12_100)).contexts["o1"].phase is Phase.FINISHED
+
+
+def test_4_3_a_stuck_trigger_that_a_restart_has_put_in_doubt_stays_in_doubt_over_a_flat_position():
+    """What became of it while nobody listened only a query tells."""
+    account = at(resting(stop()), 9_000, algo(AlgoStatus.TRIGGERING, client_id="o1", at=9_000))
+    account = at(account, 12_000, TimePassed(scope=KEY), RecoveryStarted(scopes=(KEY,)))
+    s = state(account)
+    doubted = {k: replace(c, phase=Phase.UNKNOWN) for k, c in s.contexts.items()}
+    account = replace(account, scopes={KEY: replace(s, contexts=doubted)})
+    account = ended(at(account, 12_050, evidence.positions_read(at=12_040)), 12_100)
+    assert state(account).position.quantity == 0
+    assert state(account).contexts["o1"].phase is Phase.UNKNOWN
+    assert state(account).trust is Trust.RECOVERY_REQUIRED
 
 
 # --- snapshots of orders -------------------------------------------------------------------------------

@@ -12,6 +12,16 @@ from backstay.simulation.run import Report
 SITUATIONS_WANTED = 20
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """A restart of a large account, until everything is trusted."""
+
+    orders: int
+    records: int
+    reads: int
+    venue_s: float
+    cpu_s: float
+
+
 class Figures(msgspec.Struct, frozen=True):
     """Everything that the page is made of."""
 
@@ -21,6 +31,8 @@ class Figures(msgspec.Struct, frozen=True):
     crashes: Report
     mutants: Mapping[str, str]
     """Broken variants, and the observers that noticed each."""
+    restarts: Mapping[str, "Restart"] = {}
+    """What `bench/restart.py` measured."""
 
     @property
     def reports(self) -> tuple[Report, ...]:
@@ -34,7 +46,17 @@ class Figures(msgspec.Struct, frozen=True):
 def page(f: Figures) -> str:
     """The whole page, in Markdown."""
     return "\n".join(
-        [*_head(f), *_runs(f), *_times(f), *_promises(f), *_faults(f), *_points(f), *_mutants(f), ""]
+        [
+            *_head(f),
+            *_runs(f),
+            *_times(f),
+            *_restarts(f),
+            *_promises(f),
+            *_faults(f),
+            *_points(f),
+            *_mutants(f),
+            "",
+        ]
     )
 
 
@@ -90,6 +112,22 @@ def _times(f: Figures) -> Iterator[str]:
     for name, r in (("mixed", f.mixed), *f.others.items(), ("crashes", f.crashes)):
         cells = (r.naked_ms["p50"], r.naked_ms["p99"], r.recovery_ms["p50"], r.recovery_ms["p99"])
         yield f"| {name} | " + " | ".join(f"{c:.0f}" for c in cells) + " |"
+    yield ""
+
+
+def _restarts(f: Figures) -> Iterator[str]:
+    yield "## A restart with 50 symbols and 500 open orders"
+    yield ""
+    yield (
+        "Until every scope is trusted (`bench/restart.py`). The processor time is that of the guard and of\n"
+        "the simulated exchange together; what may be read is 10 and 2 for each symbol, 110. A process that\n"
+        "starts within seconds of a crash waits until what its predecessor may have sent cannot arrive any\n"
+        "more, and reads again then."
+    )
+    yield ""
+    yield from _table("restart", "orders", "records in the ledger", "reads", "venue s", "core s")
+    for name, r in f.restarts.items():
+        yield f"| {name} | {r.orders} | {r.records} | {r.reads} | {r.venue_s:.2f} | {r.cpu_s:.2f} |"
     yield ""
 
 
