@@ -58,6 +58,8 @@ def _of(guard: Guard) -> Gauges:
         "gates_shut": {(f"{spot}{gate}",): 1.0 for gate in account.gates},
         "stream_up": {(f"{spot}{name}",): float(up) for name, up in streams.items()},
         "rate_budget_left": {(f"{spot}{name}",): float(left) for name, left in venue.headroom.items()},
+        "limit_refusals": {(): float(venue.refused_by_limit)},
+        "bans": {(): float(venue.banned)},
         "orders_outstanding": {(): float(venue.orders_outstanding)},
         "last_event_age_seconds": {
             (): max(now - stats.last_event_at, 0) / SECOND if stats.last_event_at else 0.0

@@ -21,6 +21,10 @@ from backstay.core.wanted import DEFECT
 BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
 
 
+VENUE_HALT = "venue_halt"
+"""The gate behind which nothing leaves until an operator releases it: after 418, or when keys are refused."""
+
+
 def grade(body: Body) -> str:
     """`bad`, `warn`, `info`, or empty for what is no news."""
     match body:
@@ -38,7 +42,9 @@ def grade(body: Body) -> str:
         case RecoveryEnded():
             return "bad" if body.failure else "info"
         case GateChanged():
-            return "warn" if body.active else "info"
+            if not body.active:
+                return "info"
+            return "bad" if body.gate == VENUE_HALT else "warn"
         case MarginCall():
             return "bad"
         case TrustLost() | Unidentified():

@@ -45,6 +45,8 @@ GAUGES: dict[str, tuple[str, Label]] = {
     "gates_shut": ("1 for each door of the account that is shut", ("gate",)),
     "stream_up": ("1 while the connection stands", ("stream",)),
     "rate_budget_left": ("Requests left in a bucket of the venue", ("bucket",)),
+    "limit_refusals": ("Answers 429 (and -1003, -1015) of the venue since the start", ()),
+    "bans": ("Answers 418 of the venue since the start", ()),
     "orders_outstanding": ("Requests without an answer", ()),
     "last_event_age_seconds": ("Since the newest event of the venue", ()),
     "ledger_records": ("Number of the newest record", ()),
