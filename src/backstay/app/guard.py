@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from backstay import __version__
+from backstay.app.lot_alerts import LotAlerts
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.timings import SPOT as SPOT_TIMINGS
 from backstay.binance.net.timings import Timings
@@ -118,6 +119,8 @@ class Guard:
             on_record=self._recorded,
         )
         self.venue = self._gateway(config.endpoints)
+        if config.product is Product.SPOT:
+            self.listeners.append(LotAlerts(self.owner).record)
 
     def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
         config, world, owner = self.config, self.world, self.owner

@@ -89,6 +89,8 @@ def _noted(body: Noted) -> str:
                 f"the start waits: {detail['what']} failed ({detail['reason']}). Attempt "
                 f"{int(detail['attempt']) + 1} in {again}, given up in {end}"
             )
+        case "lot_alert":
+            return str(detail["text"])
         case "order_request":
             shown = ", ".join(f"{plain(k)} {v}" for k, v in detail.items() if k not in UNSAID and v != "")
             return f"would {detail.get('action', 'send')} (nothing was sent): {shown}"

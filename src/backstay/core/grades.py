@@ -18,6 +18,8 @@ from backstay.core.events import (
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.wanted import DEFECT
 
+LOT_ALERT = "lot_alert"
+"""A note about lots that a person should hear of."""
 BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
 
 
@@ -33,7 +35,7 @@ def grade(body: Body) -> str:
                 return "bad"
             return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
         case Noted():
-            return "bad" if body.what in BAD_NOTES else "info"
+            return "bad" if body.what in BAD_NOTES else "warn" if body.what == LOT_ALERT else "info"
         case AnswerReceived():
             accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
             return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"
