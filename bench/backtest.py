@@ -4,8 +4,8 @@ Run:  .venv/bin/python bench/backtest.py [--quick] [--data FOLDER]
 FOLDER holds the recorded months (../shared/data/klines_1m). Each figure is the median of five runs (one with
 --quick) on one core, files read beforehand. `rare`: a gate that is passed some thirty times a month; `often`:
 some fifty times. backtesting.py is brought once into an environment of its own; where it cannot be, its
-figures are null and the reason is on stderr. Its strategy has no planner, no orders in flight and no ledger: it
-is given ready signals.
+figures are null and the reason is on stderr. Its strategy has no planner, no orders in flight and no ledger:
+it is given ready signals.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -65,6 +66,17 @@ class Venues:
     def truth(self, product="spot"):
         with urllib.request.urlopen(f"{self.control}/{product}/truth", timeout=10) as answer:
             return json.load(answer)
+
+    def requests(self, product="spot"):
+        with urllib.request.urlopen(f"{self.control}/{product}/requests", timeout=10) as answer:
+            return json.load(answer)["requests"]
+
+    def until(self, condition, seconds=10):
+        """Wait for what happens on the other thread."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.02)
 
     def resting(self):
         return [o for o in self.truth()["orders"] if o["side"] == "SELL" and o["status"] == "NEW"]

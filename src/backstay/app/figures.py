@@ -80,6 +80,8 @@ def _of(guard: Guard) -> Gauges:
         "stream_reconnects": {(f"{spot}{name}",): float(n) for name, n in venue.losses.items()},
         "rate_budget_used": {(f"{spot}{name}",): share for name, share in venue.used.items()},
         "rate_budget_left": {(f"{spot}{name}",): float(left) for name, left in venue.headroom.items()},
+        "limit_refusals": {(): float(venue.refused_by_limit)},
+        "bans": {(): float(venue.banned)},
         "orders_outstanding": {(): float(venue.orders_outstanding)},
         "last_event_age_seconds": {
             (): max(now - stats.last_event_at, 0) / SECOND if stats.last_event_at else 0.0

@@ -16,6 +16,7 @@ import msgspec
 
 from backstay import __version__
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
+from backstay.app.lot_alerts import LotAlerts
 from backstay.app.market import MarketSide, scored_symbols
 from backstay.app.settling import Settling, wishes
 from backstay.binance.net.rest import Call
@@ -135,6 +136,8 @@ class Guard:
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
         self.venue.hear_calls(self._called)
+        if config.product is Product.SPOT:
+            self.listeners.append(LotAlerts(self.owner).record)
 
     def _gateway(self, endpoints: UsdmEndpoints | SpotEndpoints) -> BinanceVenue | SpotVenue:
         config, world, owner = self.config, self.world, self.owner

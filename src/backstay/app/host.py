@@ -201,6 +201,8 @@ def _links(venue: VenueStatus) -> dict[str, Any]:
         "rate_budget": {
             "limited_until": status.iso(venue.limited_until),
             "halted": venue.halted,
+            "refused_429": venue.refused_by_limit,
+            "banned_418": venue.banned,
             "orders_outstanding": venue.orders_outstanding,
             "orders_by_ws": venue.orders_by_ws,
             "orders_by_rest": venue.orders_by_rest,

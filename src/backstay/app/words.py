@@ -71,6 +71,10 @@ def plain(text: str) -> str:
     return text.replace("_", " ")
 
 
+UNSAID = frozenset({"type", "action", "slot", "ctx_id"})
+"""Of an `order_request` document: what its sentence does not repeat."""
+
+
 def _noted(body: Noted) -> str:
     detail = body.detail
     match body.what:
@@ -99,8 +103,10 @@ def _noted(body: Noted) -> str:
             return f"position {detail['position']} opened: {size} at {detail['entry']}"
         case "position_closed":
             return f"position {detail['position']} closed"
+        case "lot_alert":
+            return str(detail["text"])
         case "order_request":
-            shown = ", ".join(f"{k} {v}" for k, v in detail.items() if k not in {"action", "timestamp"})
+            shown = ", ".join(f"{plain(k)} {v}" for k, v in detail.items() if k not in UNSAID and v != "")
             return f"would {detail.get('action', 'send')} (nothing was sent): {shown}"
     shown = ", ".join(f"{plain(k)} {v}" for k, v in detail.items())
     return f"{plain(body.what)}{f' ({shown})' if shown else ''}"

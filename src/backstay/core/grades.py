@@ -20,6 +20,8 @@ from backstay.core.events import (
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.wanted import DEFECT
 
+LOT_ALERT = "lot_alert"
+"""A note about lots that a person should hear of."""
 BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed"})
 
 REVIEW = "manual_review"
@@ -38,6 +40,10 @@ def review_of(decision: Decision | None) -> str:
             return ""
 
 
+VENUE_HALT = "venue_halt"
+"""The gate behind which nothing leaves until an operator releases it: after 418, or when keys are refused."""
+
+
 def grade(body: Body) -> str:
     """`bad`, `warn`, `info`, or empty for what is no news."""
     match body:
@@ -48,7 +54,7 @@ def grade(body: Body) -> str:
                 return "bad"
             return "warn" if body.refused else "info" if isinstance(body.decision, Act) else ""
         case Noted():
-            return "bad" if body.what in BAD_NOTES else "" if body.what in SILENT_NOTES else "info"
+            return _of_note(body.what)
         case AnswerReceived():
             accepted = body.answer in {AnswerClass.ACCEPTED, AnswerClass.NOOP}
             return "" if accepted else "bad" if body.answer is AnswerClass.HALT else "warn"
@@ -60,7 +66,9 @@ def grade(body: Body) -> str:
             done = body.outcome in {SettingOutcome.APPLIED, SettingOutcome.UNCHANGED}
             return "info" if done else "warn"
         case GateChanged():
-            return "warn" if body.active else "info"
+            if not body.active:
+                return "info"
+            return "bad" if body.gate == VENUE_HALT else "warn"
         case MarginCall():
             return "bad"
         case TrustLost() | Unidentified():
@@ -69,3 +77,11 @@ def grade(body: Body) -> str:
             return "info"
         case _:
             return ""
+
+
+def _of_note(what: str) -> str:
+    if what in SILENT_NOTES:
+        return ""
+    if what in BAD_NOTES:
+        return "bad"
+    return "warn" if what == LOT_ALERT else "info"

@@ -7,11 +7,13 @@ known for certain; a symbol that has never been read is followed from now on.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from backstay.core.engine import Engine
 from backstay.core.events import FillsSnapshot
 from backstay.core.lots import NONE
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, TimeNs
 from backstay.runtime.ports import Venue
 
 OVERLAP = SECOND
@@ -24,6 +26,8 @@ class Since(NamedTuple):
     symbol: str
     at: TimeNs
     from_id: int
+    known: int = 0
+    """The last known trade, where the venue must still show it; 0: it need not."""
 
 
 def unread(account: AccountState, engine: Engine, now: TimeNs) -> list[Since]:
@@ -39,10 +43,22 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
     s = account.scopes.get(Scope(Product.SPOT, symbol, PositionSide.BOTH))
     lots = NONE if s is None or s.lots is None else s.lots
     if lots.read_to:
-        return Since(symbol, lots.read_at, lots.read_to + 1)
+        # From the last known trade itself: where the venue still has it, nothing behind it is missing. The
+        # exchange of PAPER begins anew with each process, and nothing is traded there between two.
+        paper = account.run is not None and account.run.mode is Mode.PAPER
+        return Since(symbol, lots.read_at, lots.read_to + paper, 0 if paper else lots.read_to)
     return Since(symbol, lots.read_at - OVERLAP if lots.read_at else now, 0)
 
 
 async def read_trades(venue: Venue, begin: Iterable[Since]) -> Sequence[FillsSnapshot]:
-    """One read per symbol, in turn: they are heavy. Raises VenueUnavailable."""
-    return [await venue.read_fills(x.symbol, x.at, x.from_id) for x in begin]
+    """One read per symbol, in turn: they are heavy. Raises VenueUnavailable.
+
+    A venue that no longer shows the last known trade may lack later ones too: its answer is not complete.
+    """
+    found = []
+    for x in begin:
+        read = await venue.read_fills(x.symbol, x.at, x.from_id)
+        if x.known and all(row.trade_id != x.known for row in read.rows):
+            read = replace(read, complete=False)
+        found.append(read)
+    return found

@@ -1,4 +1,4 @@
-"""Alerts to people: what is graded `bad`, and every word of an operator, is posted to configured addresses.
+"""Alerts to people: what is graded `bad`, worries about lots, and every word of an operator are posted.
 
 A thread of its own sends, so that an address which does not answer delays nobody; what cannot be delivered
 after three attempts is told to the log. The ledger and the store have every alert in any case.
@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from backstay.core.events import OperatorCommand
-from backstay.core.grades import grade
-from backstay.core.records import Body, Record
+from backstay.core.grades import LOT_ALERT, grade
+from backstay.core.records import Body, Noted, Record
 from backstay.telemetry.redaction import redact, redacted
 
 ATTEMPTS = 3
@@ -47,8 +47,10 @@ class AlertSender:
 
     def take(self, record: Record) -> None:
         """Send the record's alert, if it is one."""
-        matters = grade(record.body)
-        if matters != "bad" and not isinstance(record.body, OperatorCommand):
+        body = record.body
+        matters = grade(body)
+        of_lots = isinstance(body, Noted) and body.what == LOT_ALERT
+        if matters != "bad" and not of_lots and not isinstance(body, OperatorCommand):
             return
         document = {
             "account": self._account,

@@ -22,7 +22,7 @@ from backstay.core.events import (
     RequestsRegistered,
 )
 from backstay.core.grades import grade
-from backstay.core.records import Body, Record
+from backstay.core.records import Body, Noted, Record
 from backstay.telemetry.redaction import redacted
 from backstay.telemetry.traces import Traces
 
@@ -40,6 +40,9 @@ FOLLOWED = (
     RequestsRegistered,
 )
 """No news by themselves, and yet the links of the chain from a fill to its stop."""
+
+ORDER_REQUEST = "order_request"
+"""A candidate of a dry run; its line bears the whole document."""
 
 type Event = MutableMapping[str, Any]
 
@@ -124,4 +127,6 @@ class RecordLog:
         }
         if scope is not None:
             fields["scope"] = str(scope)
+        if isinstance(record.body, Noted) and record.body.what == ORDER_REQUEST:
+            fields[ORDER_REQUEST] = record.body.detail
         self._logger.log(level, "%s", self._words(record.body), extra=fields)

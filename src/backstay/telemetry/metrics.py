@@ -61,6 +61,8 @@ GAUGES: dict[str, tuple[str, Label]] = {
     "stream_reconnects": ("Times a connection was lost and opened anew since the start", ("stream",)),
     "rate_budget_used": ("Share of a bucket of the venue that is used up", ("bucket",)),
     "rate_budget_left": ("Requests left in a bucket of the venue", ("bucket",)),
+    "limit_refusals": ("Answers 429 (and -1003, -1015) of the venue since the start", ()),
+    "bans": ("Answers 418 of the venue since the start", ()),
     "orders_outstanding": ("Requests without an answer", ()),
     "last_event_age_seconds": ("Since the newest event of the venue", ()),
     "ledger_records": ("Number of the newest record", ()),

@@ -7,6 +7,7 @@ PostgreSQL. One thread uses a store at a time; other processes may read beside i
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -279,17 +280,27 @@ def file_of(url: URL) -> Path | None:
     return Path(url.database)
 
 
+def _driven(url: URL) -> URL:
+    """A PostgreSQL URL that names no driver gets the one that is installed: psycopg, else psycopg2."""
+    if "+" in url.drivername or find_spec("psycopg") is None:
+        return url
+    return url.set(drivername=f"{url.drivername}+psycopg")
+
+
 def _engine(url: URL, *, read_only: bool) -> Engine:
     try:
         path = file_of(url)
         if path is None:
-            return create_engine(url)
+            return create_engine(_driven(url))
         engine = create_engine(
             url if not read_only else f"sqlite:///file:{path.resolve().as_posix()}?mode=ro&uri=true",
             connect_args={"timeout": BUSY_S, "check_same_thread": False},
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise StoreUrlError(f"store.url needs a driver that is not installed ({error})") from None
+        raise StoreUrlError(
+            f"store.url needs a driver that is not installed ({error}): `pip install psycopg[binary]` in the "
+            "program's environment, or use SQLite, which needs none"
+        ) from None
 
     def connected(connection: Any, _record: object) -> None:
         if not read_only:

@@ -70,8 +70,14 @@ def wanted(view: PositionView, policy: SwingPolicy, now: TimeNs) -> Wanted:
     old, wake_at = _aged(offers, policy, now)
     notes.extend(old)
     if facts.lots.unserved:
-        notes.append("the venue no longer served all trades since the last run: lots may be missing")
+        notes.append(UNSERVED)
     return Wanted(slots=tuple(slots), watches=watches, wake_at=wake_at, notes=tuple(notes))
+
+
+UNSERVED = (
+    "the venue no longer served all trades since the last one that is known: lots may be missing; compare "
+    "with the exchange, then acknowledge"
+)
 
 
 def _reached(view: PositionView, policy: SwingPolicy) -> Decimal | None:
