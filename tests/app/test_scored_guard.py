@@ -15,9 +15,9 @@ from backstay.app.replaying import replay
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.sign import HmacSigner
+from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.engine import Engine, Manager
 from backstay.core.escalation import Escalation
-from backstay.core.events import AccountSettingUpdated
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.types import SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger import reader
