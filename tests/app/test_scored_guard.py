@@ -16,9 +16,10 @@ from backstay.app.replaying import replay
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.sign import HmacSigner
+from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.engine import Engine, Manager
 from backstay.core.escalation import Escalation
-from backstay.core.events import AccountSettingUpdated
+from backstay.core.events import RequestsRegistered
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.types import SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger import reader
@@ -174,6 +175,9 @@ def test_a_score_of_the_venues_bars_is_entered_bracketed_on_the_algo_surface_and
     (setting,) = bodies(tmp_path, AccountSettingUpdated)
     assert (setting.setting, setting.outcome) == ("leverage", "applied")
     assert bodies(tmp_path, BookSeen)
+    armed = [r for r in bodies(tmp_path, RequestsRegistered) if r.pre_armed]
+    roles = {request.key.role.value for r in armed for request in r.requests}
+    assert {"SL", "TP"} <= roles, "the bracket was written down with the entry"
     assert [s for s in bodies(tmp_path, SignalScored) if s.signal.kind.direction is not None]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from backstay.core.events import AccountSettingUpdated, SettingOutcome
+from backstay.core.account_settings import AccountSettingUpdated, SettingOutcome
 from backstay.core.types import Mode, PositionMode
 from backstay.strategies.scored.policy import MarginType, ScoredPolicy, SettingsPolicy, SizePolicy
 from backstay.strategies.scored.wanted import ScoredTrader

@@ -124,8 +124,7 @@ class GuardHost:
         """The document of `positions status` and of the page."""
         owner, config, news = self.guard.owner, self.guard.config, self.news
         account, stats, now = owner.account, owner.stats, owner.clock.now_ns()
-        table = self.positions()
-        venue = self.guard.venue.status()
+        table, venue = self.positions(), self.guard.venue.status()
         grade, why = status.health(account, table)
         waiting = status.reviews(account, owner.last)
         if waiting and grade == "ok":
@@ -159,9 +158,8 @@ class GuardHost:
             "database": self.database(),
             "errors": news.errors(),
             "news": news.recent(),
+            "market": self.guard.market.status() if self.guard.market is not None else [],
         }
-        if self.guard.market is not None:
-            document["market"] = self.guard.market.status()
         if config.product is Product.SPOT:
             document["lots"] = lot_figures(account, owner.engine, now)
         return document | (self._extra() if self._extra is not None else {})

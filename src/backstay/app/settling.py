@@ -13,8 +13,9 @@ import msgspec
 from backstay.binance.net.venue import BinanceVenue
 from backstay.core import algo_orders, orders
 from backstay.core.account_scopes import of_symbol
+from backstay.core.account_settings import AccountSettingUpdated, SettingOutcome
 from backstay.core.engine import Engine
-from backstay.core.events import AccountModeSnapshot, AccountSettingUpdated, LeverageRow, SettingOutcome
+from backstay.core.events import AccountModeSnapshot, LeverageRow
 from backstay.core.modes import may_send
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import ScopeState

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
+from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.events import (
     AccountReport,
-    AccountSettingUpdated,
     AlgoReport,
     AlgosSnapshot,
     AnswerReceived,

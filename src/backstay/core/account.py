@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from backstay.core import account_market, account_own, account_reads, daily, requests, scope, spot
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
+from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.events import (
     AccountModeSnapshot,
     AccountReport,
-    AccountSettingUpdated,
     AlgoReport,
     AlgosSnapshot,
     AnswerReceived,

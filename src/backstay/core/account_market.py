@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from backstay.core.account_scopes import each, gate, of_symbol, scope_of
-from backstay.core.events import AccountSettingUpdated, SettingOutcome
+from backstay.core.account_settings import AccountSettingUpdated, SettingOutcome
 from backstay.core.scored import Book, BookSeen, Signal, SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import PositionMode, PositionSide, Role, TimeNs

@@ -248,7 +248,8 @@ def _with_protection(
 
 def _after_fill(view: PositionView, slot: Slot, now: TimeNs) -> PositionView:
     """The view as it will be once `slot` has filled at its own price."""
-    price = slot.price or view.mark or view.average
+    plan = view.market.plan
+    price = slot.price or view.mark or (plan.price if plan is not None else view.average)
     quantity = slot.quantity or ZERO
     size = view.quantity + quantity
     direction = view.direction or (Direction.LONG if slot.side is Direction.LONG.opening else Direction.SHORT)

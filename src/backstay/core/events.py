@@ -13,7 +13,7 @@ import msgspec
 
 from backstay.core.contexts import Request
 from backstay.core.instruments import Instrument
-from backstay.core.scored import BookSeen, SignalScored
+from backstay.core.scored import TraderEvent
 from backstay.core.types import (
     ZERO,
     Action,
@@ -545,36 +545,6 @@ class GateChanged(Event, frozen=True, kw_only=True, tag="GateChanged"):
     until: TimeNs = 0
 
 
-class SettingOutcome(StrEnum):
-    APPLIED = "applied"
-    UNCHANGED = "unchanged"
-    """It was so already."""
-    WAITS = "waits"
-    """A position or an order exists: it is changed when there is none."""
-    REFUSED = "refused"
-    FAILED = "failed"
-    """The venue could not be asked."""
-    NOT_SENT = "not_sent"
-    """The mode sends nothing; this is what would have been."""
-
-
-class AccountSettingUpdated(Event, frozen=True, kw_only=True, tag="AccountSettingUpdated"):
-    """How the account trades was set, or was not: exposure in its symbol waits for APPLIED or UNCHANGED."""
-
-    setting: str
-    """`leverage`, `margin_type`, `position_mode` or `multi_assets`."""
-    value: str
-    outcome: SettingOutcome
-    symbol: str = ""
-    """Empty: of the whole account."""
-    was: str = ""
-    """What it was before; empty: not known."""
-    code: int = 0
-    reason: str = ""
-    """Why not, and what to do."""
-    product: Product = Product.USDM
-
-
 class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     """A process took ownership, before which nothing was sent for `quiet_ms`; its configuration is JSON."""
 
@@ -627,9 +597,7 @@ type AnyEvent = (
     | TrustLost
     | OperatorCommand
     | GateChanged
-    | AccountSettingUpdated
     | RunStarted
     | RunStopped
-    | SignalScored
-    | BookSeen
+    | TraderEvent
 )

@@ -1,8 +1,8 @@
 """How much a record matters to somebody who watches: one answer for screens, logs, tables and alerts."""
 
+from backstay.core.account_settings import AccountSettingUpdated, SettingOutcome
 from backstay.core.decisions import Act, Converged, Decision, Wait
 from backstay.core.events import (
-    AccountSettingUpdated,
     AnswerClass,
     AnswerReceived,
     GateChanged,
@@ -11,7 +11,6 @@ from backstay.core.events import (
     RecoveryEnded,
     RunStarted,
     RunStopped,
-    SettingOutcome,
     StreamChanged,
     StreamState,
     TrustLost,

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.types import Direction, Product, Side, TimeNs
 
 
@@ -120,4 +121,5 @@ class BookSeen(
     product: Product = Product.USDM
 
 
-type MarketEvent = SignalScored | BookSeen
+TraderEvent = SignalScored | BookSeen | AccountSettingUpdated
+"""What a trader that enters by itself adds to the evidence. A plain union: that of all events flattens it."""
