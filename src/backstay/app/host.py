@@ -15,6 +15,7 @@ from backstay.app.guard import Guard
 from backstay.app.lot_figures import lot_figures
 from backstay.app.news import News
 from backstay.app.words import number
+from backstay.binance.net.gateway import VenueStatus
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND, Product
@@ -112,13 +113,8 @@ class GuardHost:
         account, stats, now = owner.account, owner.stats, owner.clock.now_ns()
         table = self.positions()
         venue = self.guard.venue.status()
-        grade, why = status.health(account, table)
         waiting = status.reviews(account, owner.last)
-        if waiting and grade == "ok":
-            grade, why = (
-                "attention",
-                f"{', '.join(r['scope'] for r in waiting)} waits for your `backstay ack`",
-            )
+        grade, why = status.health(account, table, waiting)
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
@@ -141,14 +137,7 @@ class GuardHost:
                 "market": "up" if venue.market_up else "down",
             },
             "clock": {"offset_ms": venue.clock_offset_ms, "round_trip_ms": venue.clock_round_trip_ms},
-            "rate_budget": {
-                "limited_until": status.iso(venue.limited_until),
-                "halted": venue.halted,
-                "orders_outstanding": venue.orders_outstanding,
-                "orders_by_ws": venue.orders_by_ws,
-                "orders_by_rest": venue.orders_by_rest,
-                "left": venue.headroom,
-            },
+            "rate_budget": _rate_budget(venue),
             "gates": status.gates(account),
             "reviews": waiting,
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
@@ -179,3 +168,14 @@ class GuardHost:
         """Everything that the page shows, in one document."""
         self.refresh_soon()
         return {"status": self.status(), "positions": self.positions()}
+
+
+def _rate_budget(venue: VenueStatus) -> dict[str, Any]:
+    return {
+        "limited_until": status.iso(venue.limited_until),
+        "halted": venue.halted,
+        "orders_outstanding": venue.orders_outstanding,
+        "orders_by_ws": venue.orders_by_ws,
+        "orders_by_rest": venue.orders_by_rest,
+        "left": venue.headroom,
+    }
