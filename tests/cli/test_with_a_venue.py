@@ -125,3 +125,40 @@ def test_close_without_a_process_closes_one_position(folder, keys, capsys):
             )
         assert code == 0, err
         assert json.loads(out)["closed"] == ["usdm:BTCUSDT:BOTH"]
+
+
+def test_a_kill_leaves_orders_of_others_unless_it_is_told_to_cancel_all(folder, keys, capsys):
+    with venue() as there:
+        there.order("BTCUSDT", "BUY", "0.01")
+        order = {
+            "do": "order",
+            "symbol": "ETHUSDT",
+            "side": "BUY",
+            "type": "LIMIT",
+            "quantity": "1",
+            "price": "100",
+        }
+        there.post("human", order)
+        stop = {
+            "do": "algo",
+            "symbol": "BTCUSDT",
+            "side": "BUY",
+            "type": "STOP_MARKET",
+            "quantity": "0.01",
+            "triggerPrice": "90000",
+        }
+        there.post("human", stop)
+        configured(folder, there.config())
+        code, out, err = run(capsys, "kill", "--yes", "--json")
+        assert code == 0, err
+        assert json.loads(out)["closed"] == ["usdm:BTCUSDT:BOTH"]
+        assert len(resting(there)) == 2
+        code, _, err = run(capsys, "kill", "--yes", "--all-orders", "--json")
+        assert code == 0, err
+        assert resting(there) == []
+
+
+def resting(there):
+    truth = there.truth()
+    orders = [o["symbol"] for o in truth["orders"] if o["status"] == "NEW"]
+    return orders + [a["symbol"] for a in truth["algo_orders"] if a["algoStatus"] == "NEW"]

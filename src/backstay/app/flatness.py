@@ -58,7 +58,7 @@ async def cancel_strangers(guard: Guard, symbol: str = "") -> int:
     done = await asyncio.gather(*(_cancel(venue, row) for row in found), return_exceptions=True)
     failed = [answer for answer in done if isinstance(answer, BaseException)]
     detail: dict[str, str | int] = {"cancelled": len(found) - len(failed), "failed": len(failed)}
-    guard.owner.tell(Noted("strangers_cancelled", detail))
+    guard.tell(Noted("strangers_cancelled", detail))
     if failed:
         raise failed[0]
     return len(found)

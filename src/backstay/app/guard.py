@@ -272,7 +272,21 @@ class Guard:
             detail["code"] = call.code
         if call.message:
             detail["message"] = redact(call.message)
-        self.owner.tell(Noted(REST_CALL, detail))
+        self.tell(Noted(REST_CALL, detail))
+
+    def tell(self, note: Noted) -> None:
+        """Record a fact for people on behalf of what has no part in the run's fate.
+
+        Nothing before the run's first record, and nothing once it died or its ledger is gone.
+        """
+        owner = self.owner
+        if not owner.stats.started_at or owner.failed.done() or self._burial is not None:
+            return
+        try:
+            owner.note(note)
+        except Exception:
+            if not owner.failed.done():
+                raise
 
     def _recorded(self, seq: int, at: TimeNs, body: Body) -> None:
         for listener in tuple(self.listeners):

@@ -125,13 +125,8 @@ class GuardHost:
         owner, config, news = self.guard.owner, self.guard.config, self.news
         account, stats, now = owner.account, owner.stats, owner.clock.now_ns()
         table, venue = self.positions(), self.guard.venue.status()
-        grade, why = status.health(account, table)
         waiting = status.reviews(account, owner.last)
-        if waiting and grade == "ok":
-            grade, why = (
-                "attention",
-                f"{', '.join(r['scope'] for r in waiting)} waits for your `backstay ack`",
-            )
+        grade, why = status.health(account, table, waiting)
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),

@@ -272,7 +272,9 @@ def reviews(account: AccountState, last: Mapping[Scope, Decision]) -> list[dict[
     return found
 
 
-def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str, str]:
+def health(
+    account: AccountState, table: Sequence[dict[str, Any]], waiting: Sequence[dict[str, Any]] = ()
+) -> tuple[str, str]:
     """(`ok` | `attention` | `alarm`, why) of the state; whether the process lives is told by others."""
     told = {"UNMANAGED", "REVIEW"}
     naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] not in told]
@@ -282,18 +284,19 @@ def health(account: AccountState, table: Sequence[dict[str, Any]]) -> tuple[str,
         return "alarm", f"{', '.join(naked)} without a stop"
     if review:
         return "alarm", f"{', '.join(str(s.scope) for s in review)} needs a manual review"
-    if unseen:
-        return "attention", f"{', '.join(unseen)} waits for your `backstay ack`"
+    if unseen or waiting:
+        names = unseen or [one["scope"] for one in waiting]
+        return "attention", f"{', '.join(names)} waits for your `backstay ack`"
     if not account.connected:
         return "attention", "the private stream is down"
-    waiting = [
+    blocked = [
         f"{s.scope} ({b.effect.replace('_', ' ')})"
         for s in account.scopes.values()
         for b in s.blocks
         if b.key is None and not b.until
     ]
-    if waiting:
-        return "attention", f"no exposure until your `backstay ack`: {', '.join(waiting)}"
+    if blocked:
+        return "attention", f"no exposure until your `backstay ack`: {', '.join(blocked)}"
     if account.gates:
         return "attention", f"shut: {', '.join(sorted(account.gates))}"
     doubtful = [s for s in account.scopes.values() if not s.trusted]

@@ -6,6 +6,7 @@ from backstay.core.cover import uncovered
 from backstay.core.records import Noted
 from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
+from backstay.runtime.lives import milestones
 from backstay.runtime.stats import Stats
 
 MAX_UNPROTECTED = 5 * SECOND
@@ -16,7 +17,7 @@ ALARM_EVERY = 60 * SECOND
 class NakedWatch:
     """Notes every closed window and every alarm; asks nothing of anybody."""
 
-    def __init__(self, stats: Stats, note: Callable[[Noted], None]) -> None:
+    def __init__(self, stats: Stats, note: Callable[[Noted, int], None]) -> None:
         self._stats = stats
         self._note = note
         self._unwanted: set[Scope] = set()
@@ -30,7 +31,17 @@ class NakedWatch:
             return
         took_ns = now - since
         self._stats.naked_ms.append(took_ns / MS)
-        self._note(Noted("protected", {"naked_us": took_ns // 1000}, key))
+        self._note(Noted("protected", {"naked_us": took_ns // 1000}, key), 0)
+
+    def lived(self, before: ScopeState | None, s: ScopeState, cause: int) -> None:
+        """Told of every change behind its pass: notes a position that began or ended (`lives`)."""
+        if (
+            before is None
+            or s.epoch != before.epoch
+            or (not s.position.quantity and before.position.quantity)
+        ):
+            for milestone in milestones(before, s):
+                self._note(milestone, cause)
 
     def due(self, key: Scope, s: ScopeState, *, wanted: bool) -> TimeNs | None:
         """When this window is (again) to be told of: after 5 s, 10 s, 20 s ..., then every minute."""
@@ -53,7 +64,7 @@ class NakedWatch:
         detail: dict[str, str | int] = {"naked_ms": lasted // MS, "reason": repr(why)}
         if bare != size:
             detail |= {"uncovered": f"{bare:f}", "of": f"{size:f}"}
-        self._note(Noted("unprotected", detail, key))
+        self._note(Noted("unprotected", detail, key), 0)
 
     def _at(self, key: Scope, s: ScopeState) -> TimeNs:
         since, at = self._alarms.get(key, (0, 0))

@@ -38,7 +38,6 @@ from backstay.runtime.books import Books
 from backstay.runtime.buffer import Buffer
 from backstay.runtime.executor import Executor
 from backstay.runtime.foresight import Foresight
-from backstay.runtime.lives import milestones
 from backstay.runtime.lookout import Lookout
 from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
@@ -251,9 +250,8 @@ class Owner:
     def apply(self, event: AnyEvent, cause: int = 0) -> int:
         """Fold and record one event; returns its seq, or 0 when it changed nothing and is not kept."""
         now = self.clock.now_ns()
-        before = self.account
-        after = fold(before, event, now)
-        if after is before:
+        after = fold(self.account, event, now)
+        if after is self.account:
             return 0
         self.account = after
         return self._record(event, now, cause)
@@ -278,12 +276,6 @@ class Owner:
         """Record a fact for people."""
         self._record(body, self.clock.now_ns(), cause)
 
-    def tell(self, body: Noted) -> None:
-        """As `note`, for who has no part in the run's fate: before its start and behind its end nothing."""
-        if self.stats.started_at and not self._stopped and not self.failed.done():
-            with contextlib.suppress(_LedgerGone):
-                self.note(body)
-
     def _evidence(self, key: Scope, before: ScopeState | None, seq: int) -> None:
         """A scope learnt something: plan now or when its burst is over."""
         s = self.account.scopes.get(key)
@@ -297,14 +289,7 @@ class Owner:
             self.run_passes(key, seq)
         else:
             self._arm_timer(key, burst_end(s))
-        # Behind the pass, so that a stop does not wait for it.
-        if (
-            before is None
-            or s.epoch != before.epoch
-            or (not s.position.quantity and before.position.quantity)
-        ):
-            for milestone in milestones(before, s):
-                self.note(milestone, seq)
+        self._naked.lived(before, s, seq)
 
     # --- passes -------------------------------------------------------------------------------------
 
