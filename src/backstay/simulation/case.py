@@ -7,7 +7,12 @@ from backstay.simulation.crash_points import draw_crash
 from backstay.simulation.faults import Fault
 from backstay.simulation.observers.base import Violation
 from backstay.simulation.plans import draw_faults
-from backstay.simulation.setup import CRASHES, draw_setup
+from backstay.simulation.setup import CRASHES, SPOT_CRASHES, draw_setup
+from backstay.simulation.setup import scenario as named
+from backstay.simulation.spot_acts import draw_spot_acts
+from backstay.simulation.spot_plans import draw_spot_faults
+from backstay.simulation.spot_points import draw_spot_crash
+from backstay.simulation.spot_setup import draw_spot_setup
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +50,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 def draw_case(seed: int, scenario: str, rate: float) -> Case:
     """The case of a seed. Raises SimulationError."""
+    if named(scenario).product == "spot":
+        return _spot_case(seed, scenario, rate)
     setup = draw_setup(seed, scenario)
     return Case(
         seed=seed,
@@ -52,3 +59,10 @@ def draw_case(seed: int, scenario: str, rate: float) -> Case:
         acts=draw_acts(seed, scenario, setup),
         faults=(draw_crash(seed, setup) if scenario == CRASHES else draw_faults(seed, scenario, rate, setup)),
     )
+
+
+def _spot_case(seed: int, scenario: str, rate: float) -> Case:
+    setup = draw_spot_setup(seed, scenario)
+    crashes = scenario == SPOT_CRASHES
+    faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
+    return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)

@@ -6,8 +6,8 @@ import msgspec
 
 from backstay.simulation.errors import SimulationError
 from backstay.simulation.faults import Fault
-from backstay.simulation.plans import check
 from backstay.simulation.setup import scenario
+from backstay.simulation.spot_plans import check
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

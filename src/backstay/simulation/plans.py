@@ -10,7 +10,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from backstay.simulation.errors import SimulationError
 from backstay.simulation.faults import Fault, Kind, nothing, on_events, on_requests, on_state, once
 from backstay.simulation.setup import Setup, scenario
 
@@ -336,12 +335,6 @@ KINDS: dict[str, Kind] = {
         weight=1,
     ),
 }
-
-
-def check(fault: Fault, where: str) -> None:
-    """Raises SimulationError for a kind that does not exist."""
-    if fault.kind not in KINDS:
-        raise SimulationError(f"{where}: unknown fault {fault.kind!r}; known: {', '.join(KINDS)}")
 
 
 def draw_faults(seed: int, name: str, rate: float, setup: Setup) -> tuple[Fault, ...]:

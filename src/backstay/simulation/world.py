@@ -5,7 +5,7 @@ them (or what a shrinker left of these).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -28,7 +28,7 @@ from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock
 from backstay.simulation.acts import OPERATOR, Act, body_of
 from backstay.simulation.case import Case, Outcome
-from backstay.simulation.faults import Fault
+from backstay.simulation.faults import Fault, Kind
 from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
@@ -100,9 +100,8 @@ class World:
     ) -> None:
         self.case = case
         self.clock = clock
-        self.setup: Setup = draw_setup(case.seed, case.scenario)
         self.start_ns = clock.now_ns()
-        self.watch = Watch(self.setup, self.start_ns // MS, lambda: clock.now_ns() // MS)
+        self.set_stage()
         self.watch.disk = lambda: self._disk
         self.observers = [make(self.watch) for make in observers]
         self.told_story = tell
@@ -124,6 +123,24 @@ class World:
         self._boots: set[asyncio.Task[None]] = set()
         self._stop_starts = False
         self._digest = sha256(usedforsecurity=False)
+        self.traffic = 0
+        """Requests that reached the venue, but for those that tend a connection."""
+        self.exchange.listen(self._happened)
+        desk = self.exchange.venue.desk
+        desk.log = _Log(self.setup.server.request_log, self._arrived)
+        self._disk = CrashDisk(self._machine())
+        self.mishaps = Mishaps(self)
+
+    # --- the product that is played -------------------------------------------------------------------
+
+    kinds: Mapping[str, Kind] = KINDS
+    ledger = LEDGER
+
+    def set_stage(self) -> None:
+        """What the seed draws: the setup, what is watched, the venue with its market."""
+        case, clock = self.case, self.clock
+        self.setup: Setup = draw_setup(case.seed, case.scenario)
+        self.watch = Watch(self.setup, self.start_ns // MS, lambda: clock.now_ns() // MS)
         setup = self.setup
         feed = ShortFeed(
             setup.symbols,
@@ -133,7 +150,7 @@ class World:
             gap_ms=setup.gap_ms,
             heat=setup.heat,
         )
-        self.exchange = PaperExchange(
+        self.exchange: PaperExchange = PaperExchange(
             feed,
             start_ns=self.start_ns,
             seed=case.seed,
@@ -142,11 +159,6 @@ class World:
             settings=setup.server,
             engine_settings=setup.engine,
         )
-        self.exchange.listen(self._happened)
-        desk = self.exchange.venue.desk
-        desk.log = _Log(setup.server.request_log, self._arrived)
-        self._disk = CrashDisk(self._machine())
-        self.mishaps = Mishaps(self)
 
     # --- what is watched ----------------------------------------------------------------------------
 
@@ -157,14 +169,30 @@ class World:
 
     def _arrived(self, entry: Entry) -> None:
         machine = self._sender
-        endpoint = entry.endpoint
+        self.traffic += entry.endpoint not in TENDING
         if machine is None:
             return
+        sent = self.read_request(machine, entry)
+        if sent is None:
+            for observer in self.observers:
+                observer.requested(machine, entry.endpoint)
+            return
+        self._digest.update(f"{entry.at} {entry.endpoint} {sent.client_id}\n".encode())
+        for observer in self.observers:
+            observer.arrived(sent)
+        self.watch.all_sent.append(sent)
+        if sent.action == "place":
+            self.watch.sent[sent.client_id] = sent
+        if self.told_story:
+            shown = {k: v for k, v in entry.params.items() if k not in _DULL}
+            self.tell(f"request {entry.endpoint} {shown}")
+
+    def read_request(self, machine: Machine, entry: Entry) -> Sent | None:
+        """A mutation as observers see it; None for every other request."""
+        endpoint = entry.endpoint
         surface = PLACES.get(endpoint) or CANCELS.get(endpoint) or AMENDS.get(endpoint)
         if surface is None:
-            for observer in self.observers:
-                observer.requested(machine, endpoint)
-            return
+            return None
         params = entry.params
         name = "clientAlgoId" if surface == "algo" else "newClientOrderId"
         action = "place" if endpoint in PLACES else "amend" if endpoint in AMENDS else "cancel"
@@ -177,31 +205,27 @@ class World:
             if placed is not None
             else (params.get("symbol", ""), params.get("positionSide", "BOTH"))
         )
-        sent = Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
-        self._digest.update(f"{entry.at} {endpoint} {sent.client_id}\n".encode())
-        for observer in self.observers:
-            observer.arrived(sent)
-        self.watch.all_sent.append(sent)
-        if action == "place":
-            self.watch.sent[sent.client_id] = sent
-        if self.told_story:
-            shown = {k: v for k, v in params.items() if k not in _DULL}
-            self.tell(f"request {endpoint} {shown}")
+        return Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
 
     def _happened(self, frame: dict[str, Any]) -> None:
         legs = self.watch.truth.frame(frame)
         for observer in self.observers:
             observer.happened(frame, legs)
         if self.told_story:
-            self.tell(f"venue: {frame_words(frame)}")
+            self.tell(f"venue: {self.words(frame)}")
+
+    words = staticmethod(frame_words)
 
     def _on_send(self, machine: Machine, surface: str, data: bytes) -> None:
         self._sender = machine
 
     def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
         self.heard += 1
-        if self.process is None or machine is not self.process.machine:
-            return
+        if self.process is not None and machine is self.process.machine:
+            self.hear(machine, surface, data)
+
+    def hear(self, machine: Machine, surface: str, data: bytes) -> None:
+        """The running process is told something by the venue."""
         if surface == "private":
             frame = msgspec.json.decode(data)
             legs = self.watch.told.frame(frame)
@@ -286,17 +310,10 @@ class World:
         manager = Manager(PositionManager(), policy, frozenset(self.setup.symbols), frozenset(policy.sides))
         return Engine((manager,), self.setup.limits)
 
-    def make(self, machine: Machine, disk: CrashDisk, lease: Lease) -> Process:
-        """A guard on a machine, not started. Raises LedgerError and OSError."""
-        wire = Wire(
-            self.exchange.network,
-            machine,
-            on_send=self._on_send,
-            on_hear=self._on_hear,
-            on_lost=self._on_lost,
-        )
+    def config(self) -> GuardConfig:
+        """What the guard is configured to be."""
         setup = self.setup
-        config = GuardConfig(
+        return GuardConfig(
             account=ACCOUNT,
             mode=Mode.PAPER,
             environment="paper",
@@ -307,13 +324,24 @@ class World:
             endpoints=ENDPOINTS,
             fee_symbol=setup.symbols[0],
         )
+
+    def make(self, machine: Machine, disk: CrashDisk, lease: Lease) -> Process:
+        """A guard on a machine, not started. Raises LedgerError and OSError."""
+        wire = Wire(
+            self.exchange.network,
+            machine,
+            on_send=self._on_send,
+            on_hear=self._on_hear,
+            on_lost=self._on_lost,
+        )
+        config = self.config()
         world = GuardWorld(
             transport=wire,
             signer=self.exchange.signer(),
             clock=machine,
             entropy=SeededEntropy(f"{self.case.seed}/{machine.number}"),
             disk=disk,
-            writer=InlineWriter(delay_s=setup.sync_ms / 1000),
+            writer=InlineWriter(delay_s=self.setup.sync_ms / 1000),
             lease=lease,
             log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else _silent,
         )
@@ -426,11 +454,15 @@ class World:
         """The guard gave up by itself: expected of a disk that failed, a defect otherwise."""
         if process.machine.dead:
             return
-        if not (isinstance(error, (LedgerError, OSError)) and self.mishaps.disk_was_ill):
+        if not self.is_expected(error):
             self.watch.report("alive", f"process {process.machine.number} failed: {error!r}")
         self.away_s = RETRY_S
         process.machine.die(f"because of {type(error).__name__}")
         self.crashes.pop()
+
+    def is_expected(self, error: BaseException) -> bool:
+        """The guard may give up for this."""
+        return isinstance(error, (LedgerError, OSError)) and self.mishaps.disk_was_ill
 
     # --- people ---------------------------------------------------------------------------------------
 
@@ -473,13 +505,17 @@ class World:
 
     def command(self, action: OperatorAction, scope: Scope | None = None) -> bool:
         """An operator's word to the running process; False when none runs that could hear it."""
+        event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
+        return self.say_command(event)
+
+    def say_command(self, event: OperatorCommand) -> bool:
+        """The same, of any command."""
         process = self.process
         if process is None or not process.ready or process.machine.dead:
             return False
-        self.tell(f"operator: {action.value} {scope or 'everything'}")
+        self.tell(f"operator: {event.action.value} {event.scope or 'everything'} {event.lot or ''}".rstrip())
         host = GuardHost(process.guard)
         process.guard.listeners.remove(host.news.record)
-        event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
         try:
             process.machine.context.run(host.command, event)
         except Killed:
@@ -506,7 +542,7 @@ class World:
                 self.befall(item)
         await self.until_ms(self.setup.duration_ms)
         self.mishaps.heal()
-        if any(KINDS[f.kind].blind for f in self.case.faults):
+        if any(self.kinds[f.kind].blind for f in self.case.faults):
             self.control("POST", "/sim/v1/faults", {"rules": [_CUT]})
         await self.settle()
         self.over = True
@@ -536,7 +572,7 @@ class World:
             if second % 10 == 9:
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]
-            traffic, before = self.exchange.venue.desk.log.count, traffic
+            traffic, before = self.traffic, traffic
             good = not complaints and traffic == before and self.is_up() and not self.is_waiting()
             calm = calm + 1 if good else 0
             if calm >= CALM_S:
@@ -589,8 +625,8 @@ class World:
 
     def outcome(self) -> Outcome:
         """What came of it."""
-        if LEDGER in self._disk._files:  # noqa: SLF001 - the disk is part of this machine
-            self._digest.update(self._disk.read(LEDGER))
+        if self.ledger in self._disk._files:  # noqa: SLF001 - the disk is part of this machine
+            self._digest.update(self._disk.read(self.ledger))
         naked = next((o for o in self.observers if o.name == "naked"), None)
         return Outcome(
             seed=self.case.seed,
@@ -610,6 +646,8 @@ class World:
         )
 
 
+TENDING = frozenset({"session.subscriptions"})
+"""Requests that ask whether a connection lives."""
 _CUT = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}}
 _DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRespType"})
 
