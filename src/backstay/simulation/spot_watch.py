@@ -104,6 +104,8 @@ class SpotWatch(Watch):
         super().__init__(setup, start_ms, now_ms)  # type: ignore[arg-type]  # see above
         self.close_asked: dict[LotKey, int] = {}
         """Lots that the operator asked to close or to forget, since when (ms)."""
+        self.away_ms: dict[int, int] = {}
+        """By process, since when its user data stream has been away."""
         self.paused = False
         self._story: LedgerStory | None = None
 

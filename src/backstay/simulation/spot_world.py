@@ -14,7 +14,6 @@ import msgspec
 from backstay.app.guard import SPOT_LEDGER, GuardConfig
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.binance.net.outcomes import StreamLost
-from backstay.binance.net.timings import SPOT as TIMINGS
 from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.lots import every
@@ -25,6 +24,7 @@ from backstay.simulation.faults import Kind
 from backstay.simulation.machine import Machine
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.observers.base import PREFIX, Sent
+from backstay.simulation.observers.spot_safe_stop import SafeStop
 from backstay.simulation.spot_acts import COMMANDS, LOT_COMMANDS, first_prices, spot_body_of
 from backstay.simulation.spot_plans import KINDS
 from backstay.simulation.spot_scene import spot_frame_words
@@ -35,8 +35,6 @@ from backstay.simulator.server.request_log import Entry
 from backstay.strategies.swing.wanted import Swing
 
 READS = frozenset({"account", "openOrders", "myTrades"})
-NEARLY = 0.99
-"""The safe stop comes after this share of its time at the earliest (clocks run fast or slow)."""
 
 
 class SpotWorld(World):
@@ -44,6 +42,7 @@ class SpotWorld(World):
 
     kinds: Mapping[str, Kind] = KINDS
     ledger = SPOT_LEDGER
+    events_come_by = "ws_api"
     watch: SpotWatch
     words = staticmethod(spot_frame_words)
 
@@ -80,8 +79,6 @@ class SpotWorld(World):
             settings=setup.server,
             engine_settings=setup.engine,
         )
-        self._away_ns: dict[int, int] = {}
-        """By process, since when its user data stream has been away."""
         for asset, row in self._venue_balances().items():
             self.watch.truth.balances[asset] = row
 
@@ -163,26 +160,26 @@ class SpotWorld(World):
     def _on_lost(self, machine: Machine, surface: str) -> None:
         super()._on_lost(machine, surface)
         if surface == "private":
-            self._away_ns.setdefault(machine.number, self.clock.now_ns())
+            self.watch.away_ms.setdefault(machine.number, self.watch.now_ms())
 
     def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
-        if surface == "private":
-            self._away_ns.pop(machine.number, None)
+        if surface == "private" and machine.number in self.watch.away_ms:
+            for observer in self.observers:
+                if isinstance(observer, SafeStop):
+                    observer.stream_back(machine)
+            del self.watch.away_ms[machine.number]
         super()._on_hear(machine, surface, data)
 
     def is_expected(self, error: BaseException) -> bool:
         """The safe stop, once the stream has been away for as long as was configured."""
-        if isinstance(error, StreamLost):
-            process = self.process
-            since = self._away_ns.get(process.machine.number) if process is not None else None
-            away_s = (self.clock.now_ns() - since) / 1_000_000_000 if since is not None else 0.0
-            self.tell(f"the process stopped safely after {away_s:.0f} s without its stream")
-            if away_s >= TIMINGS.give_up * NEARLY:
-                self.safe_stops += 1
-                return True
+        process = self.process
+        if isinstance(error, StreamLost) and process is not None:
+            self.tell(f"process {process.machine.number} stops safely, without its stream")
+            for observer in self.observers:
+                if isinstance(observer, SafeStop):
+                    observer.gave_up(process.machine)
+            return True
         return super().is_expected(error)
-
-    safe_stops = 0
 
     # --- people -------------------------------------------------------------------------------------
 

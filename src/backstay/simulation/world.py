@@ -135,6 +135,8 @@ class World:
 
     kinds: Mapping[str, Kind] = KINDS
     ledger = LEDGER
+    events_come_by = "private"
+    """The venue's surface that the account's events come by."""
 
     def set_stage(self) -> None:
         """What the seed draws: the setup, what is watched, the venue with its market."""
@@ -543,7 +545,8 @@ class World:
         await self.until_ms(self.setup.duration_ms)
         self.mishaps.heal()
         if any(self.kinds[f.kind].blind for f in self.case.faults):
-            self.control("POST", "/sim/v1/faults", {"rules": [_CUT]})
+            cut = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": self.events_come_by}}}
+            self.control("POST", "/sim/v1/faults", {"rules": [cut]})
         await self.settle()
         self.over = True
         for observer in self.observers:
@@ -648,7 +651,6 @@ class World:
 
 TENDING = frozenset({"session.subscriptions"})
 """Requests that ask whether a connection lives."""
-_CUT = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}}
 _DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRespType"})
 
 

@@ -21,6 +21,7 @@ from backstay.simulation.observers.spot_held import Held
 from backstay.simulation.observers.spot_offered import AllOffered
 from backstay.simulation.observers.spot_one_sale import OneSale
 from backstay.simulation.observers.spot_profit import Profit
+from backstay.simulation.observers.spot_safe_stop import SafeStop
 from backstay.simulation.observers.spot_sold_twice import SoldTwice
 from backstay.simulation.observers.spot_trusting import SpotLoops, SpotReplays, SpotUntrusted
 from backstay.simulation.observers.untrusted import Untrusted
@@ -52,6 +53,7 @@ SPOT: tuple[type[Observer], ...] = (
     Conserved,
     Profit,
     AllOffered,
+    SafeStop,
     Foreign,
     Durable,
     SpotUntrusted,
