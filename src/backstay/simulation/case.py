@@ -1,6 +1,7 @@
 """A run as data, and what comes of one."""
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.simulation.acts import Act, draw_acts
 from backstay.simulation.crash_points import draw_crash
@@ -52,6 +53,8 @@ def draw_case(seed: int, scenario: str, rate: float) -> Case:
     """The case of a seed. Raises SimulationError."""
     if named(scenario).product == "spot":
         return _spot_case(seed, scenario, rate)
+    if named(scenario).product == "joint":
+        return _joint_case(seed, scenario, rate)
     setup = draw_setup(seed, scenario)
     return Case(
         seed=seed,
@@ -66,3 +69,17 @@ def _spot_case(seed: int, scenario: str, rate: float) -> Case:
     crashes = scenario == SPOT_CRASHES
     faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
     return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)
+
+
+def _joint_case(seed: int, scenario: str, rate: float) -> Case:
+    """Each product with its people and half of the faults."""
+    usdm, spot = draw_setup(seed, scenario), draw_spot_setup(seed, scenario)
+    hands = (replace(a, product="spot") for a in draw_spot_acts(seed, scenario, spot))
+    faults = draw_spot_faults(seed, scenario, rate / 2, spot)
+    theirs = (replace(f, product="spot") for f in faults)
+    return Case(
+        seed=seed,
+        scenario=scenario,
+        acts=tuple(sorted((*draw_acts(seed, scenario, usdm), *hands), key=lambda a: a.at_ms)),
+        faults=tuple(sorted((*draw_faults(seed, scenario, rate / 2, usdm), *theirs), key=lambda f: f.at_ms)),
+    )

@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that goes wrong. Times in ms from the beginning of the run."""
 
     kind: str
     at_ms: int
     for_ms: int = 0
     args: dict[str, Any] = {}
+    product: str = "usdm"
+    """Where there are two: at whose venue or guard it happens."""
 
 
 class Kind(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 from backstay.core.types import SECOND
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulation.case import Case, Outcome
+from backstay.simulation.joint_world import JointWorld
 from backstay.simulation.machine import Killed, Livelock
 from backstay.simulation.observers.base import Observer
 from backstay.simulation.observers.every import ALL, SPOT
@@ -39,6 +40,7 @@ def _watch_for_livelock(loop: asyncio.AbstractEventLoop) -> None:
 STAGES: dict[str, tuple[type[World], tuple[type[Observer], ...]]] = {
     "usdm": (World, ALL),
     "spot": (SpotWorld, SPOT),
+    "joint": (JointWorld, ALL),
 }
 """By product: the world that plays it, and who watches."""
 

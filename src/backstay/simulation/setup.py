@@ -142,6 +142,30 @@ SCENARIOS: dict[str, Scenario] = {
     SPOT_CRASHES: Scenario(
         product="spot", words="one death at each boundary of spot's enumerated list, seed by seed"
     ),
+    "joint": Scenario(
+        product="joint",
+        words="USD-M and spot in one process",
+        kinds=(
+            "answer_lost",
+            "request_lost",
+            "answer_late",
+            "text_503",
+            "backend_timeout",
+            "throttled",
+            "events_late",
+            "events_lost",
+            "cut",
+            "half_open",
+            "unplugged",
+            "visibility_lag",
+            "partial_fills",
+            "crash",
+            "crash",
+            "restart",
+        ),
+        least=1,
+        kill_switch=0,
+    ),
 }
 
 

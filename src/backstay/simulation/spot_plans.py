@@ -73,9 +73,9 @@ def _away(fault: Fault) -> tuple[dict[str, Any], ...]:
 
 
 KINDS: dict[str, Kind] = {
-    **{
-        name: _as_usdm(name, lambda d, _s: _request(d)) for name in ("answer_lost", "request_lost", "throttled")
-    },
+    "answer_lost": _as_usdm("answer_lost", lambda d, _s: _request(d)),
+    "request_lost": _as_usdm("request_lost", lambda d, _s: _request(d)),
+    "throttled": _as_usdm("throttled", lambda d, _s: {**_request(d), "retry_after": d.randrange(1, 6)}),
     "answer_late": _as_usdm(
         "answer_late", lambda d, _s: {**_request(d), "ms": d.choice((80, 600, 2500, 7000))}
     ),

@@ -6,7 +6,7 @@ from random import Random
 import msgspec
 
 from backstay.core.types import SECOND
-from backstay.simulation.setup import scenario
+from backstay.simulation.setup import draw_setup, scenario
 from backstay.simulator.server.settings import ServerSettings
 from backstay.simulator.spot.settings import SpotSettings
 from backstay.simulator.spot.specs import SpotSpec, default_spot_specs
@@ -63,6 +63,8 @@ def draw_spot_setup(seed: int, name: str) -> SpotSetup:
     duration_ms = dice.randrange(60, 150) * 1000
     if what.minutes:
         duration_ms = dice.randrange(*what.minutes) * MINUTE_MS
+    if what.product == "joint":
+        duration_ms = draw_setup(seed, name).duration_ms
     return SpotSetup(
         symbols=symbols,
         policies={symbol: _policy(dice, symbol) for symbol in symbols},

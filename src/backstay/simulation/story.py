@@ -32,8 +32,10 @@ def tell(case: Case, *, everything: bool = False) -> Iterator[str]:
 
 def _words(case: Case) -> tuple[str, ...]:
     """What the world was like."""
-    if scenario(case.scenario).product == "spot":
-        return draw_spot_setup(case.seed, case.scenario).words()
+    product = scenario(case.scenario).product
+    spot = draw_spot_setup(case.seed, case.scenario).words() if product != "usdm" else ()
+    if product == "spot":
+        return spot
     setup = draw_setup(case.seed, case.scenario)
     policy = setup.policy
     ladder = f", a ladder of {policy.dca.steps}" if policy.dca is not None else ""
@@ -41,7 +43,7 @@ def _words(case: Case) -> tuple[str, ...]:
     takes = f"{len(take.levels)} take-profit(s) of kind {take.kind}" if take.enabled else "no take-profit"
     mode = "hedge" if setup.hedge else "one-way"
     stop = f"stop {policy.stop_loss.kind} at {policy.stop_loss.distance}, {takes}{ladder}"
-    return f"{mode} mode, {', '.join(setup.symbols)}", stop
+    return f"{mode} mode, {', '.join(setup.symbols)}", stop, *spot
 
 
 def _head(case: Case, outcome: Outcome) -> Iterator[str]:
