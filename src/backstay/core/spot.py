@@ -5,7 +5,7 @@ less commissions in the base asset, and is checked against balances. It is match
 add up to what the order reported. Everything here is a pure step of the fold.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -58,7 +58,8 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
     elif row.side is Side.SELL and row.status is OrderStatus.FILLED:
         _sold_elsewhere(account, book, row)
     took = (trade,) if new and trade is not None else ()
-    return _derived(s, _gap_kept(account, before, book.done(), took), took, now)
+    ours = {e.order_id} if _seller(ctx) is not None else set[int]()
+    return _derived(s, _gap_kept(account, before, book.done(), took, ours), took, now)
 
 
 def after_read(
@@ -102,7 +103,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         read_at=e.requested_at,
         unserved=lots.unserved or not e.complete,
     )
-    done = _gap_kept(account, s, done, new)
+    done = _gap_kept(account, s, done, new, sellers)
     latest = max((t.at for t in new), default=0)
     if latest > s.fill_at:
         s = replace(s, fill_at=latest)
@@ -223,7 +224,7 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
     """How much of the lots' base asset the account does not hold.
 
     While the balances are older than the latest trade they tell nothing of it: what was missing before the
-    trade is missing still, since a trade of ours moves lots and coins alike.
+    trade is missing still, since a BUY and a sale of ours move lots and coins alike.
     """
     instrument = account.instruments.get(s.scope.symbol)
     if s.lots is None or instrument is None or not account.balances_at:
@@ -241,11 +242,18 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
     return max(held - (row.wallet if row is not None else ZERO), ZERO)
 
 
-def _gap_kept(account: A, before: ScopeState, lots: Lots, trades: Iterable[Trade]) -> Lots:
-    """The lots, knowing what was missing before these trades."""
+def _gap_kept(
+    account: A, before: ScopeState, lots: Lots, trades: Iterable[Trade], ours: Container[int]
+) -> Lots:
+    """The lots, knowing what was missing before these trades, and what others have sold by them since.
+
+    `ours`: orders of ours that sell. What others sold may not have been of the lots: the balances, which are
+    on their way, will tell.
+    """
     if not trades:
         return lots
     gap = uncovered(account, before)
+    gap += sum((t.quantity for t in trades if t.side is Side.SELL and t.order_id not in ours), ZERO)
     return lots if gap == lots.lacking else replace(lots, lacking=gap)
 
 

@@ -37,7 +37,7 @@ RARE = (
     "DELETE",
     "frame in private balanceUpdate",
     "frame in private eventStreamTerminated",
-    "frame in private serverShutdown",
+    "serverShutdown",
     "session.subscriptions",
 )
 """Boundaries that a run crosses a few times at most: deadly from its beginning."""
@@ -59,7 +59,9 @@ SPOT_POINTS: tuple[Point, ...] = (
     *both(tuple(f"frame in private {e}" for e in PRIVATE), "calm", "cuts", "mixed"),
     *both(("frame in private balanceUpdate", "frame in private externalLockUpdate"), "transfers"),
     *both(("frame in private eventStreamTerminated",), "dying subscriptions"),
-    *both(("frame in private serverShutdown",), "shutdowns"),
+    *both(
+        ("frame in private serverShutdown", "frame in market serverShutdown", "frame in ws_api"), "shutdowns"
+    ),
     *both(("frame out private session.subscriptions", "frame in private session.subscriptions"), "calm"),
     *both(("frame in market 24hrMiniTicker", "frame in market"), "calm", "cuts"),
     *both(("frame out market SUBSCRIBE", "frame out market UNSUBSCRIBE"), "calm", "cuts"),

@@ -63,3 +63,6 @@ SPOT: tuple[type[Observer], ...] = (
     SpotReplays,
 )
 """Those of spot; where one has the name of another product's, it watches the same promise."""
+
+EVERYBODY: tuple[type[Observer], ...] = (*ALL, *(o for o in SPOT if o.name not in {a.name for a in ALL}))
+"""One observer for each name."""
