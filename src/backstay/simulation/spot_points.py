@@ -29,6 +29,7 @@ HTTP_MUTATIONS = (f"http {PLACE}",)
 CLOSING = (f"http {CANCEL}",)
 SUBSCRIBED = "userDataStream.subscribe.signature"
 PRIVATE = ("executionReport", "outboundAccountPosition")
+LISTS = ("frame in private listStatus",)
 RARE = (
     "disk replace",
     "disk truncate",
@@ -36,6 +37,8 @@ RARE = (
     "order.cancel",
     "DELETE",
     "frame in private balanceUpdate",
+    "externalLockUpdate",
+    "listStatus",
     "frame in private eventStreamTerminated",
     "serverShutdown",
     "session.subscriptions",
@@ -57,6 +60,7 @@ SPOT_POINTS: tuple[Point, ...] = (
     *both(("frame out ws_api order.cancel", "frame in ws_api order.cancel"), "closings"),
     *both((f"frame out ws_api {SUBSCRIBED}", f"frame in private {SUBSCRIBED}"), "restarts", "cuts"),
     *both(tuple(f"frame in private {e}" for e in PRIVATE), "calm", "cuts", "mixed"),
+    *both(LISTS, "lists"),
     *both(("frame in private balanceUpdate", "frame in private externalLockUpdate"), "transfers"),
     *both(("frame in private eventStreamTerminated",), "dying subscriptions"),
     *both(
@@ -167,6 +171,7 @@ _SURROUNDINGS: dict[str, Callable[[Random, SpotSetup], list[Fault]]] = {
     "no order connection": _no_order_connection,
     "closings": _by_hand(("buy", "close_lot"), 9_000),
     "transfers": _by_hand(("deposit", "lock"), 12_000),
+    "lists": _by_hand(("sell_free", "oco"), 9_000),
     "dying subscriptions": _again(20_000, "subscription_end"),
     "shutdowns": _again(25_000, "server_shutdown", ms=500),
     "silent market": _again(30_000, "silent", surface="market", ms=20_000),
