@@ -10,7 +10,10 @@ from backstay.runtime import premise, recoverer
 from backstay.simulation.faults import Fault
 from backstay.strategies.swing import index, offers, wanted
 
-from tests.simulation.mutants import mutant, replace
+from tests.simulation.mutants import MUTANTS, mutant, replace
+
+__all__ = ["MUTANTS"]
+"""Those of every product."""
 
 
 def fault(kind, at_ms=0, for_ms=150_000, **args):

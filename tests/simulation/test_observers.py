@@ -7,10 +7,8 @@ import pytest
 from backstay.simulation.observers.every import ALL, SPOT
 from backstay.simulation.play import play
 
-from tests.simulation import spot_mutants
-from tests.simulation.mutants import MUTANTS, case_of
-
-assert spot_mutants  # it registers its own
+from tests.simulation.mutants import case_of
+from tests.simulation.spot_mutants import MUTANTS
 
 LONG = "BACKSTAY_LONG" in os.environ
 

@@ -42,7 +42,10 @@ def test_no_promise_breaks_over_a_slice_of_seeds_with_every_kind_of_fault(slice_
         again = f"backstay simulate --seeds {seeds.start}:{seeds.stop} --scenario {scenario}"
         assert report.violations == 0, (again, report.failing_seeds, report.observers)
         kinds.update(report.faults)
-        if time.monotonic() - began > SECONDS_MAX[scenario] and slice_of_seeds.stop - slice_of_seeds.start <= 300:
+        if (
+            time.monotonic() - began > SECONDS_MAX[scenario]
+            and slice_of_seeds.stop - slice_of_seeds.start <= 300
+        ):
             break
     print(f"seeds {slice_of_seeds.start}:{seeds.stop}")
     assert len(kinds) >= 20

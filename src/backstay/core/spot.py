@@ -275,7 +275,9 @@ def unfunded(account: A, key: Scope) -> A:
     s = scope_state(account, key)
     if s.lots is None:
         return account
-    waits = [b for b in s.blocks if b.effect == "margin" and b.until and _lacks(account, s, b, account.balances)]
+    waits = [
+        b for b in s.blocks if b.effect == "margin" and b.until and _lacks(account, s, b, account.balances)
+    ]
     if not waits:
         return account
     blocks = tuple(replace(b, until=0) if b in waits else b for b in s.blocks)

@@ -130,7 +130,9 @@ def draw_crash(seed: int, setup: Setup) -> tuple[Fault, ...]:
     return tuple(sorted((*faults, kill), key=lambda f: f.at_ms))
 
 
-def every(dice: Random, setup: Setup | SpotSetup, gap_ms: int, kind: str, for_ms: int = 0, **args: Any) -> list[Fault]:
+def every(
+    dice: Random, setup: Setup | SpotSetup, gap_ms: int, kind: str, for_ms: int = 0, **args: Any
+) -> list[Fault]:
     """The same fault again and again."""
     first = dice.randrange(200, gap_ms)
     moments = range(first, setup.duration_ms - 1_000, gap_ms)

@@ -74,8 +74,8 @@ def _runs(f: Figures) -> Iterator[str]:
     yield ""
     yield (
         "A message is a private event, an answer or a price that reached the process. A run covers one to\n"
-        "two and a half minutes of trading by hand under faults (`spot_outage`: half an hour at most), and some\n"
-        "minutes to come to rest."
+        "two and a half minutes of trading by hand under faults (`spot_outage`: half an hour at most), and\n"
+        "some minutes to come to rest."
     )
     yield ""
     yield from _table(

@@ -124,9 +124,7 @@ def _cuts(dice: Random, setup: SpotSetup) -> list[Fault]:
 
 def _doubts(dice: Random, setup: SpotSetup) -> list[Fault]:
     executed = dice.randrange(3) == 0
-    faults = every(
-        dice, setup, 7_000, "backend_timeout", 8_000, endpoint=PLACE, times=1, executed=executed
-    )
+    faults = every(dice, setup, 7_000, "backend_timeout", 8_000, endpoint=PLACE, times=1, executed=executed)
     return faults + every(dice, setup, 20_000, "events_lost", 1_500, event="executionReport", times=1)
 
 

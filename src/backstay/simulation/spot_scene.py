@@ -13,6 +13,8 @@ from backstay.simulation.scene import RESTING, LegKey
 
 D = Decimal
 ZERO = D(0)
+UNFILLED = frozenset({"CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"})
+"""How an order ends that has not sold everything: taken back, or stopped by self-trade prevention."""
 
 
 class SpotOrder(msgspec.Struct, frozen=True):
@@ -112,7 +114,7 @@ class SpotScene:
             )
         else:
             self.orders.pop(number, None)
-            if o["x"] == "CANCELED" and o["S"] == "SELL" and self.owns(name):
+            if o["X"] in UNFILLED and o["S"] == "SELL" and self.owns(name):
                 self.cancelled.append((symbol, D(o["q"]) - D(o["z"])))
         return symbol, "BOTH"
 

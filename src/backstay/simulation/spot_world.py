@@ -1,7 +1,7 @@
 """One run of spot: the real guard with the swing strategy against the simulated Spot exchange.
 
-The machine, the processes and the way of a run are the world's (`world.py`); here are the venue, what is heard
-of it, what its people do, and how a run of spot may end.
+The machine, the processes and the way of a run are the world's (`world.py`); here are the venue, what is
+heard of it, what its people do, and how a run of spot may end.
 """
 
 from collections.abc import Mapping
