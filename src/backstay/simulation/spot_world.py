@@ -158,6 +158,9 @@ class SpotWorld(World):
         return any(o[0] == "private" for o in process.wire.open)
 
     def _on_lost(self, machine: Machine, surface: str) -> None:
+        if surface == "private" and self.is_up_for(machine):
+            self.tell(f"process {machine.number}: the former private connection ended")
+            return  # another one has taken over (the planned reconnect): nothing was missed
         super()._on_lost(machine, surface)
         if surface == "private":
             self.watch.away_ms.setdefault(machine.number, self.watch.now_ms())
