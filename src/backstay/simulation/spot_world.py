@@ -157,6 +157,9 @@ class SpotWorld(World):
             return False
         return any(o[0] == "private" for o in process.wire.open)
 
+    def _tell_all(self) -> None:
+        """No observer of spot asks for what the process has just learnt."""
+
     def _on_lost(self, machine: Machine, surface: str) -> None:
         if surface == "private" and self.is_up_for(machine):
             self.tell(f"process {machine.number}: the former private connection ended")
