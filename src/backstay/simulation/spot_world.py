@@ -25,11 +25,11 @@ from backstay.simulation.machine import Machine
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.observers.base import PREFIX, Sent
 from backstay.simulation.observers.spot_safe_stop import SafeStop
+from backstay.simulation.observers.spot_watch import SPOT_AMENDS, SPOT_CANCELS, SPOT_PLACES, SpotWatch
 from backstay.simulation.spot_acts import COMMANDS, LOT_COMMANDS, first_prices, spot_body_of
 from backstay.simulation.spot_plans import KINDS
 from backstay.simulation.spot_scene import spot_frame_words
 from backstay.simulation.spot_setup import draw_spot_setup
-from backstay.simulation.spot_watch import SPOT_AMENDS, SPOT_CANCELS, SPOT_PLACES, SpotWatch
 from backstay.simulation.world import World
 from backstay.simulator.server.request_log import Entry
 from backstay.strategies.swing.wanted import Swing

@@ -3,7 +3,7 @@
 from typing import cast
 
 from backstay.simulation.observers.base import Observer, Watch
-from backstay.simulation.spot_watch import SpotWatch
+from backstay.simulation.observers.spot_watch import SpotWatch
 
 
 class SpotObserver(Observer):

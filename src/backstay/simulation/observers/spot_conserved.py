@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from backstay.simulation.observers.spot_base import SpotObserver
-from backstay.simulation.spot_watch import LedgerStory
+from backstay.simulation.observers.spot_watch import LedgerStory
 
 ZERO = Decimal(0)
 

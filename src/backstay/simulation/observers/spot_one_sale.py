@@ -8,8 +8,8 @@ from typing import Any
 
 from backstay.simulation.observers.base import Sent
 from backstay.simulation.observers.spot_base import SpotObserver
+from backstay.simulation.observers.spot_watch import LedgerStory, LotKey
 from backstay.simulation.scene import RESTING
-from backstay.simulation.spot_watch import LedgerStory, LotKey
 
 ZERO = Decimal(0)
 

@@ -9,8 +9,8 @@ from backstay.core.types import TimeNs
 from backstay.simulation.observers.base import Sent, Watch
 from backstay.simulation.observers.loops import Loops
 from backstay.simulation.observers.replays import Replays
+from backstay.simulation.observers.spot_watch import SpotWatch
 from backstay.simulation.observers.untrusted import Untrusted
-from backstay.simulation.spot_watch import SpotWatch
 
 
 class SpotUntrusted(Untrusted):
