@@ -197,7 +197,7 @@ def opens_the_gate_of_the_limits(patch):
 
 @mutant("single", scenario="two_processes", rate=1.0)
 def acts_without_the_lease(patch):
-    from backstay.simulation.world import Lease
+    from backstay.simulation.process import Lease
 
     patch.setattr(Lease, "held", lambda self: True)
 

@@ -17,8 +17,9 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.machine import Killed, Machine
 from backstay.simulation.observers.base import Observer
 from backstay.simulation.observers.every import SPOT
+from backstay.simulation.process import Process
 from backstay.simulation.spot_world import SpotWorld
-from backstay.simulation.world import Process, World
+from backstay.simulation.world import World
 
 
 def _half(case: Case, product: str) -> Case:

@@ -12,7 +12,8 @@ from backstay.simulation.faults import Fault
 from backstay.simulation.machine import CrashDisk, Machine, Trap, deadly
 
 if TYPE_CHECKING:
-    from backstay.simulation.world import Process, World
+    from backstay.simulation.process import Process
+    from backstay.simulation.world import World
 
 QUIET_S = 40.0
 """A half-open connection is noticed after twice the time that pings wait (`binance.net.timings`)."""

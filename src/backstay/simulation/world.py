@@ -5,7 +5,7 @@ them (or what a shrinker left of these).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import LEDGER, Guard, GuardConfig, open_guard
+from backstay.app.guard import LEDGER, GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
@@ -43,9 +43,10 @@ from backstay.simulation.observers.base import (
 )
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
+from backstay.simulation.process import DULL, TENDING, HeardLog, Lease, Process, silent
 from backstay.simulation.setup import Setup, draw_setup
 from backstay.simulation.words import frame_words
-from backstay.simulator.server.request_log import Entry, RequestLog
+from backstay.simulator.server.request_log import Entry
 from backstay.strategies.position_manager.wanted import PositionManager
 
 D = Decimal
@@ -56,40 +57,6 @@ CALM_S = 20
 """So long nothing was missing and nothing was sent."""
 QUIET_S = 30
 RETRY_S = 3.0
-
-
-class _Log(RequestLog):
-    """The venue's request log, with an ear at the door."""
-
-    def __init__(self, size: int, tap: Callable[[Entry], None]) -> None:
-        super().__init__(size)
-        self._tap = tap
-
-    def add(self, *args: Any, **named: Any) -> Entry:
-        entry = super().add(*args, **named)
-        self._tap(entry)
-        return entry
-
-
-class Lease:
-    """The right to act, of one process at a time."""
-
-    def __init__(self, *, mine: bool = True) -> None:
-        self.mine = mine
-
-    def held(self) -> bool:
-        return self.mine
-
-
-class Process(msgspec.Struct):
-    """A started guard and what it stands on."""
-
-    machine: Machine
-    guard: Guard
-    disk: CrashDisk
-    wire: Wire
-    lease: Lease
-    ready: bool = False
 
 
 class World:
@@ -127,7 +94,7 @@ class World:
         """Requests that reached the venue, but for those that tend a connection."""
         self.exchange.listen(self._happened)
         desk = self.exchange.venue.desk
-        desk.log = _Log(self.setup.server.request_log, self._arrived)
+        desk.log = HeardLog(self.setup.server.request_log, self._arrived)
         self._disk = CrashDisk(self._machine())
         self.mishaps = Mishaps(self)
 
@@ -186,7 +153,7 @@ class World:
         if sent.action == "place":
             self.watch.sent[sent.client_id] = sent
         if self.told_story:
-            shown = {k: v for k, v in entry.params.items() if k not in _DULL}
+            shown = {k: v for k, v in entry.params.items() if k not in DULL}
             self.tell(f"request {entry.endpoint} {shown}")
 
     def read_request(self, machine: Machine, entry: Entry) -> Sent | None:
@@ -345,7 +312,7 @@ class World:
             disk=disk,
             writer=InlineWriter(delay_s=self.setup.sync_ms / 1000),
             lease=lease,
-            log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else _silent,
+            log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else silent,
         )
         guard = machine.context.run(open_guard, config, world)
         guard.listeners.append(lambda _seq, _at, body: self._recorded(machine, body))
@@ -647,12 +614,3 @@ class World:
             digest=self._digest.hexdigest(),
             story=self.story,
         )
-
-
-TENDING = frozenset({"session.subscriptions"})
-"""Requests that ask whether a connection lives."""
-_DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRespType"})
-
-
-def _silent(_text: str) -> None:
-    """Nobody listens to the gateway's log."""

@@ -83,8 +83,8 @@ class SpotWatch(Watch):
     """The world of spot as observers see it."""
 
     setup: SpotSetup  # type: ignore[assignment]  # another product's setup and scenes, the same roles
-    truth: SpotScene  # type: ignore[assignment]
-    told: SpotScene  # type: ignore[assignment]
+    truth: SpotScene  # type: ignore[assignment]  # another product's scene, as above
+    told: SpotScene  # type: ignore[assignment]  # another product's scene, as above
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class SpotWatch(Watch):
         """The last price of a market."""
         self.account = account
         """The running process's state; None: none is ready."""
-        super().__init__(setup, start_ms, now_ms)  # type: ignore[arg-type]  # see above
+        super().__init__(setup, start_ms, now_ms)  # type: ignore[arg-type]  # another product's setup, as above
         self.close_asked: dict[LotKey, int] = {}
         """Lots that the operator asked to close or to forget, since when (ms)."""
         self.away_ms: dict[int, int] = {}
@@ -109,7 +109,7 @@ class SpotWatch(Watch):
         self.paused = False
         self._story: LedgerStory | None = None
 
-    def new_scene(self) -> SpotScene:  # type: ignore[override]  # see above
+    def new_scene(self) -> SpotScene:  # type: ignore[override]  # another product's scene, as above
         return SpotScene(self.sent.__contains__, lambda: self.price(BNB))
 
     def stream_lost(self, machine: Machine) -> None:
