@@ -19,7 +19,8 @@ def main() -> None:
     from backstay.simulation.crash_points import POINTS
     from backstay.simulation.report import Figures, page
     from backstay.simulation.run import jobs_of, parse_seeds, simulate
-    from backstay.simulation.setup import CRASHES, SCENARIOS
+    from backstay.simulation.setup import CRASHES, SCENARIOS, SPOT_CRASHES
+    from backstay.simulation.spot_points import SPOT_POINTS
 
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seeds", default="0:10000", help="of the scenario mixed")
@@ -32,10 +33,13 @@ def main() -> None:
     others = {
         name: simulate(jobs_of(range(given.others), name, 1.0), workers=workers)
         for name in SCENARIOS
-        if name not in {"mixed", CRASHES}
+        if name not in {"mixed", CRASHES, SPOT_CRASHES}
     }
-    crashes = simulate(jobs_of(range(given.rounds * len(POINTS)), CRASHES, 1.0), workers=workers)
-    figures = Figures(given.seeds, mixed, others, crashes, mutants(), restarts())
+    crashes, spot_crashes = (
+        simulate(jobs_of(range(given.rounds * len(points)), name, 1.0), workers=workers)
+        for points, name in ((POINTS, CRASHES), (SPOT_POINTS, SPOT_CRASHES))
+    )
+    figures = Figures(given.seeds, mixed, others, crashes, spot_crashes, mutants(), restarts())
     PAGE.write_text(page(figures), encoding="utf-8")
     print(f"written: {PAGE.name}; {figures.violations} violations")
     sys.exit(1 if figures.violations else 0)
@@ -54,7 +58,7 @@ def mutants() -> dict[str, str]:
     sys.path.insert(0, str(ROOT))
     from multiprocessing import get_context
 
-    from tests.simulation.mutants import MUTANTS
+    from tests.simulation.spot_mutants import MUTANTS
 
     with get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
         return dict(pool.map(_noticed, range(len(MUTANTS)), chunksize=1))
@@ -65,7 +69,8 @@ def _noticed(index: int) -> tuple[str, str]:
 
     from backstay.simulation.play import play
 
-    from tests.simulation.mutants import MUTANTS, case_of
+    from tests.simulation.mutants import case_of
+    from tests.simulation.spot_mutants import MUTANTS
 
     mutant = MUTANTS[index]
     with pytest.MonkeyPatch.context() as patch:

@@ -21,7 +21,8 @@ from backstay.runtime.owner import Owner
 from backstay.simulation.case import draw_case
 from backstay.simulation.corpus import read_corpus
 from backstay.simulation.faults import Fault
-from backstay.simulation.setup import draw_setup
+from backstay.simulation.setup import draw_setup, scenario
+from backstay.simulation.spot_setup import draw_spot_setup
 from backstay.strategies.position_manager import stops, take_profit, wanted
 
 replace = msgspec.structs.replace
@@ -74,7 +75,8 @@ def halted(setup):
 
 def case_of(m, seed):
     case = draw_case(seed, m.scenario, m.rate)
-    return replace(case, faults=m.plan(draw_setup(seed, m.scenario))) if m.plan is not None else case
+    draw = draw_spot_setup if scenario(m.scenario).product == "spot" else draw_setup
+    return replace(case, faults=m.plan(draw(seed, m.scenario))) if m.plan is not None else case
 
 
 def mutant(*noticed_by, **options):
@@ -195,7 +197,7 @@ def opens_the_gate_of_the_limits(patch):
 
 @mutant("single", scenario="two_processes", rate=1.0)
 def acts_without_the_lease(patch):
-    from backstay.simulation.world import Lease
+    from backstay.simulation.process import Lease
 
     patch.setattr(Lease, "held", lambda self: True)
 

@@ -9,31 +9,36 @@ from backstay.simulation.case import draw_case
 from backstay.simulation.crash_points import POINTS
 from backstay.simulation.play import play
 from backstay.simulation.run import jobs_of, simulate
-from backstay.simulation.setup import CRASHES
+from backstay.simulation.setup import CRASHES, SPOT_CRASHES
+from backstay.simulation.spot_points import SPOT_POINTS
 
 SITUATIONS = 20
 TRIES = 100
 SLICE = 46
 
 
-def situations(point: int, wanted: int):
+def situations(points, scenario, point: int, wanted: int):
     """Cases of a point, in order, until it was deadly so often."""
     hits = 0
     for turn in range(TRIES):
-        outcome = play(draw_case(point + turn * len(POINTS), CRASHES, 1.0))
+        outcome = play(draw_case(point + turn * len(points), scenario, 1.0))
         assert not outcome.violations, (outcome.seed, outcome.violations)
         hits += len(outcome.hits)
         if hits >= wanted:
             return
-    pytest.fail(f"{POINTS[point].name} was deadly {hits} times in {TRIES} runs")
+    pytest.fail(f"{points[point].name} was deadly {hits} times in {TRIES} runs")
 
 
 def test_the_list_is_long_and_names_each_point_once():
     assert len({p.name for p in POINTS}) == len(POINTS) >= 100
+    assert len({p.name for p in SPOT_POINTS}) == len(SPOT_POINTS) >= 80
 
 
-@pytest.mark.parametrize("scenario", ["mixed", "network"])
-def test_no_run_crosses_a_boundary_that_is_not_in_the_list(monkeypatch, scenario):
+@pytest.mark.parametrize(
+    ("scenario", "points"),
+    [("mixed", POINTS), ("network", POINTS), ("spot", SPOT_POINTS), ("spot_network", SPOT_POINTS)],
+)
+def test_no_run_crosses_a_boundary_that_is_not_in_the_list(monkeypatch, scenario, points):
     crossed = {}
     make = world.World._machine
 
@@ -47,7 +52,8 @@ def test_no_run_crosses_a_boundary_that_is_not_in_the_list(monkeypatch, scenario
         play(draw_case(seed, scenario, 2.0))
     names = {f"{when} {boundary}" for when, boundary in crossed}
     assert len(names) > 60
-    assert names <= {p.name for p in POINTS}, names - {p.name for p in POINTS}
+    known = {p.name for p in points}
+    assert names <= known, names - known
 
 
 def test_every_third_point_is_survived():
@@ -57,8 +63,22 @@ def test_every_third_point_is_survived():
     assert len(report.aimed_at) > SLICE * 0.6
 
 
+def test_every_third_point_of_spot_is_survived():
+    seeds = range(0, len(SPOT_POINTS), 3)
+    report = simulate(jobs_of(seeds, SPOT_CRASHES, 1.0))
+    assert report.violations == 0, (report.failing_seeds, report.observers)
+    assert len(report.aimed_at) > len(seeds) * 0.6
+
+
 @pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", range(len(POINTS)), ids=lambda i: POINTS[i].name)
 def test_a_point_is_survived_in_twenty_situations(point):
-    situations(point, SITUATIONS)
+    situations(POINTS, CRASHES, point, SITUATIONS)
+
+
+@pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", range(len(SPOT_POINTS)), ids=lambda i: SPOT_POINTS[i].name)
+def test_a_point_of_spot_is_survived_in_twenty_situations(point):
+    situations(SPOT_POINTS, SPOT_CRASHES, point, SITUATIONS)

@@ -22,9 +22,9 @@ from backstay.simulation.story import tell
 
 CORPUS = Path(__file__).with_name("corpus.json")
 STRIDE = 60
-SECONDS_MAX = 180
+SECONDS_MAX = {"mixed": 180, "spot": 90}
 """A busy machine plays fewer of them rather than hold everybody up."""
-OTHERS = [name for name in SCENARIOS if name != "mixed"]
+OTHERS = [name for name in SCENARIOS if name not in SECONDS_MAX]
 
 
 def simulated(capsys, *options: str) -> tuple[int, dict]:
@@ -33,15 +33,19 @@ def simulated(capsys, *options: str) -> tuple[int, dict]:
 
 
 @pytest.mark.timeout(3600)
-def test_no_promise_breaks_over_a_slice_of_seeds_with_every_kind_of_fault(slice_of_seeds):
+@pytest.mark.parametrize("scenario", list(SECONDS_MAX))
+def test_no_promise_breaks_over_a_slice_of_seeds_with_every_kind_of_fault(slice_of_seeds, scenario):
     began, kinds = time.monotonic(), set()
     for first in range(slice_of_seeds.start, slice_of_seeds.stop, STRIDE):
         seeds = range(first, min(first + STRIDE, slice_of_seeds.stop))
-        report = run(jobs_of(seeds, "mixed", 1.0))
-        again = f"backstay simulate --seeds {seeds.start}:{seeds.stop}"
+        report = run(jobs_of(seeds, scenario, 1.0))
+        again = f"backstay simulate --seeds {seeds.start}:{seeds.stop} --scenario {scenario}"
         assert report.violations == 0, (again, report.failing_seeds, report.observers)
         kinds.update(report.faults)
-        if time.monotonic() - began > SECONDS_MAX and slice_of_seeds.stop - slice_of_seeds.start <= 300:
+        if (
+            time.monotonic() - began > SECONDS_MAX[scenario]
+            and slice_of_seeds.stop - slice_of_seeds.start <= 300
+        ):
             break
     print(f"seeds {slice_of_seeds.start}:{seeds.stop}")
     assert len(kinds) >= 20
@@ -53,8 +57,9 @@ def test_no_promise_breaks_in_any_scenario(capsys, scenario):
     assert report["violations"] == 0, (report["failing_seeds"], report["observers"])
 
 
-def test_without_faults_nothing_is_ever_wrong(capsys):
-    _, report = simulated(capsys, "--seeds", "0:40", "--fault-rate", "0")
+@pytest.mark.parametrize("scenario", ["mixed", "spot"])
+def test_without_faults_nothing_is_ever_wrong(capsys, scenario):
+    _, report = simulated(capsys, "--seeds", "0:40", "--fault-rate", "0", "--scenario", scenario)
     assert (report["violations"], report["faults_injected"]) == (0, 0), report["failing_seeds"]
 
 
@@ -64,11 +69,12 @@ def test_what_failed_once_does_not_fail_again():
     assert report.runs >= 13
 
 
-def test_a_seed_tells_the_same_story_in_every_process():
+@pytest.mark.parametrize("scenario", ["mixed", "spot", "joint"])
+def test_a_seed_tells_the_same_story_in_every_process(scenario):
     code = (
         "from backstay.simulation.case import draw_case\n"
         "from backstay.simulation.play import play\n"
-        "print(*(play(draw_case(s, 'mixed', 2.0)).digest for s in range(6)))\n"
+        f"print(*(play(draw_case(s, '{scenario}', 2.0)).digest for s in range(4)))\n"
     )
     told = set()
     for salt in ("1", "2", "3"):
@@ -81,8 +87,9 @@ def test_a_seed_tells_the_same_story_in_every_process():
     assert len(told) == 1
 
 
-def test_telling_a_story_changes_nothing():
-    case = draw_case(3, "mixed", 1.0)
+@pytest.mark.parametrize("scenario", ["mixed", "spot", "joint"])
+def test_telling_a_story_changes_nothing(scenario):
+    case = draw_case(3, scenario, 1.0)
     silent, told = play(case), play(case, tell=True)
     assert silent.digest == told.digest
     assert told.story and not silent.story

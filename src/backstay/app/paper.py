@@ -21,6 +21,7 @@ from backstay.simulator.server.settings import ServerSettings
 from backstay.simulator.settings import EngineSettings
 from backstay.simulator.specs import SymbolSpec, default_specs
 from backstay.simulator.spot.engine import SpotEngine
+from backstay.simulator.spot.settings import SpotSettings
 from backstay.simulator.spot.specs import SpotSpec, default_spot_specs
 
 API_KEY = "paper" + "k" * 59
@@ -164,10 +165,11 @@ class PaperSpotExchange(Embedded):
         held: Mapping[str, Decimal] | None = None,
         burns_bnb: bool = False,
         settings: ServerSettings | None = None,
+        engine_settings: SpotSettings | None = None,
     ) -> None:
         known = specs or {s.symbol: s for s in default_spot_specs()}
         rules = [known[name] for name in feed.symbols]
-        self.engine = _TappedSpot(feed, rules, start_ns=start_ns, seed=seed)
+        self.engine = _TappedSpot(feed, rules, start_ns=start_ns, seed=seed, settings=engine_settings)
         balances = {s.quote: SPOT_BALANCE for s in rules} | dict(held or {})
         self.engine.open_account(ACCOUNT, balances=balances, burns_bnb=burns_bnb)
         served = settings or ServerSettings.spot()

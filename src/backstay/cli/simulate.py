@@ -84,13 +84,13 @@ def _document(report: "Report") -> dict[str, object]:
 def _table(report: "Report") -> None:
     from rich.table import Table
 
-    from backstay.simulation.observers.every import ALL
+    from backstay.simulation.observers.every import EVERYBODY
 
     table = Table(box=None, pad_edge=False)
     table.add_column("promise")
     table.add_column("seeds that broke it", justify="right")
     table.add_column("")
-    for observer in ALL:
+    for observer in EVERYBODY:
         table.add_row(observer.name, str(report.observers.get(observer.name, 0)), observer.words)
     out = console()
     out.print(table)

@@ -218,7 +218,8 @@ def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport
             results = daily.booked(results, account.balances, e.balances, e.at)
         if changed and not free:
             # A changed balance is a changed premise of every refusal for lack of margin (8.1).
-            scopes, free = {k: release(s, "margin") for k, s in scopes.items()}, True
+            scopes = {k: spot.funded(account, s, balances) for k, s in scopes.items()}
+            free = not any(b.effect == "margin" for s in scopes.values() for b in s.blocks)
     if scopes is account.scopes and balances is account.balances and balances_at == account.balances_at:
         return account
     return replace(

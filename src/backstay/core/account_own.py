@@ -77,6 +77,7 @@ def refused(account: A, e: AnswerReceived, now: TimeNs) -> A:
     """A refusal that reaches far; any other answer concerns its scope alone."""
     after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
     if e.effect is Effect.MARGIN:
+        after = spot.unfunded(after, e.scope)
         return after if after is account else replace(after, margin_free=False)
     return gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
 

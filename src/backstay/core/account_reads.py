@@ -80,7 +80,8 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     balances = {b.asset: b for b in e.rows}
     if balances == account.balances or e.requested_at < account.balances_at:
         return account
-    account = each(account, account.scopes, lambda s: release(s, "margin"))
+    known = account
+    account = each(account, account.scopes, lambda s: spot.funded(known, s, balances))
     results = account.results
     if e.product is Product.USDM:
         results = daily.booked_read(results, account.balances, e.rows, e.requested_at)

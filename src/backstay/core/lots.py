@@ -113,6 +113,8 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     count: int = 0
     total: Decimal = ZERO
     """What the open lots still hold, together."""
+    lacking: Decimal = ZERO
+    """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
     flags: dict[int, Flag] = {}
     """Open lots that are not left to the strategy, by trade id."""
     retired: dict[int, Lot] = {}

@@ -5,23 +5,33 @@ less commissions in the base asset, and is checked against balances. It is match
 add up to what the order reported. Everything here is a pure step of the fold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from backstay.core import legs
-from backstay.core.account_scopes import scope_of, scope_state, with_scope
+from backstay.core.account_scopes import release, scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
-from backstay.core.events import FillRow, FillsSnapshot, OperatorCommand, OrderReport
+from backstay.core.events import BalanceRow, FillRow, FillsSnapshot, OperatorCommand, OrderReport
 from backstay.core.lot_book import Book
 from backstay.core.lots import NONE, Flag, Lot, Lots, Mark, Trade, get
 from backstay.core.money import round_down
 from backstay.core.orders import is_fill, is_open
 from backstay.core.scope import burst_began, new_life
-from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import SECOND, ZERO, Action, OrderStatus, PositionSide, Product, Side, TimeNs
+from backstay.core.state import AccountState, Block, ScopeState
+from backstay.core.types import (
+    SECOND,
+    ZERO,
+    Action,
+    OrderStatus,
+    PositionSide,
+    Product,
+    Scope,
+    Side,
+    TimeNs,
+)
 
 A = AccountState
 RECENT = 60 * SECOND
@@ -48,11 +58,12 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
             _note_end(book, before, ctx, e, now)
     elif row.side is Side.SELL and row.status is OrderStatus.FILLED:
         _sold_elsewhere(account, book, row)
-    trades = (trade,) if new and trade is not None else ()
+    took = (trade,) if new and trade is not None else ()
     step = _step(account, e.symbol)
     if ctx is not None and not ctx.slot.lots:
-        _closed_out(book, s, trades, step)
-    s = _derived(s, book.done(), trades, now, step)
+        _closed_out(book, s, took, step)
+    ours = {e.order_id} if _seller(ctx) is not None else set[int]()
+    s = _derived(s, _gap_kept(account, before, book.done(), took, ours), took, now, step)
     return s if ctx is None or ctx.slot.lots else legs.followed(s, s.contexts[ctx.ctx_id], now)
 
 
@@ -100,6 +111,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         read_at=e.requested_at,
         unserved=lots.unserved or not e.complete,
     )
+    done = _gap_kept(account, s, done, new, sellers)
     latest = max((t.at for t in new), default=0)
     if latest > s.fill_at:
         s = replace(s, fill_at=latest)
@@ -240,20 +252,22 @@ def _closed_out(book: Book, s: ScopeState, trades: Iterable[Trade], step: Decima
 
 
 def uncovered(account: A, s: ScopeState) -> Decimal:
-    """How much of the lots' base asset the account does not hold; 0 while the balances are older than the
-    latest trade, and so tell nothing of it.
+    """How much of the lots' base asset the account does not hold.
+
+    While the balances are older than the latest trade they tell nothing of it: what was missing before the
+    trade is missing still, since a BUY and a sale of ours move lots and coins alike.
     """
     instrument = account.instruments.get(s.scope.symbol)
-    if s.lots is None or instrument is None or account.balances_at < s.fill_at:
+    if s.lots is None or instrument is None or not account.balances_at:
         return ZERO
-    if not account.balances_at:
-        return ZERO
+    if account.balances_at < s.fill_at:
+        return s.lots.lacking
     held = s.lots.total
     for key, other in account.scopes.items():
         rules = account.instruments.get(key.symbol) if key != s.scope and other.lots is not None else None
         if rules is not None and rules.base == instrument.base and other.lots is not None:
             if account.balances_at < other.fill_at:
-                return ZERO
+                return other.lots.lacking
             held += other.lots.total
     row = account.balances.get(instrument.base)
     return max(held - (row.wallet if row is not None else ZERO), ZERO)
@@ -279,6 +293,58 @@ def sellable(account: A, s: ScopeState) -> Decimal | None:
 def _locks(s: ScopeState, row: OrderReport) -> bool:
     """A resting SELL of somebody else."""
     return row.side is Side.SELL and is_open(row) and row.client_id not in s.contexts
+
+
+def _gap_kept(
+    account: A, before: ScopeState, lots: Lots, trades: Iterable[Trade], ours: Container[int]
+) -> Lots:
+    """The lots, knowing what was missing before these trades, and what others have sold by them since.
+
+    `ours`: orders of ours that sell. What others sold may not have been of the lots: the balances, which are
+    on their way, will tell.
+    """
+    if not trades:
+        return lots
+    gap = uncovered(account, before)
+    gap += sum((t.quantity for t in trades if t.side is Side.SELL and t.order_id not in ours), ZERO)
+    return lots if gap == lots.lacking else replace(lots, lacking=gap)
+
+
+def funded(account: A, s: ScopeState, balances: Mapping[str, BalanceRow]) -> ScopeState:
+    """The scope when balances have changed: a sale that lacked coins is tried again when they are there.
+
+    What another asset's balance does is no changed premise for it (8.1).
+    """
+    if s.lots is None:
+        return release(s, "margin")
+    kept = tuple(b for b in s.blocks if b.effect != "margin" or _lacks(account, s, b, balances))
+    return s if len(kept) == len(s.blocks) else replace(s, blocks=kept)
+
+
+def unfunded(account: A, key: Scope) -> A:
+    """A sale was refused for lack of coins. Where we know that they lack, it waits for them, not for a time:
+    asked again each minute it would be refused each minute.
+    """
+    s = scope_state(account, key)
+    if s.lots is None:
+        return account
+    waits = [
+        b for b in s.blocks if b.effect == "margin" and b.until and _lacks(account, s, b, account.balances)
+    ]
+    if not waits:
+        return account
+    blocks = tuple(replace(b, until=0) if b in waits else b for b in s.blocks)
+    return with_scope(account, replace(s, blocks=blocks))
+
+
+def _lacks(account: A, s: ScopeState, b: Block, balances: Mapping[str, BalanceRow]) -> bool:
+    """Fewer coins are known to be free than the lots of this refused sale hold."""
+    rules = account.instruments.get(s.scope.symbol)
+    row = balances.get(rules.base) if rules is not None else None
+    if rules is None or not b.by_lot or not rules.step:
+        return False
+    free = row.available if row is not None else ZERO
+    return free is not None and free < round_down(b.position, rules.step)
 
 
 # --- prices and the owner's word ------------------------------------------------------------------

@@ -151,8 +151,10 @@ class Recoverer:
             if delay:
                 await self._wait(target, delay)
             if target is None:
-                failed = await self._hydrate(first=False)
-                self._failed = self._failed + 1 if failed else 0
+                # The stream may have gone during the wait: what is read without it earns no trust.
+                if self._owner.account.connected:
+                    failed = await self._hydrate(first=False)
+                    self._failed = self._failed + 1 if failed else 0
             else:
                 await self._one(target)
         except Exception as error:  # noqa: BLE001 - a recovery that dies silently would leave the scope blind

@@ -25,6 +25,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     leg: str = "LONG"
     amount: Decimal = D(0)
     """Quote value, share, or basis points of a price move: whatever `do` needs."""
+    product: str = "usdm"
+    """Where there are two: whose people these are."""
 
 
 def draw_acts(seed: int, name: str, setup: Setup) -> tuple[Act, ...]:

@@ -1,13 +1,19 @@
 """A run as data, and what comes of one."""
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.simulation.acts import Act, draw_acts
 from backstay.simulation.crash_points import draw_crash
 from backstay.simulation.faults import Fault
 from backstay.simulation.observers.base import Violation
 from backstay.simulation.plans import draw_faults
-from backstay.simulation.setup import CRASHES, draw_setup
+from backstay.simulation.setup import CRASHES, SPOT_CRASHES, draw_setup
+from backstay.simulation.setup import scenario as named
+from backstay.simulation.spot_acts import draw_spot_acts
+from backstay.simulation.spot_plans import draw_spot_faults
+from backstay.simulation.spot_points import draw_spot_crash
+from backstay.simulation.spot_setup import draw_spot_setup
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +51,35 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 def draw_case(seed: int, scenario: str, rate: float) -> Case:
     """The case of a seed. Raises SimulationError."""
+    if named(scenario).product == "spot":
+        return _spot_case(seed, scenario, rate)
+    if named(scenario).product == "joint":
+        return _joint_case(seed, scenario, rate)
     setup = draw_setup(seed, scenario)
     return Case(
         seed=seed,
         scenario=scenario,
         acts=draw_acts(seed, scenario, setup),
         faults=(draw_crash(seed, setup) if scenario == CRASHES else draw_faults(seed, scenario, rate, setup)),
+    )
+
+
+def _spot_case(seed: int, scenario: str, rate: float) -> Case:
+    setup = draw_spot_setup(seed, scenario)
+    crashes = scenario == SPOT_CRASHES
+    faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
+    return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)
+
+
+def _joint_case(seed: int, scenario: str, rate: float) -> Case:
+    """Each product with its people and half of the faults."""
+    usdm, spot = draw_setup(seed, scenario), draw_spot_setup(seed, scenario)
+    hands = (replace(a, product="spot") for a in draw_spot_acts(seed, scenario, spot))
+    faults = draw_spot_faults(seed, scenario, rate / 2, spot)
+    theirs = (replace(f, product="spot") for f in faults)
+    return Case(
+        seed=seed,
+        scenario=scenario,
+        acts=tuple(sorted((*draw_acts(seed, scenario, usdm), *hands), key=lambda a: a.at_ms)),
+        faults=tuple(sorted((*draw_faults(seed, scenario, rate / 2, usdm), *theirs), key=lambda f: f.at_ms)),
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 
 from backstay.simulation.errors import SimulationError
+from backstay.simulation.fault_check import check
 from backstay.simulation.faults import Fault
-from backstay.simulation.plans import check
 from backstay.simulation.setup import scenario
 
 

@@ -15,6 +15,7 @@ import msgspec
 from backstay.simulation.faults import Fault
 from backstay.simulation.plans import ALGO, MUTATIONS, ORDER, draw_fault
 from backstay.simulation.setup import Setup
+from backstay.simulation.spot_setup import SpotSetup
 
 DISK = ("disk write events.jsonl", "disk sync events.jsonl", "disk put events.wal", "disk replace events.wal")
 SNAPSHOTS = ("disk replace *.snap",)
@@ -66,13 +67,15 @@ class Point(msgspec.Struct, frozen=True):
         return f"{self.when} {self.boundary}"
 
 
-def _both(names: tuple[str, ...], *surroundings: str) -> Iterator[Point]:
+def both(names: tuple[str, ...], *surroundings: str) -> Iterator[Point]:
+    """Before and after each boundary."""
     for name in names:
         yield Point("before", name, surroundings)
         yield Point("after", name, surroundings)
 
 
-def _requests(names: tuple[str, ...], *surroundings: str) -> Iterator[Point]:
+def requests(names: tuple[str, ...], *surroundings: str) -> Iterator[Point]:
+    """The four moments of each request."""
     for name in names:
         yield Point("before", name, surroundings)
         yield Point("before", f"answer to {name}", surroundings)
@@ -81,22 +84,22 @@ def _requests(names: tuple[str, ...], *surroundings: str) -> Iterator[Point]:
 
 
 POINTS: tuple[Point, ...] = (
-    *_both(DISK, "calm", "restarts", "mixed"),
-    *_both(SNAPSHOTS, "stops in good order"),
-    *_both(REPAIRS, "torn"),
-    *_requests(START_READS, "restarts", "cuts", "mixed"),
-    *_requests(STATE_READS, "cuts", "doubts", "mixed"),
-    *_requests(DOUBT_READS, "doubts"),
-    *_requests(HTTP_MUTATIONS, "no order connection"),
-    *_both(tuple(f"frame out ws_api {m}" for m in WS_METHODS), "calm", "doubts", "mixed"),
-    *_both(tuple(f"frame in ws_api {m}" for m in WS_METHODS), "calm", "doubts", "mixed"),
-    *_both(tuple(f"frame in private {e}" for e in PRIVATE), "calm", "cuts", "mixed"),
-    *_both(("frame in private ACCOUNT_CONFIG_UPDATE",), "leverage"),
-    *_both(("frame in private listenKeyExpired",), "dying keys"),
-    *_both(("frame in market markPriceUpdate", "frame in market"), "calm", "cuts"),
-    *_both(("frame out market SUBSCRIBE", "frame out market UNSUBSCRIBE"), "calm", "cuts"),
-    *_both(("frame out market LIST_SUBSCRIPTIONS",), "silent market"),
-    *_both(("handshake private", "handshake ws_api", "handshake market"), "restarts", "cuts"),
+    *both(DISK, "calm", "restarts", "mixed"),
+    *both(SNAPSHOTS, "stops in good order"),
+    *both(REPAIRS, "torn"),
+    *requests(START_READS, "restarts", "cuts", "mixed"),
+    *requests(STATE_READS, "cuts", "doubts", "mixed"),
+    *requests(DOUBT_READS, "doubts"),
+    *requests(HTTP_MUTATIONS, "no order connection"),
+    *both(tuple(f"frame out ws_api {m}" for m in WS_METHODS), "calm", "doubts", "mixed"),
+    *both(tuple(f"frame in ws_api {m}" for m in WS_METHODS), "calm", "doubts", "mixed"),
+    *both(tuple(f"frame in private {e}" for e in PRIVATE), "calm", "cuts", "mixed"),
+    *both(("frame in private ACCOUNT_CONFIG_UPDATE",), "leverage"),
+    *both(("frame in private listenKeyExpired",), "dying keys"),
+    *both(("frame in market markPriceUpdate", "frame in market"), "calm", "cuts"),
+    *both(("frame out market SUBSCRIBE", "frame out market UNSUBSCRIBE"), "calm", "cuts"),
+    *both(("frame out market LIST_SUBSCRIPTIONS",), "silent market"),
+    *both(("handshake private", "handshake ws_api", "handshake market"), "restarts", "cuts"),
 )
 
 
@@ -108,7 +111,7 @@ def draw_crash(seed: int, setup: Setup) -> tuple[Fault, ...]:
     faults = list(_SURROUNDINGS[around](dice, setup))
     if unanswered:
         endpoint = point.boundary.removeprefix("failure of http ")
-        faults += _every(dice, setup, 6_000, "request_lost", 5_000, endpoint=endpoint, times=2)
+        faults += every(dice, setup, 6_000, "request_lost", 5_000, endpoint=endpoint, times=2)
     rare = any(name in point.boundary for name in RARE)
     latest = 0.7 if point.boundary.startswith(("disk", "frame")) else 0.4
     at_ms = 0 if rare or dice.randrange(4) == 0 else dice.randrange(1, int(setup.duration_ms * latest))
@@ -127,7 +130,9 @@ def draw_crash(seed: int, setup: Setup) -> tuple[Fault, ...]:
     return tuple(sorted((*faults, kill), key=lambda f: f.at_ms))
 
 
-def _every(dice: Random, setup: Setup, gap_ms: int, kind: str, for_ms: int = 0, **args: Any) -> list[Fault]:
+def every(
+    dice: Random, setup: Setup | SpotSetup, gap_ms: int, kind: str, for_ms: int = 0, **args: Any
+) -> list[Fault]:
     """The same fault again and again."""
     first = dice.randrange(200, gap_ms)
     moments = range(first, setup.duration_ms - 1_000, gap_ms)
@@ -146,11 +151,11 @@ def _restarts(dice: Random, setup: Setup) -> list[Fault]:
         "power": False,
         "away_ms": 300,
     }
-    return _every(dice, setup, 15_000, "crash", **deaths)
+    return every(dice, setup, 15_000, "crash", **deaths)
 
 
 def _stops(dice: Random, setup: Setup) -> list[Fault]:
-    return _every(dice, setup, 15_000, "restart", away_ms=300)
+    return every(dice, setup, 15_000, "restart", away_ms=300)
 
 
 def _torn(dice: Random, setup: Setup) -> list[Fault]:
@@ -161,22 +166,22 @@ def _torn(dice: Random, setup: Setup) -> list[Fault]:
         "power": True,
         "away_ms": 300,
     }
-    return _every(dice, setup, 4_000, "crash", **deaths)
+    return every(dice, setup, 4_000, "crash", **deaths)
 
 
 def _cuts(dice: Random, setup: Setup) -> list[Fault]:
     return [
         fault
         for surface in ("private", "ws_api", "market")
-        for fault in _every(dice, setup, 12_000, "cut", surface=surface)
+        for fault in every(dice, setup, 12_000, "cut", surface=surface)
     ]
 
 
 def _doubts(dice: Random, setup: Setup) -> list[Fault]:
-    faults = _every(dice, setup, 9_000, "backend_timeout", 8_000, endpoint=ORDER, times=1, executed=False)
+    faults = every(dice, setup, 9_000, "backend_timeout", 8_000, endpoint=ORDER, times=1, executed=False)
     done = dice.randrange(3) == 0
-    faults += _every(dice, setup, 7_000, "backend_timeout", 8_000, endpoint=ALGO, times=1, executed=done)
-    faults += _every(dice, setup, 20_000, "events_lost", 1_500, event="ORDER_TRADE_UPDATE", times=1)
+    faults += every(dice, setup, 7_000, "backend_timeout", 8_000, endpoint=ALGO, times=1, executed=done)
+    faults += every(dice, setup, 20_000, "events_lost", 1_500, event="ORDER_TRADE_UPDATE", times=1)
     return faults
 
 
@@ -186,7 +191,7 @@ def _no_order_connection(_dice: Random, setup: Setup) -> list[Fault]:
 
 
 def _dying_keys(dice: Random, setup: Setup) -> list[Fault]:
-    return _every(dice, setup, 20_000, "listen_key_death", announce=True)
+    return every(dice, setup, 20_000, "listen_key_death", announce=True)
 
 
 def _leverage(dice: Random, setup: Setup) -> list[Fault]:
@@ -194,13 +199,13 @@ def _leverage(dice: Random, setup: Setup) -> list[Fault]:
     args["leg"] = "LONG"
     symbol = dice.choice(setup.symbols)
     other = [
-        _every(dice, setup, 16_000, "by_hand", **args, symbol=symbol, amount=amount) for amount in ("5", "25")
+        every(dice, setup, 16_000, "by_hand", **args, symbol=symbol, amount=amount) for amount in ("5", "25")
     ]
     return [*other[0], *other[1]]
 
 
 def _silent_market(dice: Random, setup: Setup) -> list[Fault]:
-    return _every(dice, setup, 30_000, "silent", surface="market", ms=20_000)
+    return every(dice, setup, 30_000, "silent", surface="market", ms=20_000)
 
 
 def _mixed(dice: Random, setup: Setup) -> list[Fault]:

@@ -6,22 +6,23 @@ from typing import Any
 
 import msgspec
 
-from backstay.simulation.setup import Setup
 
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that goes wrong. Times in ms from the beginning of the run."""
 
     kind: str
     at_ms: int
     for_ms: int = 0
     args: dict[str, Any] = {}
+    product: str = "usdm"
+    """Where there are two: at whose venue or guard it happens."""
 
 
 class Kind(msgspec.Struct, frozen=True):
     """How a fault is drawn, and which rules it installs at the venue."""
 
-    draw: Callable[[Random, Setup], dict[str, Any]]
+    draw: Callable[[Random, Any], dict[str, Any]]
+    """From dice and the product's setup."""
     rules: Callable[[Fault], Sequence[Mapping[str, Any]]]
     words: str
     span: tuple[int, int] = (2_000, 30_000)

@@ -20,6 +20,10 @@ from backstay.runtime.virtual_time import LoopClock
 PROCESS: contextvars.ContextVar["Machine | None"] = contextvars.ContextVar("process", default=None)
 
 
+SUBSCRIBE = "userDataStream.subscribe"
+"""Spot's private events come on the connection on which this was asked."""
+
+
 class Killed(BaseException):
     """The process ended here."""
 
@@ -259,29 +263,37 @@ class Wire(MemoryTransport):
         machine = self._machine
         machine.reach("before", f"handshake {surface}")
         mine: list[MemorySocket] = []
+        named = [surface]
         asked: dict[str, str] = {}
 
         def heard(data: bytes) -> None:
-            about = asked.get(_word(data, b'"id":"'), "") if surface == "ws_api" else _word(data, b'"e":"')
-            name = f"frame in {surface} {about}".rstrip()
+            about = asked.get(_word(data, b'"id":"'), "") if surface == "ws_api" else ""
+            about = about or (_word(data, b'"e":"') if named[0] != "ws_api" else "")
+            name = f"frame in {named[0]} {about}".rstrip()
             if machine.dead:
                 return
             machine.reach("before", name)
-            self._on_hear(machine, surface, data)
+            self._on_hear(machine, named[0], data)
             machine.context.run(on_message, data)
             machine.reach("after", name)
 
         def closed(reason: str) -> None:
             self.open = [o for o in self.open if not mine or o[1] is not mine[0]]
             if not machine.dead:
-                self._on_lost(machine, surface)
+                self._on_lost(machine, named[0])
                 machine.context.run(on_closed, reason)
 
         socket = await super().websocket(url, heard, closed, timeout_s=timeout_s, quiet_s=quiet_s)
         mine.append(socket)
         self.open.append((surface, socket, quiet_s))
         machine.reach("after", f"handshake {surface}")
-        return _WireSocket(socket, surface, machine, self._on_send, asked)
+
+        def subscribed() -> None:
+            """Spot: what comes on this connection of the WebSocket API is the account's events."""
+            named[0] = "private"
+            self.open = [("private", *o[1:]) if o[1] is socket else o for o in self.open]
+
+        return _WireSocket(socket, named, machine, self._on_send, asked, subscribed)
 
     def give_up(self, conns: set[int]) -> None:
         """These connections have been half open for as long as pings take to notice."""
@@ -294,15 +306,18 @@ class _WireSocket:
     def __init__(
         self,
         inner: MemorySocket,
-        surface: str,
+        named: list[str],
         machine: Machine,
         on_send: Callable[[Machine, str, bytes], None],
         asked: dict[str, str],
+        subscribed: Callable[[], None],
     ) -> None:
+        self._subscribed = subscribed
         self._asked = asked
         """Methods of requests that are not answered yet, by their id."""
         self._inner = inner
-        self._surface = surface
+        self._named = named
+        """The surface that this connection is of, as its one member."""
         self._machine = machine
         self._on_send = on_send
 
@@ -312,13 +327,16 @@ class _WireSocket:
 
     def send(self, data: bytes) -> None:
         method = _word(data, b'"method":"')
-        if self._surface == "ws_api":
+        surface = self._named[0]
+        if surface != "market":
             self._asked[_word(data, b'"id":"')] = method
-        name = f"frame out {self._surface} {method}".rstrip()
+        name = f"frame out {surface} {method}".rstrip()
         self._machine.reach("before", name)
         if self._inner.is_open:
-            self._on_send(self._machine, self._surface, data)
+            self._on_send(self._machine, surface, data)
         self._inner.send(data)
+        if method.startswith(SUBSCRIBE):
+            self._subscribed()
         self._machine.reach("after", name)
 
     def close(self) -> None:
@@ -340,7 +358,8 @@ def _path(url: str) -> str:
 
 
 def _surface(url: str) -> str:
-    path = _path(url)
-    if path.startswith("/ws-fapi"):
-        return "ws_api"
-    return path.split("/")[1]
+    first = _path(url).split("/")[1]
+    return _SURFACES.get(first, first)
+
+
+_SURFACES = {"ws-fapi": "ws_api", "ws-api": "ws_api", "ws": "market", "stream": "market"}

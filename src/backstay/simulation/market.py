@@ -1,6 +1,6 @@
 """A short market from a seed: a walk with trends and jumps, one print every second or so, then stillness."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from random import Random
 
@@ -16,8 +16,18 @@ class ShortFeed:
     """Prints of all symbols from `start_ns` for `duration_ms`, `gap_ms` apart on average."""
 
     def __init__(
-        self, symbols: Sequence[str], *, seed: int, start_ns: int, duration_ms: int, gap_ms: int, heat: int
+        self,
+        symbols: Sequence[str],
+        *,
+        seed: int,
+        start_ns: int,
+        duration_ms: int,
+        gap_ms: int,
+        heat: int,
+        prices: Mapping[str, Decimal] = PRICES,
+        ticks: Mapping[str, Decimal] = TICKS,
     ) -> None:
+        self._prices, self._ticks = prices, ticks
         self.symbols = tuple(symbols)
         self.start_ns = start_ns
         self._seed, self._duration, self._gap, self._heat = seed, duration_ms, gap_ms, heat
@@ -28,7 +38,7 @@ class ShortFeed:
 
     def _one(self, symbol: str, index: int) -> Iterator[Trade]:
         dice = Random(f"{self._seed}/market/{symbol}")
-        price, tick = PRICES[symbol], TICKS[symbol]
+        price, tick = self._prices[symbol], self._ticks[symbol]
         yield Trade(self.start_ns + index, symbol, price, Decimal(1), False, 1)
         at, number, drift = 0, 1, 0
         while True:

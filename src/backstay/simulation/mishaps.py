@@ -10,10 +10,10 @@ from backstay.core.types import MS
 from backstay.simulation.acts import Act
 from backstay.simulation.faults import Fault
 from backstay.simulation.machine import CrashDisk, Machine, Trap, deadly
-from backstay.simulation.plans import KINDS
 
 if TYPE_CHECKING:
-    from backstay.simulation.world import Process, World
+    from backstay.simulation.process import Process
+    from backstay.simulation.world import World
 
 QUIET_S = 40.0
 """A half-open connection is noticed after twice the time that pings wait (`binance.net.timings`)."""
@@ -40,7 +40,7 @@ class Mishaps:
     def happen(self, fault: Fault) -> None:
         """A fault's moment has come."""
         world = self._world
-        kind = KINDS[fault.kind]
+        kind = world.kinds[fault.kind]
         world.tell(f"fault: {kind.words} {fault.args} for {fault.for_ms} ms")
         now = world.watch.now_ms()
         world.watch.troubles.append((now, now + fault.for_ms + AFTERMATH_MS))

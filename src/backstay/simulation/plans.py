@@ -10,10 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from backstay.simulation.errors import SimulationError
 from backstay.simulation.faults import Fault, Kind, nothing, on_events, on_requests, on_state, once
-from backstay.simulation.setup import Setup, draw_setup, scenario
-from backstay.simulator.server.faults import FaultPlan, FaultPlanError
+from backstay.simulation.setup import Setup, scenario
 
 ORDER = "POST /fapi/v1/order"
 ALGO = "POST /fapi/v1/algoOrder"
@@ -346,30 +344,6 @@ KINDS: dict[str, Kind] = {
         weight=1,
     ),
 }
-
-
-def check(fault: Fault, where: str) -> None:
-    """Raises SimulationError for an unknown kind, and for times and arguments that it cannot have."""
-    if fault.kind not in KINDS:
-        raise SimulationError(f"{where}: unknown fault {fault.kind!r}; known: {', '.join(KINDS)}")
-    if fault.at_ms < 0 or fault.for_ms < 0:
-        raise SimulationError(f"{where}: at_ms {fault.at_ms}, for_ms {fault.for_ms}: no time is below 0")
-    kind, args = KINDS[fault.kind], fault.args
-    try:
-        FaultPlan.of(list(kind.rules(fault)), f"{where}, {fault.kind}")
-    except KeyError as missing:
-        raise SimulationError(f"{where}: {fault.kind} needs the argument {missing}") from None
-    except FaultPlanError as wrong:
-        raise SimulationError(str(wrong)) from None
-    if kind.rules is not nothing:
-        return
-    for name, like in kind.draw(Random(0), draw_setup(0, "mixed")).items():
-        if name not in args:
-            raise SimulationError(f"{where}: {fault.kind} needs the argument {name!r}, such as {like!r}")
-        known = CHOICES.get(name, (args[name],))
-        if not isinstance(args[name], type(like)) or args[name] not in known:
-            words = f"one of {', '.join(known)}" if name in CHOICES else f"of the kind of {like!r}"
-            raise SimulationError(f"{where}: {fault.kind}: {name} {args[name]!r} is not {words}")
 
 
 def draw_faults(seed: int, name: str, rate: float, setup: Setup) -> tuple[Fault, ...]:

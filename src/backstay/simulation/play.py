@@ -6,9 +6,12 @@ from typing import Any
 from backstay.core.types import SECOND
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulation.case import Case, Outcome
+from backstay.simulation.joint_world import JointWorld
 from backstay.simulation.machine import Killed, Livelock
 from backstay.simulation.observers.base import Observer
-from backstay.simulation.observers.every import ALL
+from backstay.simulation.observers.every import ALL, SPOT
+from backstay.simulation.setup import scenario
+from backstay.simulation.spot_world import SpotWorld
 from backstay.simulation.world import World
 
 EIGHT = 1_767_600_000 * SECOND
@@ -34,14 +37,23 @@ def _watch_for_livelock(loop: asyncio.AbstractEventLoop) -> None:
     loop.call_soon = counted  # type: ignore[method-assign, assignment]  # a loop of our own, for one run
 
 
-def play(case: Case, *, observers: tuple[type[Observer], ...] = ALL, tell: bool = False) -> Outcome:
-    """Run one case to its end on a virtual loop of its own."""
+STAGES: dict[str, tuple[type[World], tuple[type[Observer], ...]]] = {
+    "usdm": (World, ALL),
+    "spot": (SpotWorld, SPOT),
+    "joint": (JointWorld, ALL),
+}
+"""By product: the world that plays it, and who watches."""
+
+
+def play(case: Case, *, observers: tuple[type[Observer], ...] = (), tell: bool = False) -> Outcome:
+    """Run one case to its end on a virtual loop of its own. `observers`: other than the product's own."""
+    make, everyone = STAGES[scenario(case.scenario).product]
     worlds: list[World] = []
     start_ns = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
 
     async def go(clock: LoopClock) -> None:
         loop = asyncio.get_running_loop()
-        world = World(case, clock, observers=observers, tell=tell)
+        world = make(case, clock, observers=observers or everyone, tell=tell)
         worlds.append(world)
         loop.set_exception_handler(lambda _loop, context: _loop_error(world, context))
         _watch_for_livelock(loop)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from backstay.simulation.crash_points import POINTS
-from backstay.simulation.observers.every import ALL
-from backstay.simulation.plans import KINDS
+from backstay.simulation.crash_points import POINTS, Point
+from backstay.simulation.observers.every import EVERYBODY
 from backstay.simulation.run import Report
+from backstay.simulation.spot_plans import EVERY_KIND
+from backstay.simulation.spot_points import SPOT_POINTS
 
 SITUATIONS_WANTED = 20
 
@@ -29,14 +30,21 @@ class Figures(msgspec.Struct, frozen=True):
     mixed: Report
     others: Mapping[str, Report]
     crashes: Report
+    spot_crashes: Report
     mutants: Mapping[str, str]
     """Broken variants, and the observers that noticed each."""
     restarts: Mapping[str, "Restart"] = {}
     """What `bench/restart.py` measured."""
 
     @property
+    def named(self) -> dict[str, Report]:
+        """By scenario."""
+        crashes = {"crashes": self.crashes, "spot_crashes": self.spot_crashes}
+        return {"mixed": self.mixed, **self.others, **crashes}
+
+    @property
     def reports(self) -> tuple[Report, ...]:
-        return self.mixed, *self.others.values(), self.crashes
+        return tuple(self.named.values())
 
     @property
     def violations(self) -> int:
@@ -72,7 +80,7 @@ def _head(f: Figures) -> Iterator[str]:
     yield ""
     runs = sum(r.runs for r in f.reports)
     yield f"**{runs} runs, {f.violations} violations.**"
-    for name, report in (("mixed", f.mixed), *f.others.items(), ("crashes", f.crashes)):
+    for name, report in f.named.items():
         if report.failing_seeds:
             shown = ", ".join(str(s) for s in report.failing_seeds[:20])
             yield f"Failing seeds of `{name}`: {shown}."
@@ -88,13 +96,14 @@ def _runs(f: Figures) -> Iterator[str]:
     yield ""
     yield (
         "A message is a private event, an answer or a price that reached the process. A run covers one to\n"
-        "two and a half minutes of trading by hand under faults, and some minutes to come to rest."
+        "two and a half minutes of trading by hand under faults (`spot_outage`: half an hour at most), and\n"
+        "some minutes to come to rest."
     )
     yield ""
     yield from _table(
         "scenario", "runs", "violations", "messages", "private events", "faults", "deaths", "s/run"
     )
-    for name, r in (("mixed", f.mixed), *f.others.items(), ("crashes", f.crashes)):
+    for name, r in f.named.items():
         cells = (r.runs, r.violations, r.events, r.private_events, r.faults_injected, r.crash_situations)
         yield f"| {name} | " + " | ".join(str(c) for c in cells) + f" | {r.seconds_per_run:.2f} |"
     yield ""
@@ -109,7 +118,7 @@ def _times(f: Figures) -> Iterator[str]:
     )
     yield ""
     yield from _table("scenario", "naked p50 ms", "naked p99 ms", "recovery p50 ms", "recovery p99 ms")
-    for name, r in (("mixed", f.mixed), *f.others.items(), ("crashes", f.crashes)):
+    for name, r in f.named.items():
         cells = (r.naked_ms["p50"], r.naked_ms["p99"], r.recovery_ms["p50"], r.recovery_ms["p99"])
         yield f"| {name} | " + " | ".join(f"{c:.0f}" for c in cells) + " |"
     yield ""
@@ -135,7 +144,7 @@ def _promises(f: Figures) -> Iterator[str]:
     yield "## Promises"
     yield ""
     yield from _table("observer: what it watches", "runs that broke it", "broken variants noticed")
-    for observer in ALL:
+    for observer in EVERYBODY:
         broken = sum(r.observers.get(observer.name, 0) for r in f.reports)
         noticed = sum(observer.name in by.split(", ") for by in f.mutants.values())
         yield f"| {observer.name}: {observer.words} | {broken} | {noticed} |"
@@ -146,24 +155,33 @@ def _faults(f: Figures) -> Iterator[str]:
     yield "## Faults"
     yield ""
     yield from _table("kind: what happens", "injected")
-    for name, kind in KINDS.items():
+    for name, kind in EVERY_KIND.items():
         injected = sum(r.faults.get(name, 0) for r in f.reports)
         yield f"| {name}: {kind.words} | {injected} |"
     yield ""
 
 
 def _points(f: Figures) -> Iterator[str]:
-    situations = [f.crashes.aimed_at.get(p.name, 0) for p in POINTS]
-    enough = sum(n >= SITUATIONS_WANTED for n in situations)
     yield "## Crash points"
     yield ""
+    yield "A situation counts only when the process did die at that very point."
+    yield ""
+    yield from _deaths("USD-M", POINTS, f.crashes)
+    yield from _deaths("Spot", SPOT_POINTS, f.spot_crashes)
+
+
+def _deaths(product: str, points: tuple[Point, ...], report: Report) -> Iterator[str]:
+    situations = [report.aimed_at.get(p.name, 0) for p in points]
+    enough = sum(n >= SITUATIONS_WANTED for n in situations)
+    yield f"### {product}"
+    yield ""
     yield (
-        f"{len(POINTS)} points, {sum(situations)} situations; {enough} points were deadly in at least "
-        f"{SITUATIONS_WANTED} of them. A situation counts only when the process did die at that very point."
+        f"{len(points)} points, {sum(situations)} situations; {enough} points were deadly in at least "
+        f"{SITUATIONS_WANTED} of them."
     )
     yield ""
     yield from _table("point", "situations")
-    for point, count in zip(POINTS, situations, strict=True):
+    for point, count in zip(points, situations, strict=True):
         yield f"| {point.name} | {count} |"
     yield ""
 

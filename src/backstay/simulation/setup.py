@@ -28,6 +28,7 @@ from backstay.strategies.position_manager.policy import (
 
 D = Decimal
 CRASHES = "crashes"
+SPOT_CRASHES = "spot_crashes"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
@@ -35,6 +36,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What a named scenario leaves to chance, and what not."""
 
     words: str
+    product: str = "usdm"
+    """What is played: "usdm", "spot", or "joint" for both in one process."""
+    minutes: tuple[int, int] | None = None
+    """How long the run is; None: one to two and a half minutes."""
     hedge: bool | None = None
     stop_kinds: tuple[StopKind, ...] = tuple(StopKind)
     ladder: int = 60
@@ -99,6 +104,68 @@ SCENARIOS: dict[str, Scenario] = {
     CRASHES: Scenario(words="one death at each boundary of the enumerated list, seed by seed", kill_switch=5),
     "two_processes": Scenario(words="two processes for one account", kinds=("two_processes",), least=1),
     "kill_switch": Scenario(words="the operator throws the kill switch among faults", kill_switch=100),
+    "spot": Scenario(product="spot", words="lots of spot, each sold once: anything"),
+    "spot_network": Scenario(
+        product="spot",
+        words="spot, and what a network does",
+        kinds=(
+            "answer_lost",
+            "request_lost",
+            "answer_late",
+            "cut_at_request",
+            "events_lost",
+            "events_late",
+            "events_twice",
+            "events_reordered",
+            "cut",
+            "cut_at_event",
+            "half_open",
+            "silent",
+            "unplugged",
+            "subscription_end",
+        ),
+        least=2,
+    ),
+    "spot_outage": Scenario(
+        product="spot",
+        words="spot's stream is away for minutes: polling by REST, and the safe stop after 15 minutes",
+        minutes=(6, 34),
+        kinds=("stream_away", "stream_away", "cut", "crash", "request_lost", "events_late", "throttled"),
+        least=1,
+    ),
+    "spot_crash": Scenario(
+        product="spot",
+        words="the process that sells lots dies at boundaries",
+        kinds=("crash", "crash", "restart", "disk_full", "disk_error", "two_processes"),
+        least=2,
+    ),
+    SPOT_CRASHES: Scenario(
+        product="spot", words="one death at each boundary of spot's enumerated list, seed by seed"
+    ),
+    "joint": Scenario(
+        product="joint",
+        words="USD-M and spot in one process",
+        kinds=(
+            "answer_lost",
+            "request_lost",
+            "answer_late",
+            "text_503",
+            "backend_timeout",
+            "throttled",
+            "events_late",
+            "events_lost",
+            "cut",
+            "half_open",
+            "unplugged",
+            "visibility_lag",
+            "partial_fills",
+            "crash",
+            "crash",
+            "restart",
+        ),
+        least=1,
+        kill_switch=0,
+    ),
 }
 
 

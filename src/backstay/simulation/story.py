@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from backstay.simulation.case import Case, Outcome
-from backstay.simulation.plans import KINDS
 from backstay.simulation.play import play
-from backstay.simulation.setup import draw_setup
+from backstay.simulation.setup import draw_setup, scenario
+from backstay.simulation.spot_plans import EVERY_KIND
+from backstay.simulation.spot_setup import draw_spot_setup
 
 LINES_BEFORE = 60
 LINES_AFTER = 6
@@ -29,18 +30,29 @@ def tell(case: Case, *, everything: bool = False) -> Iterator[str]:
         yield f"  ... {len(lines) - end} lines after"
 
 
-def _head(case: Case, outcome: Outcome) -> Iterator[str]:
+def _words(case: Case) -> tuple[str, ...]:
+    """What the world was like."""
+    product = scenario(case.scenario).product
+    spot = draw_spot_setup(case.seed, case.scenario).words() if product != "usdm" else ()
+    if product == "spot":
+        return spot
     setup = draw_setup(case.seed, case.scenario)
     policy = setup.policy
     ladder = f", a ladder of {policy.dca.steps}" if policy.dca is not None else ""
     take = policy.take_profit
     takes = f"{len(take.levels)} take-profit(s) of kind {take.kind}" if take.enabled else "no take-profit"
     mode = "hedge" if setup.hedge else "one-way"
-    yield f"seed {case.seed}, scenario {case.scenario}: {mode} mode, {', '.join(setup.symbols)}"
-    yield f"stop {policy.stop_loss.kind} at {policy.stop_loss.distance}, {takes}{ladder}"
+    stop = f"stop {policy.stop_loss.kind} at {policy.stop_loss.distance}, {takes}{ladder}"
+    return f"{mode} mode, {', '.join(setup.symbols)}", stop, *spot
+
+
+def _head(case: Case, outcome: Outcome) -> Iterator[str]:
+    words = _words(case)
+    yield f"seed {case.seed}, scenario {case.scenario}: {words[0]}"
+    yield from words[1:]
     yield f"{len(case.acts)} acts of people, {len(case.faults)} faults:"
     for fault in case.faults:
-        yield f"  at {fault.at_ms / 1000:.3f} s: {KINDS[fault.kind].words} ({fault.kind} {fault.args})"
+        yield f"  at {fault.at_ms / 1000:.3f} s: {EVERY_KIND[fault.kind].words} ({fault.kind} {fault.args})"
     for violation in outcome.violations:
         yield f"broken at {violation.at_ms / 1000:.3f} s by {violation.observer}: {violation.text}"
     if not outcome.violations:

@@ -5,7 +5,7 @@ them (or what a shrinker left of these).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import Guard, GuardConfig, open_guard
+from backstay.app.guard import GuardConfig, open_guard
 from backstay.app.guard import World as GuardWorld
 from backstay.app.host import GuardHost
 from backstay.app.ledger_paths import LEDGER
@@ -29,16 +29,17 @@ from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock
 from backstay.simulation.acts import OPERATOR, Act, body_of
 from backstay.simulation.case import Case, Outcome
-from backstay.simulation.faults import Fault
+from backstay.simulation.faults import Fault, Kind
 from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.market import ShortFeed
 from backstay.simulation.mishaps import Mishaps
 from backstay.simulation.observers.base import AMENDS, CANCELS, PLACES, PREFIX, Observer, Sent, Watch
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
+from backstay.simulation.process import DULL, TENDING, HeardLog, Lease, Process, silent
 from backstay.simulation.setup import Setup, draw_setup
 from backstay.simulation.words import frame_words
-from backstay.simulator.server.request_log import Entry, RequestLog
+from backstay.simulator.server.request_log import Entry
 from backstay.strategies.position_manager.wanted import PositionManager
 
 D = Decimal
@@ -51,40 +52,6 @@ QUIET_S = 30
 RETRY_S = 3.0
 
 
-class _Log(RequestLog):
-    """The venue's request log, with an ear at the door."""
-
-    def __init__(self, size: int, tap: Callable[[Entry], None]) -> None:
-        super().__init__(size)
-        self._tap = tap
-
-    def add(self, *args: Any, **named: Any) -> Entry:
-        entry = super().add(*args, **named)
-        self._tap(entry)
-        return entry
-
-
-class Lease:
-    """The right to act, of one process at a time."""
-
-    def __init__(self, *, mine: bool = True) -> None:
-        self.mine = mine
-
-    def held(self) -> bool:
-        return self.mine
-
-
-class Process(msgspec.Struct):
-    """A started guard and what it stands on."""
-
-    machine: Machine
-    guard: Guard
-    disk: CrashDisk
-    wire: Wire
-    lease: Lease
-    ready: bool = False
-
-
 class World:
     """Plays one case. Made inside the loop."""
 
@@ -93,9 +60,8 @@ class World:
     ) -> None:
         self.case = case
         self.clock = clock
-        self.setup: Setup = draw_setup(case.seed, case.scenario)
         self.start_ns = clock.now_ns()
-        self.watch = Watch(self.setup, self.start_ns // MS, lambda: clock.now_ns() // MS)
+        self.set_stage()
         self.watch.disk = lambda: self._disk
         self.observers = [make(self.watch) for make in observers]
         self.told_story = tell
@@ -117,6 +83,26 @@ class World:
         self._boots: set[asyncio.Task[None]] = set()
         self._stop_starts = False
         self._digest = sha256(usedforsecurity=False)
+        self.traffic = 0
+        """Requests that reached the venue, but for those that tend a connection."""
+        self.exchange.listen(self._happened)
+        desk = self.exchange.venue.desk
+        desk.log = HeardLog(self.setup.server.request_log, self._arrived)
+        self._disk = CrashDisk(self._machine())
+        self.mishaps = Mishaps(self)
+
+    # --- the product that is played -------------------------------------------------------------------
+
+    kinds: Mapping[str, Kind] = KINDS
+    ledger = LEDGER
+    events_come_by = "private"
+    """The venue's surface that the account's events come by."""
+
+    def set_stage(self) -> None:
+        """What the seed draws: the setup, what is watched, the venue with its market."""
+        case, clock = self.case, self.clock
+        self.setup: Setup = draw_setup(case.seed, case.scenario)
+        self.watch = Watch(self.setup, self.start_ns // MS, lambda: clock.now_ns() // MS)
         setup = self.setup
         feed = ShortFeed(
             setup.symbols,
@@ -126,7 +112,7 @@ class World:
             gap_ms=setup.gap_ms,
             heat=setup.heat,
         )
-        self.exchange = PaperExchange(
+        self.exchange: PaperExchange = PaperExchange(
             feed,
             start_ns=self.start_ns,
             seed=case.seed,
@@ -135,11 +121,6 @@ class World:
             settings=setup.server,
             engine_settings=setup.engine,
         )
-        self.exchange.listen(self._happened)
-        desk = self.exchange.venue.desk
-        desk.log = _Log(setup.server.request_log, self._arrived)
-        self._disk = CrashDisk(self._machine())
-        self.mishaps = Mishaps(self)
 
     # --- what is watched ----------------------------------------------------------------------------
 
@@ -150,14 +131,30 @@ class World:
 
     def _arrived(self, entry: Entry) -> None:
         machine = self._sender
-        endpoint = entry.endpoint
+        self.traffic += entry.endpoint not in TENDING
         if machine is None:
             return
+        sent = self.read_request(machine, entry)
+        if sent is None:
+            for observer in self.observers:
+                observer.requested(machine, entry.endpoint)
+            return
+        self._digest.update(f"{entry.at} {entry.endpoint} {sent.client_id}\n".encode())
+        for observer in self.observers:
+            observer.arrived(sent)
+        self.watch.all_sent.append(sent)
+        if sent.action == "place":
+            self.watch.sent[sent.client_id] = sent
+        if self.told_story:
+            shown = {k: v for k, v in entry.params.items() if k not in DULL}
+            self.tell(f"request {entry.endpoint} {shown}")
+
+    def read_request(self, machine: Machine, entry: Entry) -> Sent | None:
+        """A mutation as observers see it; None for every other request."""
+        endpoint = entry.endpoint
         surface = PLACES.get(endpoint) or CANCELS.get(endpoint) or AMENDS.get(endpoint)
         if surface is None:
-            for observer in self.observers:
-                observer.requested(machine, endpoint)
-            return
+            return None
         params = entry.params
         name = "clientAlgoId" if surface == "algo" else "newClientOrderId"
         action = "place" if endpoint in PLACES else "amend" if endpoint in AMENDS else "cancel"
@@ -170,31 +167,27 @@ class World:
             if placed is not None
             else (params.get("symbol", ""), params.get("positionSide", "BOTH"))
         )
-        sent = Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
-        self._digest.update(f"{entry.at} {endpoint} {sent.client_id}\n".encode())
-        for observer in self.observers:
-            observer.arrived(sent)
-        self.watch.all_sent.append(sent)
-        if action == "place":
-            self.watch.sent[sent.client_id] = sent
-        if self.told_story:
-            shown = {k: v for k, v in params.items() if k not in _DULL}
-            self.tell(f"request {endpoint} {shown}")
+        return Sent(machine, entry.at // MS, action, surface, client_id, params, endpoint, entry, leg)
 
     def _happened(self, frame: dict[str, Any]) -> None:
         legs = self.watch.truth.frame(frame)
         for observer in self.observers:
             observer.happened(frame, legs)
         if self.told_story:
-            self.tell(f"venue: {frame_words(frame)}")
+            self.tell(f"venue: {self.words(frame)}")
+
+    words = staticmethod(frame_words)
 
     def _on_send(self, machine: Machine, surface: str, data: bytes) -> None:
         self._sender = machine
 
     def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
         self.heard += 1
-        if self.process is None or machine is not self.process.machine:
-            return
+        if self.process is not None and machine is self.process.machine:
+            self.hear(machine, surface, data)
+
+    def hear(self, machine: Machine, surface: str, data: bytes) -> None:
+        """The running process is told something by the venue."""
         if surface == "private":
             frame = msgspec.json.decode(data)
             legs = self.watch.told.frame(frame)
@@ -278,17 +271,10 @@ class World:
         manager = Manager(PositionManager(), policy, frozenset(self.setup.symbols), frozenset(policy.sides))
         return Engine((manager,), self.setup.limits)
 
-    def make(self, machine: Machine, disk: CrashDisk, lease: Lease) -> Process:
-        """A guard on a machine, not started. Raises LedgerError and OSError."""
-        wire = Wire(
-            self.exchange.network,
-            machine,
-            on_send=self._on_send,
-            on_hear=self._on_hear,
-            on_lost=self._on_lost,
-        )
+    def config(self) -> GuardConfig:
+        """What the guard is configured to be."""
         setup = self.setup
-        config = GuardConfig(
+        return GuardConfig(
             account=ACCOUNT,
             mode=Mode.PAPER,
             environment="paper",
@@ -299,15 +285,26 @@ class World:
             endpoints=ENDPOINTS,
             fee_symbol=setup.symbols[0],
         )
+
+    def make(self, machine: Machine, disk: CrashDisk, lease: Lease) -> Process:
+        """A guard on a machine, not started. Raises LedgerError and OSError."""
+        wire = Wire(
+            self.exchange.network,
+            machine,
+            on_send=self._on_send,
+            on_hear=self._on_hear,
+            on_lost=self._on_lost,
+        )
+        config = self.config()
         world = GuardWorld(
             transport=wire,
             signer=self.exchange.signer(),
             clock=machine,
             entropy=SeededEntropy(f"{self.case.seed}/{machine.number}"),
             disk=disk,
-            writer=InlineWriter(delay_s=setup.sync_ms / 1000),
+            writer=InlineWriter(delay_s=self.setup.sync_ms / 1000),
             lease=lease,
-            log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else _silent,
+            log=(lambda text: self.tell(f"process {machine.number}: {text}")) if self.told_story else silent,
         )
         guard = machine.context.run(open_guard, config, world)
         guard.listeners.append(lambda _seq, _at, body: self._recorded(machine, body))
@@ -413,11 +410,15 @@ class World:
         """The guard gave up by itself: expected of a disk that failed, a defect otherwise."""
         if process.machine.dead:
             return
-        if not (isinstance(error, (LedgerError, OSError)) and self.mishaps.disk_was_ill):
+        if not self.is_expected(error):
             self.watch.report("alive", f"process {process.machine.number} failed: {error!r}")
         self.away_s = RETRY_S
         process.machine.die(f"because of {type(error).__name__}")
         self.crashes.pop()
+
+    def is_expected(self, error: BaseException) -> bool:
+        """The guard may give up for this."""
+        return isinstance(error, (LedgerError, OSError)) and self.mishaps.disk_was_ill
 
     # --- people ---------------------------------------------------------------------------------------
 
@@ -460,13 +461,17 @@ class World:
 
     def command(self, action: OperatorAction, scope: Scope | None = None) -> bool:
         """An operator's word to the running process; False when none runs that could hear it."""
+        event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
+        return self.say_command(event)
+
+    def say_command(self, event: OperatorCommand) -> bool:
+        """The same, of any command."""
         process = self.process
         if process is None or not process.ready or process.machine.dead:
             return False
-        self.tell(f"operator: {action.value} {scope or 'everything'}")
+        self.tell(f"operator: {event.action.value} {event.scope or 'everything'} {event.lot or ''}".rstrip())
         host = GuardHost(process.guard)
         process.guard.listeners.remove(host.news.record)
-        event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
         try:
             process.machine.context.run(host.command, event)
         except Killed:
@@ -493,8 +498,9 @@ class World:
                 self.befall(item)
         await self.until_ms(self.setup.duration_ms)
         self.mishaps.heal()
-        if any(KINDS[f.kind].blind for f in self.case.faults):
-            self.control("POST", "/sim/v1/faults", {"rules": [_CUT]})
+        if any(self.kinds[f.kind].blind for f in self.case.faults):
+            cut = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": self.events_come_by}}}
+            self.control("POST", "/sim/v1/faults", {"rules": [cut]})
         await self.settle()
         self.over = True
         for observer in self.observers:
@@ -523,7 +529,7 @@ class World:
             if second % 10 == 9:
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]
-            traffic, before = self.exchange.venue.desk.log.count, traffic
+            traffic, before = self.traffic, traffic
             good = not complaints and traffic == before and self.is_up() and not self.is_waiting()
             calm = calm + 1 if good else 0
             if calm >= CALM_S:
@@ -576,8 +582,8 @@ class World:
 
     def outcome(self) -> Outcome:
         """What came of it."""
-        if LEDGER in self._disk._files:  # noqa: SLF001 - the disk is part of this machine
-            self._digest.update(self._disk.read(LEDGER))
+        if self.ledger in self._disk._files:  # noqa: SLF001 - the disk is part of this machine
+            self._digest.update(self._disk.read(self.ledger))
         naked = next((o for o in self.observers if o.name == "naked"), None)
         return Outcome(
             seed=self.case.seed,
@@ -595,11 +601,3 @@ class World:
             digest=self._digest.hexdigest(),
             story=self.story,
         )
-
-
-_CUT = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": "private"}}}
-_DULL = frozenset({"timestamp", "signature", "apiKey", "recvWindow", "newOrderRespType"})
-
-
-def _silent(_text: str) -> None:
-    """Nobody listens to the gateway's log."""

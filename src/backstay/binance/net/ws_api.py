@@ -19,6 +19,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Entropy, NotWritten, OnClosed, Socket, Transport
 from backstay.binance.wire import encode
 from backstay.binance.wire.decode_rest import WsAnswer
+from backstay.binance.wire.decode_spot import SHUTDOWN
 from backstay.binance.wire.endpoints import WS_LOGON
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.limits import Kind
@@ -172,6 +173,11 @@ class WsApi[C]:
         try:
             answer = self._dialect.ws_answer(frame)
         except WireError as unreadable:
+            if SHUTDOWN.encode() in frame:
+                # Spot tells every connection, not only those with a subscription (binance-spot.md 6).
+                self._log("order connection: the venue is about to close this connection")
+                self.line.replace()
+                return
             self._log(f"order connection: unreadable answer ({unreadable})")
             return
         waiting = self._waiting.pop(answer.id, None)

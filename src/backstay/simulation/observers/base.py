@@ -80,11 +80,8 @@ class Watch:
         self.sent: dict[str, Sent] = {}
         """Every id that we ever placed an order with."""
         self.all_sent: list[Sent] = []
-        stop = setup.policy.stop_loss
-        # A venue's trail is worth a small difference in size (trail_resize_fraction).
-        tolerance = stop.trail_resize_fraction if stop.kind is StopKind.TRAILING else D(0)
-        self.truth = Scene(self.sent.__contains__, tolerance)
-        self.told = Scene(self.sent.__contains__, tolerance)
+        self.truth = self.new_scene()
+        self.told = self.new_scene()
         self.machine: Machine | None = None
         self.ready_ms = 0
         """Since when the running process is ready; 0: none is."""
@@ -105,6 +102,13 @@ class Watch:
         self.disk: Callable[[], CrashDisk] = _no_disk
         self.filters_changed: set[str] = set()
 
+    def new_scene(self) -> Scene:
+        """An account of which nothing is known yet."""
+        stop = self.setup.policy.stop_loss
+        # A venue's trail is worth a small difference in size (trail_resize_fraction).
+        tolerance = stop.trail_resize_fraction if stop.kind is StopKind.TRAILING else D(0)
+        return Scene(self.sent.__contains__, tolerance)
+
     def report(self, observer: str, text: str, at_ms: int | None = None) -> None:
         """A promise was broken."""
         if len(self.violations) < 50:
@@ -112,7 +116,7 @@ class Watch:
 
     def forget(self) -> None:
         """A new process has been told nothing."""
-        self.told = Scene(self.sent.__contains__, self.truth.tolerance)
+        self.told = self.new_scene()
 
     def is_blind(self, machine: Machine) -> bool:
         """The process lost its stream and has not read everything anew."""

@@ -15,6 +15,15 @@ from backstay.simulation.observers.quiet import Quiet
 from backstay.simulation.observers.reduce_only import ReduceOnly
 from backstay.simulation.observers.replays import Replays
 from backstay.simulation.observers.single import Single
+from backstay.simulation.observers.spot_conserved import Conserved
+from backstay.simulation.observers.spot_hands_off import HandsOff
+from backstay.simulation.observers.spot_held import Held
+from backstay.simulation.observers.spot_offered import AllOffered
+from backstay.simulation.observers.spot_one_sale import OneSale
+from backstay.simulation.observers.spot_profit import Profit
+from backstay.simulation.observers.spot_safe_stop import SafeStop
+from backstay.simulation.observers.spot_sold_twice import SoldTwice
+from backstay.simulation.observers.spot_trusting import SpotLoops, SpotReplays, SpotUntrusted
 from backstay.simulation.observers.untrusted import Untrusted
 
 ALL: tuple[type[Observer], ...] = (
@@ -34,3 +43,26 @@ ALL: tuple[type[Observer], ...] = (
     Flat,
     Replays,
 )
+
+SPOT: tuple[type[Observer], ...] = (
+    Alive,
+    HandsOff,
+    OneSale,
+    SoldTwice,
+    Held,
+    Conserved,
+    Profit,
+    AllOffered,
+    SafeStop,
+    Foreign,
+    Durable,
+    SpotUntrusted,
+    SpotLoops,
+    Single,
+    Quiet,
+    SpotReplays,
+)
+"""Those of spot; where one has the name of another product's, it watches the same promise."""
+
+EVERYBODY: tuple[type[Observer], ...] = (*ALL, *(o for o in SPOT if o.name not in {a.name for a in ALL}))
+"""One observer for each name."""

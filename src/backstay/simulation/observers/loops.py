@@ -22,6 +22,9 @@ TRANSIENT = frozenset({0, -1000, -1001, -1003, -1006, -1007, -1008, -1015, -1021
 class Loops(Observer):
     name = "loops"
     words = "requests are bounded by evidence; a refusal is not provoked again and again"
+    free = FREE
+    moving = frozenset({"ACCOUNT_UPDATE"})
+    """Events after which a refused request may be worth another try."""
 
     def __init__(self, watch: Any) -> None:
         super().__init__(watch)
@@ -41,7 +44,7 @@ class Loops(Observer):
         for queue in (recent, evidence):
             while queue and queue[0] < now - WINDOW_MS:
                 queue.popleft()
-        if len(recent) > FREE + PER_EVENT * len(evidence) and key not in self._told:
+        if len(recent) > self.free + PER_EVENT * len(evidence) and key not in self._told:
             self._told.add(key)
             self.say(f"{leg_name(key)}: {len(recent)} mutations in 10 s on {len(evidence)} events")
 
@@ -61,7 +64,7 @@ class Loops(Observer):
         now = self.watch.now_ms()
         for key in legs:
             self._evidence.setdefault(key, deque()).append(now)
-            if frame["e"] == "ACCOUNT_UPDATE":
+            if frame["e"] in self.moving:
                 self._positions[key] = self._positions.get(key, 0) + 1
 
     def over(self, world: Any) -> None:
@@ -79,8 +82,13 @@ class Loops(Observer):
             content = tuple(sorted((k, v) for k, v in sent.params.items() if k not in skip))
             what = (sent.machine.number, sent.endpoint, content, code, position)
             seen[what] = seen.get(what, 0) + 1
-            if seen[what] == REPEATS_MAX + 1:
+            allowed = self.allowed(sent)
+            if seen[what] == allowed + 1:
                 self.say(
-                    f"{sent.endpoint} {content} was refused with {code} more than {REPEATS_MAX} times",
+                    f"{sent.endpoint} {content} was refused with {code} more than {allowed} times",
                     sent.at_ms,
                 )
+
+    def allowed(self, sent: Sent) -> int:
+        """How often this content may be refused on one premise."""
+        return REPEATS_MAX

@@ -23,19 +23,21 @@ class Replays(Observer):
     name = "replays"
     words = "the ledger verifies, and its replay gives the same state and decisions"
 
+    ledger = LEDGER
+
     def over(self, world: Any) -> None:
         process = world.process
         if process is None or process.machine.dead or process.guard.journal.failure is not None:
             return
         process.guard.journal.durable_now()
         disk = self.watch.disk()
-        checked = verify(disk, LEDGER)
+        checked = verify(disk, self.ledger)
         if not checked.ok:
             self.say(f"the ledger does not verify: {checked.detail}")
             return
         engine = world.engine()
         state, outcome = replay(
-            entries(disk, LEDGER),
+            entries(disk, self.ledger),
             initial=AccountState(),
             fold=self._fold,
             pack=pack,

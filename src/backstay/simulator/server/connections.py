@@ -106,9 +106,12 @@ class Outbox:
             self._outputs.append(Pong(conn.id, self._later(conn, due), data))
 
     def close(self, conn: Conn, due: int, code: int, reason: str) -> None:
-        if not (conn.dead or conn.gone):
+        """The venue is done with it; over one that is half open nobody hears of that."""
+        if conn.gone:
+            return
+        if not conn.dead:
             self._outputs.append(Close(conn.id, self._later(conn, due), code, reason))
-            conn.gone = True
+        conn.gone = True
 
     def abort(self, conn: Conn, due: int) -> None:
         if not conn.gone:

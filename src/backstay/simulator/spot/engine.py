@@ -202,6 +202,10 @@ class SpotEngine:
         if self._wanted:
             self._streams.on_trade(symbol, trade)
 
+    def last(self, symbol: str) -> Decimal:
+        """The last price of a market."""
+        return self._world.market(symbol).last
+
     def human(self, account: str, action: Mapping[str, Any], now: int) -> Any:
         """The account's owner acts by hand (`by_hand.act` lists the actions). Raises `Refusal`."""
         self.advance(now)

@@ -1,0 +1,103 @@
+"""Coins that the account does not hold are not offered, and a refusal for their lack waits for them."""
+
+from decimal import Decimal
+
+from backstay.core.decisions import Act
+from backstay.core.events import AccountReport, BalanceRow, Effect
+from backstay.core.lots_view import lots_view
+from backstay.core.types import PositionMode, Product
+from backstay.strategies.swing.policy import SellWhen, SwingPolicy
+from backstay.testing.spot_scene import SpotScene
+
+D = Decimal
+BASE, QUOTE = "TRUMP", "USDC"
+
+
+def bought(*parts, at_once=True):
+    scene = SpotScene(SwingPolicy(sell_when=SellWhen.FILL if at_once else SellWhen.TARGET), min_notional="0")
+    scene.buy(*parts)
+    return scene
+
+
+def missing(scene):
+    account, mode = scene.account, PositionMode.ONE_WAY
+    return lots_view(account, scene.state, mode, scene.rules, scene.now).lots.uncovered
+
+
+def holds(scene, amount):
+    """The owner has taken coins away, and the venue says so."""
+    scene.balances[BASE] = D(amount)
+    scene.tick(1)
+    scene.fold(scene.balances_read())
+
+
+def pushed(scene, asset, free):
+    scene.tick(1)
+    row = BalanceRow(asset, D(free), D(free), available=D(free))
+    scene.fold(AccountReport(reason="TRADE", at=scene.now, balances=(row,), product=Product.SPOT))
+
+
+def heard_of_the_trade_alone(scene, act):
+    """The report comes, its balances are on their way."""
+    scene.deaf = True
+    begin = len(scene.events)
+    act()
+    scene.deaf = False
+    scene.fold(*(e for e in scene.events[begin:] if not isinstance(e, AccountReport)))
+
+
+def test_what_was_missing_before_a_trade_is_missing_until_its_balances_come():
+    scene = bought(("10", "1.2345"), at_once=False)
+    holds(scene, "2")
+    gap = missing(scene)
+    assert gap > 7
+    heard_of_the_trade_alone(scene, lambda: scene.buy(("4", "1.2345")))
+    assert missing(scene) == gap
+    scene.fold(scene.balances_read())
+    assert missing(scene) == gap
+
+
+def test_a_covered_account_stays_covered_between_a_trade_and_its_balances():
+    scene = bought(("10", "1.2345"), at_once=False)
+    heard_of_the_trade_alone(scene, lambda: scene.buy(("4", "1.2345")))
+    assert missing(scene) == 0
+    assert isinstance(scene.plan().decision, Act) is False
+
+
+def test_what_somebody_else_sells_may_be_missing_until_the_balances_come():
+    scene = bought(("10", "1.2345"), at_once=False)
+    heard_of_the_trade_alone(scene, lambda: scene.sell(("3", "1.2345")))
+    assert missing(scene) == 3
+
+
+def refused():
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "0")
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    row = BalanceRow(BASE, D("9.99"), D("9.99"), available=D(0))  # the owner's own order took it first
+    scene.fold(AccountReport(reason="TRADE", at=scene.now, balances=(row,), product=Product.SPOT))
+    scene.refuse(Effect.MARGIN)
+    return scene
+
+
+def test_8_1_a_sale_refused_for_lack_of_coins_waits_for_the_coins_and_for_no_time():
+    scene = refused()
+    for _ in range(3):
+        scene.tick(90_000)
+        pushed(scene, QUOTE, str(scene.now % 1000))
+        assert not isinstance(scene.step(), Act)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+
+
+def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_time():
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    scene.refuse(Effect.MARGIN)
+    assert not isinstance(scene.step(), Act)
+    scene.tick(90_000)
+    assert isinstance(scene.step(), Act)

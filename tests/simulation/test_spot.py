@@ -1,0 +1,51 @@
+"""Runs of spot as a reader would want to see them: what really happens in them, not only what does not."""
+
+import pytest
+
+from backstay.simulation.case import draw_case
+from backstay.simulation.faults import Fault
+from backstay.simulation.play import play
+
+from tests.simulation.mutants import replace
+
+
+def told(case):
+    outcome = play(case, tell=True)
+    assert not outcome.violations, outcome.violations
+    return [text for _, text in outcome.story]
+
+
+def count(lines, *words):
+    return sum(all(word in line for word in words) for line in lines)
+
+
+def test_lots_are_bought_in_parts_and_sold_one_by_one():
+    lines = told(draw_case(1, "spot", 0.0))
+    assert count(lines, "by hand: buy_in_parts") > 3
+    assert count(lines, "request POST /api/v3/order", "'side': 'SELL'") > 10
+    assert count(lines, "venue: TRADE/FILLED bs-", "SELL") > 5
+    assert count(lines, "'side': 'BUY'", "request") == 0
+
+
+@pytest.mark.parametrize(("minutes", "stops"), [(4, 0), (20, 1)])
+def test_a_stream_that_stays_away_is_waited_for_fifteen_minutes_and_then_the_run_stops_safely(minutes, stops):
+    case = draw_case(next(s for s in range(99) if _long(s)), "spot_outage", 0.0)
+    away = Fault(kind="stream_away", at_ms=20_000, for_ms=minutes * 60_000)
+    lines = told(replace(case, faults=(away,)))
+    assert count(lines, "stops safely, without its stream") == stops
+    assert count(lines, "is ready") == 1 + stops
+
+
+def _long(seed):
+    from backstay.simulation.spot_setup import draw_spot_setup
+
+    return draw_spot_setup(seed, "spot_outage").duration_ms > 26 * 60_000
+
+
+def test_both_products_die_and_start_together_in_one_process():
+    case = draw_case(2, "joint", 0.0)
+    args = {"boundary": "frame in market", "when": "after", "nth": 3, "power": True, "away_ms": 500}
+    lines = told(replace(case, faults=(Fault(kind="crash", at_ms=20_000, args=args, product="spot"),)))
+    ready = [line for line in lines if line.endswith("is ready")]
+    assert len([line for line in ready if line.startswith("spot: ")]) == 2
+    assert len(ready) == 4
