@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from backstay.app.ledger_paths import SPOT_LEDGER, GuardConfig
+from backstay.app.guard import GuardConfig
+from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.binance.net.outcomes import StreamLost
 from backstay.core.engine import Engine, Manager
