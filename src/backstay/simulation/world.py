@@ -546,12 +546,12 @@ class World:
         return process is not None and process.ready and any(o[0] == "private" for o in process.wire.open)
 
     def is_waiting(self) -> bool:
-        """Something refused or not sent is to be tried again at a certain time."""
+        """Something refused, not sent or not read is to be tried again at a certain time."""
         if self.process is None:
             return True
         now = self.process.machine.now_ns()
         scopes = self.process.guard.owner.account.scopes.values()
-        return any(block.until > now for s in scopes for block in s.blocks)
+        return any(s.retry_at > now or any(block.until > now for block in s.blocks) for s in scopes)
 
     def acknowledge(self) -> None:
         """An operator looks and acknowledges what waits for a human."""
