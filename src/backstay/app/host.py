@@ -15,6 +15,7 @@ from backstay.app.lot_figures import lot_figures
 from backstay.app.lot_table import lot_table
 from backstay.app.news import News
 from backstay.app.words import number
+from backstay.binance.net.gateway import VenueStatus
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import SECOND, Product
@@ -125,16 +126,7 @@ class GuardHost:
                 "market": "up" if venue.market_up else "down",
             },
             "clock": {"offset_ms": venue.clock_offset_ms, "round_trip_ms": venue.clock_round_trip_ms},
-            "rate_budget": {
-                "limited_until": status.iso(venue.limited_until),
-                "halted": venue.halted,
-                "refused_429": venue.refused_by_limit,
-                "banned_418": venue.banned,
-                "orders_outstanding": venue.orders_outstanding,
-                "orders_by_ws": venue.orders_by_ws,
-                "orders_by_rest": venue.orders_by_rest,
-                "left": venue.headroom,
-            },
+            "rate_budget": _budget(venue),
             "gates": status.gates(account),
             "naked_ms": {**status.percentiles(stats.naked_ms), "count": len(stats.naked_ms)},
             "counters": {
@@ -164,3 +156,17 @@ class GuardHost:
         """Everything that the page shows, in one document."""
         self.refresh_soon()
         return {"status": self.status(), "positions": self.positions(), "lots": self.lots()}
+
+
+def _budget(venue: VenueStatus) -> dict[str, Any]:
+    """What may still be asked of the venue, and how often it said that it was too much."""
+    return {
+        "limited_until": status.iso(venue.limited_until),
+        "halted": venue.halted,
+        "refused_429": venue.refused_by_limit,
+        "banned_418": venue.banned,
+        "orders_outstanding": venue.orders_outstanding,
+        "orders_by_ws": venue.orders_by_ws,
+        "orders_by_rest": venue.orders_by_rest,
+        "left": venue.headroom,
+    }
