@@ -61,6 +61,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     fee_symbol: str = ""
     spot_timings: Timings = SPOT_TIMINGS
     """How long spot's connections are waited for."""
+    spot_microseconds: bool = False
+    """Spot's times in microseconds."""
 
     @property
     def product(self) -> Product:
@@ -139,6 +141,7 @@ class Guard:
                 id_prefix=config.id_prefix,
                 order_connection=orders,
                 timings=config.spot_timings,
+                microseconds=config.spot_microseconds,
                 log=world.log,
             )
         return BinanceVenue(
