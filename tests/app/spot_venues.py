@@ -21,6 +21,7 @@ class Venues:
     def __init__(self, served, call, folder):
         self.served, self.call, self.folder = served, call, folder
         self.control = f"{served.control_url}/sim/v1"
+        self._pause = threading.Event()
 
     def document(self, *managers, **more):
         """A configuration for mode DEMO with these hosts."""
@@ -76,7 +77,7 @@ class Venues:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it did not happen in time"
-            time.sleep(0.02)
+            self._pause.wait(0.02)
 
     def resting(self):
         return [o for o in self.truth()["orders"] if o["side"] == "SELL" and o["status"] == "NEW"]

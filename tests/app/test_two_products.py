@@ -238,3 +238,17 @@ async def test_paper_keeps_its_lots_over_a_restart(tmp_path):
     assert len(found.lots) == 4
     with pytest.raises(RefusedError, match="PAPER exchange ends"):
         await closing_lots.close_lot(settings, found.lots[0], limit=None, who="me", reason="")
+
+
+@run
+async def test_times_in_microseconds_when_the_configuration_asks_for_them(tmp_path):
+    async with stage(tmp_path) as there:
+        settings = there.settings(SWING, spot={"microseconds": True})
+        async with running(settings) as (session, _, _):
+            await there.buy_spot()
+            await until(lambda: session.host.status()["lots"]["sell_placed"] == 2)
+            s = session.guards[0].owner.account.scopes
+            (lots,) = [scope.lots for scope in s.values()]
+            times = [lot.at for bucket in lots.buckets.values() for lot in bucket.values()]
+            assert any(at % 1_000_000 for at in times), "finer than a millisecond"
+            assert all(at % 1_000 == 0 for at in times)

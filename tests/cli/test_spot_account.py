@@ -1,8 +1,6 @@
 """`doctor` and `ledger` know the spot account: its host, keys, symbols, commission, balances and ledger."""
 
 import json
-import threading
-import time
 
 import pytest
 
@@ -11,8 +9,6 @@ from backstay.app.store import LEDGERS
 
 from tests.app.spot_venues import KEYS, POSITIONS, SWING, venues
 from tests.cli.harness import run
-
-PAUSE = threading.Event()
 
 
 def checks(out):
@@ -28,14 +24,6 @@ def doctor(capsys):
     return code, checks(out)
 
 
-def settled(there, count, seconds=10):
-    """So many SELLs rest."""
-    until = time.monotonic() + seconds
-    while len(there.resting()) != count:
-        assert time.monotonic() < until
-        PAUSE.wait(0.02)
-
-
 @pytest.fixture
 def traded(folder, keys):
     """Both accounts, a lot of spot with its SELL, and nothing running any more."""
@@ -43,7 +31,7 @@ def traded(folder, keys):
         there.configure(POSITIONS, SWING)
         with there.running(load_settings(folder / "config.yaml", environ=KEYS)):
             there.buy("0.001", "0.002")
-            settled(there, 2)
+            there.until(lambda: len(there.resting()) == 2)
         yield there
 
 

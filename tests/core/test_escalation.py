@@ -11,14 +11,25 @@ from backstay.core.contexts import RESTING
 from backstay.core.decisions import Act, Converged, Wait
 from backstay.core.escalation import Asked, Escalation, Step, Then, escalate, slippage_limit, visible
 from backstay.core.scored import Book, BookSeen, Level
-from backstay.core.slots import SlotKey
-from backstay.core.types import SECOND, Action, Family, OrderType, Role, Side, TimeInForce
+from backstay.core.slots import SlotKey, surface_of
+from backstay.core.types import (
+    SECOND,
+    Action,
+    Family,
+    OrderType,
+    Product,
+    Role,
+    Side,
+    Surface,
+    TimeInForce,
+)
 from backstay.core.view import SlotLife
 from backstay.core.wanted import Wanted
 from backstay.testing import evidence
 from backstay.testing.builders import instrument
 from backstay.testing.evidence import ms
 from backstay.testing.scene import Scene
+from backstay.testing.spot import spot_instrument
 from backstay.testing.venue_model import Refusal
 
 from tests.core.wishes import BUY, SELL, guarded
@@ -325,3 +336,32 @@ def answer(scene, data, request, what) -> None:
     scene.fold(evidence.accepted(request, scene.venue_id(request.ctx_id)))
     if what == "confirm" or data.draw(st.booleans()):
         scene.fold(*events)
+
+
+# --- on spot --------------------------------------------------------------------------------------
+
+COIN = spot_instrument()
+COINS = Asked(key=ENTRY, side=BUY, total=D("100"), reference=D("1.2345"), limit=D("1.2345"))
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("then", Then)
+def test_the_same_policy_holds_on_spot_with_its_filters(side, then):
+    asked = replace(COINS, side=side)
+    rule = replace(RULE, then=then, depth_share=D("0.5"))
+    asks, bids = (Level(D("1.2346"), D("40")),), (Level(D("1.2344"), D("40")),)
+    seen = Book(at=60 * SECOND, bids=bids, asks=asks)
+    young = escalate(asked, rule, None, replace(seen, at=0), COIN, 0)
+    assert (young.slot.kind, young.slot.tif, young.slot.price) == (LIMIT, TimeInForce.GTC, D("1.2345"))
+    lived = replace(life("30", resting="70", price="1.2345"), total=D(100))
+    old = escalate(asked, rule, lived, seen, COIN, 60 * SECOND)
+    assert old.slot.quantity == D("20.00"), "half of what the book shows; the rest follows"
+    assert old.book
+    if then is Then.IOC:
+        bound = slippage_limit(side, asked.reference, D("0.001"))
+        assert old.slot.tif is TimeInForce.IOC
+        assert old.slot.price <= bound if side is BUY else old.slot.price >= bound
+        assert old.slot.price % COIN.tick == 0
+    else:
+        assert old.slot.kind is MARKET
+    assert surface_of(Product.SPOT, old.slot.kind) is Surface.REGULAR

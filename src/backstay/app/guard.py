@@ -67,6 +67,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Scheduled windows and headlines that scores look at."""
     spot_timings: Timings = SPOT_TIMINGS
     """How long spot's connections are waited for."""
+    spot_microseconds: bool = False
+    """Spot's times in microseconds."""
 
     @property
     def product(self) -> Product:
@@ -156,6 +158,7 @@ class Guard:
                 id_prefix=config.id_prefix,
                 order_connection=orders,
                 timings=config.spot_timings,
+                microseconds=config.spot_microseconds,
                 log=world.log,
             )
         return BinanceVenue(

@@ -183,6 +183,7 @@ def _config(settings: Settings, product: Product) -> GuardConfig:
         endpoints=endpoints,
         fee_symbol=symbols[0] if symbols else PAPER_SYMBOLS[0],
         spot_timings=settings.spot.timings(),
+        spot_microseconds=settings.spot.microseconds,
     )
 
 

@@ -43,6 +43,10 @@ class SpotSettings(BaseModel):
     ping_interval: Pause = _key("15s", "silence after which the user data stream is asked for a sign of life")
     ping_timeout: Pause = _key("20s", "without that sign for so long its connection is replaced")
 
+    microseconds: bool = Field(
+        default=False, description="ask the venue for its times in microseconds instead of milliseconds"
+    )
+
     def timings(self) -> Timings:
         return replace(
             SPOT,

@@ -3,6 +3,7 @@
 Without a driver the statements go through `psql`; with one the store itself is opened, filled and rebuilt.
 """
 
+import contextlib
 import csv
 import io
 import os
@@ -99,7 +100,8 @@ def server():
                 break
             except AssertionError:
                 assert time.monotonic() < until, "the server did not start"
-                time.sleep(0.05)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running.wait(0.05)
         yield there
     finally:
         running.terminate()
