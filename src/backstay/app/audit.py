@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backstay.app.config import Settings
+from backstay.app.guard import LEDGER, SPOT_LEDGER
 from backstay.app.words import words
 from backstay.ledger.audit.files import AuditFiles
 from backstay.ledger.disk import Disk, FileDisk
@@ -53,9 +54,9 @@ def rebuild_files(folder: Path, disk: Disk, path: str) -> dict[str, int]:
         files.close()
 
 
-def write_files(logs_dir: Path, disk: FileDisk, ledgers: dict[str, str]) -> None:
-    """Bring the files of every ledger that there is up to its end."""
-    for name, path in ledgers.items():
+def write_files(logs_dir: Path, disk: FileDisk) -> None:
+    """Bring the files of every ledger that there is up to its end. Raises StoreError, DamagedLedgerError."""
+    for name, path in (("usdm", LEDGER), ("spot", SPOT_LEDGER)):
         if disk.size(path) is None:
             continue
         files = AuditFiles(folder_of(logs_dir, name), disk, path, words)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from backstay.app.audit import write_files
 from backstay.app.auditor import Auditor, percentiles
 from backstay.app.demo_options import FULL_SPEED, DemoOptions
 from backstay.app.demo_scored import ScoredStory
@@ -374,7 +375,8 @@ async def run_demo(options: DemoOptions, clock: LoopClock, feed: Feed, attach: A
     """Play one demo on the running loop; an interrupt ends it early, and properly."""
     began = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        if not options.data_dir:
+        kept = bool(options.data_dir)
+        if not kept:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="backstay-demo-"))
             options = msgspec.structs.replace(options, data_dir=folder)
         demo = Demo(options, clock, feed, policy=DEMO_POLICY)
@@ -384,6 +386,8 @@ async def run_demo(options: DemoOptions, clock: LoopClock, feed: Feed, attach: A
         finally:
             if close is not None:
                 await close()
+        if kept:
+            write_files(Path(options.data_dir) / "logs", demo.disk)
         return demo.summary(time.perf_counter() - began)
 
 
