@@ -88,6 +88,15 @@ async def test_an_announced_shutdown_costs_no_event_and_no_trust():
 
 
 @run
+async def test_the_order_connection_hears_of_an_announced_shutdown_too():
+    async with spot_stage() as exchange:
+        gateway = await exchange.opened()
+        exchange.faults({"match": {"at_ms": 0}, "effect": {"server_shutdown": {"ms": 30_000}}})
+        await until(lambda: "order connection: up (overlap)" in gateway.log)
+        assert gateway.venue.status().orders_up
+
+
+@run
 async def test_a_connection_is_replaced_before_the_venue_closes_it():
     async with spot_stage() as exchange:
         gateway = await exchange.opened(timings=changed(FAST, connection_life=0.3, overlap=0.05))
