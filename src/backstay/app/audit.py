@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backstay.app.config import Settings
-from backstay.app.guard import LEDGER, SPOT_LEDGER
+from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.words import words
 from backstay.ledger.audit.files import AuditFiles
 from backstay.ledger.disk import Disk, FileDisk

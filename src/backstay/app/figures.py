@@ -60,9 +60,8 @@ def _of(guard: Guard) -> Gauges:
     product = config.product.value
     wallets = {asset: float(row.wallet) for asset, row in account.balances.items() if row.wallet}
     streams = {"private": venue.private_up, "orders": venue.orders_up, "market": venue.market_up}
-    alive = owner.ready.is_set() and not owner.failed.done()
     return {
-        "up": {(): float(alive)},
+        "up": {(): float(owner.ready.is_set() and not owner.failed.done())},
         "mode": {(config.mode.value,): 1.0},
         "armed": {(): float(config.armed)},
         "positions": states or {("guarded",): 0.0},

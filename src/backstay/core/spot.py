@@ -112,9 +112,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         unserved=lots.unserved or not e.complete,
     )
     done = _gap_kept(account, s, done, new, sellers)
-    latest = max((t.at for t in new), default=0)
-    if latest > s.fill_at:
-        s = replace(s, fill_at=latest)
+    s = replace(s, fill_at=max([s.fill_at, *(t.at for t in new)]))
     return with_scope(account, _derived(s, done, new, now, step))
 
 
@@ -398,7 +396,5 @@ def untouchable(s: ScopeState, ctx: OrderContext) -> bool:
 
 def closing(s: ScopeState, ctx: OrderContext) -> bool:
     """The owner asked to close a lot of this order: the one reason to cancel what is hands off."""
-    if s.lots is None or not s.lots.flags:
-        return False
-    flags = s.lots.flags
+    flags = s.lots.flags if s.lots is not None else {}
     return any((f := flags.get(name)) is not None and f.mark is Mark.CLOSING for name in ctx.slot.lots)
