@@ -144,6 +144,14 @@ def test_o9_a_row_that_says_itself_that_it_is_newer_overrules_at_once(updated, p
     assert (state(account).position.quantity == D("0.030")) is proven
 
 
+def test_a_read_of_the_same_size_at_another_average_is_news():
+    account = hydrated(position_row("0.010"))
+    account = at(account, 9_000, evidence.positions_read(position_row("0.010", 61_000), at=9_000))
+    assert str(state(account).position.entry_price) == "61000"
+    same = at(account, 9_500, evidence.positions_read(position_row("0.010", 61_000), at=9_500))
+    assert state(same).position.entry_price == state(account).position.entry_price
+
+
 def test_a_position_that_no_read_lists_any_more_is_flat():
     account = at(held(), 9_000, read_of(None, 8_900))
     assert state(account).position.quantity == 0
