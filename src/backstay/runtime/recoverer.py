@@ -29,7 +29,7 @@ from backstay.runtime.hydration import (
 )
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
-from backstay.runtime.trades import unread, unread_of
+from backstay.runtime.trades import read_trades, unread, unread_of
 
 
 class Host(Protocol):
@@ -58,6 +58,9 @@ class Host(Protocol):
 
 
 FILTERS_EVERY = 60 * SECOND
+TRADES_AGAIN_S = 10.0
+"""Spot: trades are served from a copy that may lag behind. What a gap hid is looked for once more, this long
+after the account was read: nothing else would ever tell of a trade of somebody else's order that has ended."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
@@ -79,6 +82,7 @@ class Recoverer:
         """The recovery of the whole account, while it waits for its time."""
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
+        self._again: asyncio.Task[None] | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         """By custom id, the latest ones: each stop is looked for once."""
         self.last_failure: VenueUnavailable | None = None
@@ -95,7 +99,7 @@ class Recoverer:
                 task.cancel()
 
     def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
-        return (*self._running.values(), *self._looks.values(), self._filters)
+        return (*self._running.values(), *self._looks.values(), self._filters, self._again)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -245,7 +249,28 @@ class Recoverer:
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
         self.deaf()
+        if not failure and unread(owner.account, owner.engine, self._venue.venue_now_ns()):
+            if self._again is not None:
+                self._again.cancel()
+            self._again = asyncio.get_running_loop().create_task(self._read_trades_again())
         return failure
+
+    async def _read_trades_again(self) -> None:
+        owner = self._owner
+        await asyncio.sleep(TRADES_AGAIN_S)
+        if not owner.account.connected or None in self._running:
+            return  # a recovery reads them, and comes back here
+        try:
+            begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
+            for event in await read_trades(self._venue, begin):
+                owner.apply(event)
+        except VenueUnavailable as error:
+            self.last_failure = error
+            return
+        except Exception as error:  # noqa: BLE001 - a read that dies silently would hide a defect
+            owner.fail(error)
+            return
+        owner.plan_all()
 
     # --- one scope ------------------------------------------------------------------------------
 
