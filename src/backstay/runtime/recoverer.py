@@ -59,8 +59,8 @@ class Host(Protocol):
 
 FILTERS_EVERY = 60 * SECOND
 TRADES_AGAIN_S = 10.0
-"""Spot: trades are served from a copy that may lag behind. What a gap hid is looked for once more, this long
-after the account was read: nothing else would ever tell of a trade of somebody else's order that has ended."""
+"""Spot: trades are served from a copy that may lag behind. What a gap hid is looked for once more, so long
+after the account was read: nothing else would ever tell of a trade of an order that is not ours and over."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
