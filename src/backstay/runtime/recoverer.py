@@ -37,7 +37,7 @@ from backstay.runtime.hydration import (
 from backstay.runtime.lookout import Lookout
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
-from backstay.runtime.trades import unread, unread_of
+from backstay.runtime.trades import read_trades, unread, unread_of
 
 
 class Host(Protocol):
@@ -69,6 +69,9 @@ class Host(Protocol):
 FILTERS_EVERY = 60 * SECOND
 MODE_EVERY_S = 15.0
 """In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
+TRADES_AGAIN_S = 10.0
+"""Spot: trades are served from a copy that may lag behind. What a gap hid is looked for once more, so long
+after the account was read: nothing else would ever tell of a trade of an order that is not ours and over."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
@@ -93,6 +96,7 @@ class Recoverer:
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
         self._mode: asyncio.Task[None] | None = None
+        self._again: asyncio.Task[None] | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         """By custom id, the latest ones: each stop is looked for once."""
         self.last_failure: VenueUnavailable | None = None
@@ -110,7 +114,8 @@ class Recoverer:
                 task.cancel()
 
     def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
-        return (*self._running.values(), *self._looks.values(), self._filters, self._mode)
+        tasks = (self._filters, self._mode, self._again)
+        return (*self._running.values(), *self._looks.values(), *tasks)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -289,7 +294,28 @@ class Recoverer:
         if not failure:
             owner.lookout.close()
         self.deaf()
+        if not failure and unread(owner.account, owner.engine, self._venue.venue_now_ns()):
+            if self._again is not None:
+                self._again.cancel()
+            self._again = asyncio.get_running_loop().create_task(self._read_trades_again())
         return failure
+
+    async def _read_trades_again(self) -> None:
+        owner = self._owner
+        await asyncio.sleep(TRADES_AGAIN_S)
+        if not owner.account.connected or None in self._running:
+            return  # a recovery reads them, and comes back here
+        try:
+            begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
+            for event in await read_trades(self._venue, begin):
+                owner.apply(event)
+        except VenueUnavailable as error:
+            self.last_failure = error
+            return
+        except Exception as error:  # noqa: BLE001 - a read that dies silently would hide a defect
+            owner.fail(error)
+            return
+        owner.plan_all()
 
     # --- one scope ------------------------------------------------------------------------------
 
