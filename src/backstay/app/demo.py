@@ -312,11 +312,7 @@ class Demo:
         broken = [
             *(f"duplicate: {text}" for text in audit.duplicates[:5]),
             *(f"touched what is not ours: {text}" for text in audit.foreign_touched[:5]),
-            *(
-                f"{w.symbol} {w.side} stood without a stop for {w.ms} ms"
-                for w in quiet
-                if w.ms > NAKED_MAX_MS
-            ),
+            *(f"{w.symbol} {w.side} was bare for {w.ms} ms" for w in quiet if w.ms > NAKED_MAX_MS),
         ]
         if audit.unprotected_now:
             broken.append(f"{audit.unprotected_now} positions are unprotected now")
