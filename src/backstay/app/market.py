@@ -1,12 +1,12 @@
 """The market side of a guard: market streams of the gateway become scores, gates and books for its owner.
 
 Only for managers that ask for it: without scored symbols, and while no strategy or limit wants a book,
-nothing is subscribed and nothing runs.
+nothing is subscribed and nothing runs, and the libraries that make scores are not even loaded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backstay.binance.net import market_stream
 from backstay.binance.net.venue import BinanceVenue
@@ -16,14 +16,14 @@ from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent
 from backstay.core.scored import Book, Level
 from backstay.core.types import TimeNs
-from backstay.marketdata.desk import Desk
-from backstay.marketdata.feed import MarketFeed
 from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import Owner
-from backstay.signals.bars import Bar
-from backstay.signals.line import needed_bars
 from backstay.signals.policy import MINUTE, ScorePolicy
 from backstay.strategies.scored.policy import ScoredPolicy
+
+if TYPE_CHECKING:
+    from backstay.marketdata.feed import MarketFeed
+    from backstay.signals.bars import Bar
 
 
 def scored_symbols(engine: Engine) -> dict[str, ScorePolicy]:
@@ -39,7 +39,11 @@ def scored_symbols(engine: Engine) -> dict[str, ScorePolicy]:
 def history_minutes(engine: Engine) -> int:
     """How many minutes of bars the scores of these managers look back upon; 0: nothing is scored."""
     policies = set(scored_symbols(engine).values())
-    return max((needed_bars(p) * p.interval // MINUTE + 2 * p.higher // MINUTE for p in policies), default=0)
+    if not policies:
+        return 0
+    from backstay.signals.line import needed_bars
+
+    return max(needed_bars(p) * p.interval // MINUTE + 2 * p.higher // MINUTE for p in policies)
 
 
 class MarketSide:
@@ -69,6 +73,9 @@ class MarketSide:
         """Subscribe, read histories, make scores."""
         if not self._policies or self.feed is not None:
             return
+        from backstay.marketdata.desk import Desk
+        from backstay.marketdata.feed import MarketFeed
+
         desk = Desk(self._policies, self._venue.venue_now_ns(), self._news)
         self.feed = MarketFeed(desk, self, emit=self._emit, tell=self._tell)
         self.feed.start()
@@ -111,7 +118,7 @@ class MarketSide:
         self._streams = frozenset(wanted)
         self._subscribe()
 
-    async def read_bars(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> Sequence[Bar]:
+    async def read_bars(self, symbol: str, interval: str, start: TimeNs, end: TimeNs) -> "Sequence[Bar]":
         return [_bar(row) for row in await self._venue.read_klines(symbol, interval, start, end)]
 
     # --- events -------------------------------------------------------------------------------------
@@ -138,7 +145,9 @@ class MarketSide:
             self._owner.books.heard(event.symbol, _book(event))
 
 
-def _bar(k: Kline | KlineRow) -> Bar:
+def _bar(k: Kline | KlineRow) -> "Bar":
+    from backstay.signals.bars import Bar
+
     return Bar(k.open_at, float(k.open), float(k.high), float(k.low), float(k.close), float(k.volume))
 
 
