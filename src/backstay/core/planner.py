@@ -122,14 +122,11 @@ def _rest(field: Field, now: TimeNs) -> Decision:
         waiting = sorted({f"{p.action}:{p.key}" for p in s.pendings.values()})
         return Wait(f"confirmation {', '.join(waiting)}", silent_until(s, now) or None, to_look_at(s, now))
     held = [b for b in s.blocks if holds(b, s, now)]
-    repairing = [
-        c.updated_at + field.repair_delay
-        for c in s.contexts.values()
-        if c.role is Role.DCA and c.phase is Phase.PARTIAL
-    ]
-    due = [t for t in repairing if t > now] if field.repair_delay else []
-    if due:
-        return Wait("tp_repair_delay", min(due))
+    if field.repair_delay:
+        partial = (c for c in s.contexts.values() if c.role is Role.DCA and c.phase is Phase.PARTIAL)
+        due = [t for c in partial if (t := c.updated_at + field.repair_delay) > now]
+        if due:
+            return Wait("tp_repair_delay", min(due))
     if carried_out := lists.waits(s, field.repair_delay, now):
         return Wait("exit_under_way", carried_out)
     if held and any(b.until for b in held):
@@ -165,7 +162,7 @@ def join(field: Field, now: TimeNs) -> Verdicts:
         if slot is None:
             continue
         for ctx in held:
-            if untouchable(s, ctx):
+            if ctx.slot.hands_off and untouchable(s, ctx):
                 v.converged[key] = ctx  # whatever is wanted by now: once placed it is none of our business
                 continue
             if ctx.phase in RESTING and _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
@@ -236,6 +233,8 @@ def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
 
 
 def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) -> list[OrderContext]:
+    if len(held) == 1 and v.converged.get(key) is held[0]:
+        return []  # as nearly always: one order, and it is what the slot wants
     s = field.state
     # Something under way in the slot settles first: it may be what makes the other one surplus (I-15).
     busy = {p.epoch for p in s.pendings.values() if p.key == key}
