@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from backstay.core.cover import uncovered
+from backstay.core.decisions import Act, Decision, Recover, Wait
 from backstay.core.records import Noted
 from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
@@ -53,7 +54,7 @@ class NakedWatch:
         self._unwanted.discard(key)
         return self._at(key, s)
 
-    def alarm(self, key: Scope, s: ScopeState, now: TimeNs, why: object) -> None:
+    def alarm(self, key: Scope, s: ScopeState, now: TimeNs, why: Decision | None) -> None:
         """Tell of a window that has lasted too long, if it has and a stop is wanted."""
         if not s.naked_since or key in self._unwanted or now < self._at(key, s):
             return
@@ -61,7 +62,7 @@ class NakedWatch:
         self._stats.unprotected_alarms += 1
         self._alarms[key] = (s.naked_since, now + min(lasted, ALARM_EVERY))
         size, bare = abs(s.position.quantity), uncovered(s)
-        detail: dict[str, str | int] = {"naked_ms": lasted // MS, "reason": repr(why)}
+        detail: dict[str, str | int] = {"naked_ms": lasted // MS, "reason": _spoken(why)}
         if bare != size:
             detail |= {"uncovered": f"{bare:f}", "of": f"{size:f}"}
         self._note(Noted("unprotected", detail, key), 0)
@@ -69,3 +70,17 @@ class NakedWatch:
     def _at(self, key: Scope, s: ScopeState) -> TimeNs:
         since, at = self._alarms.get(key, (0, 0))
         return at if since == s.naked_since else s.naked_since + MAX_UNPROTECTED
+
+
+def _spoken(decision: Decision | None) -> str:
+    """What the scope does meanwhile, for somebody who is woken by it."""
+    match decision:
+        case None:
+            return "not planned yet"
+        case Wait():
+            return f"waiting: {decision.reason}"
+        case Recover():
+            return f"reading the account again: {', '.join(decision.reasons)}"
+        case Act():
+            return f"under way: {decision.reason}"
+    return "; ".join(decision.notes) or "all that was wanted is there"
