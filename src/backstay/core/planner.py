@@ -299,10 +299,12 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
 
 
 def _guarded(field: Field, v: Verdicts, decision: Decision, now: TimeNs) -> Decision:
-    """A close that the venue refuses is tried again later; a position without its stop gets it meanwhile."""
-    if isinstance(decision, Wait) and exit_held(field.state, now) and _stop_missing(field, v):
+    """A close that the venue refuses is tried again later; the position has its stop meanwhile, and one."""
+    if not isinstance(decision, Wait) or not exit_held(field.state, now):
+        return decision
+    if _stop_missing(field, v):
         return _protect(field, v, now, stops_alone=True) or decision
-    return decision
+    return _cleanup(field, v, now) or decision
 
 
 def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = False) -> Decision | None:
