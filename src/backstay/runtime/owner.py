@@ -43,7 +43,7 @@ from backstay.runtime.marks import Marks
 from backstay.runtime.naked import NakedWatch
 from backstay.runtime.ports import Clock, Entropy, Journal, Lease, Venue
 from backstay.runtime.recoverer import Recoverer
-from backstay.runtime.starting import Patience, take_over
+from backstay.runtime.starting import Patience, take_over, unless_failed
 from backstay.runtime.stats import Stats
 from backstay.runtime.timers import Timers, wake_times
 
@@ -119,7 +119,8 @@ class Owner:
         try:
             self.apply(run)
             self.begin_buffering()
-            await take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
+            start = take_over(venue, self._recoverer, patience, self._entropy.jitter, self.note)
+            await unless_failed(start, self.failed)
             self.note(Noted("ready", {"scopes": len(self.account.scopes)}))
             self._foresight.begin(run.position_mode)
         except _LedgerGone:

@@ -5,7 +5,8 @@ no passing reasons: repeating them makes things worse.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -98,3 +99,19 @@ async def take_over(
 
     what = "connecting and reading the account"
     await patiently(attempt, what, patience=patience, jitter=jitter, tell=lambda delay: note(delay.noted()))
+
+
+async def unless_failed(work: Coroutine[Any, Any, None], failed: asyncio.Future[Exception]) -> None:
+    """Do `work`, but no longer than there is a ledger: a start that can record nothing alarms nobody either.
+
+    Raises what `failed` was set to, and what `work` raises.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task, failed), return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            raise failed.result()
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
