@@ -70,8 +70,8 @@ FILTERS_EVERY = 60 * SECOND
 MODE_EVERY_S = 15.0
 """In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 TRADES_AGAIN_S = 10.0
-"""Spot: trades are served from a copy that may lag behind. What a gap hid is looked for once more, so long
-after the account was read: nothing else would ever tell of a trade of an order that is not ours and over."""
+"""Spot: orders and trades are served from copies that may lag. What a gap hid is looked for once more, so
+long after the account was read: nothing else would ever tell of an order that ended in it."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 LOOKS_KEPT = 64
@@ -307,6 +307,7 @@ class Recoverer:
             return  # a recovery reads them, and comes back here
         try:
             begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
+            owner.apply(await self._venue.read_orders(None))
             for event in await read_trades(self._venue, begin):
                 owner.apply(event)
         except VenueUnavailable as error:
