@@ -267,9 +267,9 @@ def test_recorded_funding_is_told_by_the_marks():
 
 
 @needs_data
-def test_a_month_of_minutes_expands_in_seconds_not_in_minutes():
+def test_a_month_of_minutes_expands_in_six_seconds_of_processor_time():
     path = DATA / "klines_1m/usdm_NEARUSDT_1m_202406_full12col.parquet"
     feed = open_feed(str(path), seed=1)
     began = time.thread_time()
     counted = sum(1 for _ in islice(feed.ticks(), 300_000))
-    assert (time.thread_time() - began) * (43_200 * 37) / counted < 30
+    assert (time.thread_time() - began) * (43_200 * 37) / counted < 6
