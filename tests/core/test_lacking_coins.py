@@ -1,11 +1,12 @@
-"""Coins that the account does not hold are not offered, and a refusal for their lack waits for them."""
+"""Coins that the account does not hold are not offered. A sale refused for lack of coins, or of room among
+the open orders, waits for them."""
 
 from decimal import Decimal
 
-from backstay.core.decisions import Act
+from backstay.core.decisions import Act, Converged
 from backstay.core.events import AccountReport, BalanceRow, Effect
 from backstay.core.lots_view import lots_view
-from backstay.core.types import PositionMode, Product
+from backstay.core.types import OrderStatus, PositionMode, Product, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.testing.spot_scene import SpotScene
 
@@ -101,3 +102,47 @@ def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_t
     assert not isinstance(scene.step(), Act)
     scene.tick(90_000)
     assert isinstance(scene.step(), Act)
+
+
+def without_room():
+    """A sale that was offered three times while the owner's orders fill the book to the venue's limit."""
+    scene = bought(("10", "1.2345"))
+    theirs = scene.place(Side.BUY, "web_theirs", D(5), D(1))
+    for wait in (300, 5_000, 15_000):
+        scene.tick(wait)
+        assert isinstance(scene.step(), Act)
+        scene.refuse(Effect.MAX_ORDERS)
+    return scene, theirs
+
+
+def test_i29_a_sale_without_room_waits_for_no_time():
+    scene, _ = without_room()
+    for _ in range(5):
+        scene.tick(3_600_000)
+        pushed(scene, BASE, str(scene.now % 7 + 10))
+        assert not isinstance(scene.step(), Act)
+
+
+def test_i29_a_sale_without_room_is_offered_when_an_order_has_left():
+    scene, theirs = without_room()
+    scene.end(theirs, OrderStatus.CANCELED)
+    scene.tick(300)
+    assert isinstance(scene.step(), Act)
+
+
+def test_i29_that_an_order_has_left_a_read_tells_too():
+    scene, theirs = without_room()
+    heard_of_nothing(scene, lambda: scene.end(theirs, OrderStatus.CANCELED))
+    scene.tick(300)
+    assert not isinstance(scene.step(), Act)
+    scene.tick(60_000)
+    scene.recover()
+    scene.tick(300)
+    assert isinstance(scene.rest(), Act | Converged)
+    assert scene.sells()
+
+
+def heard_of_nothing(scene, act):
+    scene.deaf = True
+    act()
+    scene.deaf = False

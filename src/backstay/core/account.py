@@ -11,7 +11,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core import account_market, account_own, account_reads, daily, requests, scope, spot
+from backstay.core import (
+    account_market,
+    account_own,
+    account_reads,
+    daily,
+    orders,
+    refused_sales,
+    requests,
+    scope,
+    spot,
+)
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.account_settings import AccountSettingUpdated
 from backstay.core.events import (
@@ -145,7 +155,8 @@ def _order(account: A, e: OrderReport, now: TimeNs) -> A:
     if e.product is Product.SPOT:
         after = spot.after_order(account, before, after, e, now)
     pushed = e.execution is not ExecutionType.SNAPSHOT
-    return with_scope(_heard(account, before, after) if pushed else account, after)
+    known = with_scope(_heard(account, before, after) if pushed else account, after)
+    return refused_sales.with_room(known) if e.product is Product.SPOT and not orders.is_open(e) else known
 
 
 def _algo(account: A, e: AlgoReport, now: TimeNs) -> A:
@@ -218,7 +229,7 @@ def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport
             results = daily.booked(results, account.balances, e.balances, e.at)
         if changed and not free:
             # A changed balance is a changed premise of every refusal for lack of margin (8.1).
-            scopes = {k: spot.funded(account, s, balances) for k, s in scopes.items()}
+            scopes = {k: refused_sales.funded(account, s, balances) for k, s in scopes.items()}
             free = not any(b.effect == "margin" for s in scopes.values() for b in s.blocks)
     if scopes is account.scopes and balances is account.balances and balances_at == account.balances_at:
         return account

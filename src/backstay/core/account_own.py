@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from backstay.core import confirmations, recovery, requests, scope, spot
+from backstay.core import confirmations, recovery, refused_sales, requests, scope, spot
 from backstay.core.account_scopes import each, gate, of_symbol, scope_state, with_scope
 from backstay.core.contexts import Request
 from backstay.core.events import (
@@ -77,7 +77,7 @@ def refused(account: A, e: AnswerReceived, now: TimeNs) -> A:
     """A refusal that reaches far; any other answer concerns its scope alone."""
     after = with_scope(account, requests.answered(scope_state(account, e.scope), e, now))
     if e.effect is Effect.MARGIN:
-        after = spot.unfunded(after, e.scope)
+        after = refused_sales.unfunded(after, e.scope)
         return after if after is account else replace(after, margin_free=False)
     return gate(after, "venue_halt", True, f"{e.code} {e.message}", now)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core import daily, reading, spot
+from backstay.core import daily, reading, refused_sales, spot
 from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.events import (
     AccountModeSnapshot,
@@ -38,7 +38,11 @@ def orders_read(account: A, e: OrdersSnapshot, now: TimeNs) -> A:
         after = reading.merge_orders(s, rows, e.requested_at, now)
         return spot.after_read(account, s, after, rows, now) if e.product is Product.SPOT else after
 
-    return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
+    after = _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
+    if e.product is not Product.SPOT:
+        return after
+    left = any(s.orders.keys() - after.scopes[key].orders.keys() for key, s in account.scopes.items())
+    return refused_sales.with_room(after) if left else after
 
 
 def algos_read(account: A, e: AlgosSnapshot, now: TimeNs) -> A:
@@ -81,7 +85,7 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     if balances == account.balances or e.requested_at < account.balances_at:
         return account
     known = account
-    account = each(account, account.scopes, lambda s: spot.funded(known, s, balances))
+    account = each(account, account.scopes, lambda s: refused_sales.funded(known, s, balances))
     results = account.results
     if e.product is Product.USDM:
         results = daily.booked_read(results, account.balances, e.rows, e.requested_at)

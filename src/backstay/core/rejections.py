@@ -73,14 +73,20 @@ shut the account besides (`account_own.answered`)."""
 
 _DEFAULT = Treatment()
 _THROTTLED_PROTECTION = Treatment(passes=True, backoff=(0, 0, 0, SECOND))
+_SALE_WITHOUT_ROOM = Treatment(backoff=(5 * SECOND, 15 * SECOND))
 
 
-def treatment(effect: Effect, *, exposing: bool) -> Treatment:
-    """How a refusal with this effect is treated. Reduce-only requests are exempt from the venue's
-    throttling, so a throttled one is tried again at once, three times (-1008).
+def treatment(effect: Effect, *, exposing: bool, by_lot: bool = False) -> Treatment:
+    """How a refusal with this effect is treated.
+
+    Reduce-only requests are exempt from the venue's throttling, so a throttled one is tried again at once,
+    three times (-1008). A lot's SELL for which the venue has no room protects nothing: it waits until an
+    order has left (`refused_sales`), not for a time.
     """
     if effect is Effect.THROTTLED and not exposing:
         return _THROTTLED_PROTECTION
+    if effect is Effect.MAX_ORDERS and by_lot:
+        return _SALE_WITHOUT_ROOM
     return TREATMENTS.get(effect, _DEFAULT)
 
 

@@ -339,7 +339,8 @@ def _blocked(
 ) -> ScopeState:
     """Apply the treatment of the refusal: a block, a doubt, or both."""
     exposing = ctx.key.role in EXPOSING
-    rule = treatment(e.effect, exposing=exposing)
+    by_lot = bool(ctx.slot.lots)
+    rule = treatment(e.effect, exposing=exposing, by_lot=by_lot)
     if rule.distrust:
         s = lose_trust(s, rule.distrust)
     if rule.distrust_if_open:
@@ -349,7 +350,7 @@ def _blocked(
     refused = _asked(s, ctx, e, pending)
     key = None if rule.exposure and exposing and e.action is not CANCEL else ctx.key
     earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
-    by_lot, premise = bool(ctx.slot.lots), premise_of(s, ctx.slot)
+    premise = premise_of(s, ctx.slot)
     same_premise = earlier is not None and earlier.position == premise
     count = earlier.count + 1 if earlier is not None and same_premise else 1
     hold = hold_for(rule, count, e.retry_after_ms * MS)

@@ -5,22 +5,22 @@ less commissions in the base asset, and is checked against balances. It is match
 add up to what the order reported. Everything here is a pure step of the fold.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from backstay.core import legs
-from backstay.core.account_scopes import release, scope_of, scope_state, with_scope
+from backstay.core.account_scopes import scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
-from backstay.core.events import BalanceRow, FillRow, FillsSnapshot, OperatorCommand, OrderReport
+from backstay.core.events import FillRow, FillsSnapshot, OperatorCommand, OrderReport
 from backstay.core.lot_book import Book
 from backstay.core.lots import NONE, Flag, Lot, Lots, Mark, Trade, get
 from backstay.core.money import round_down
 from backstay.core.orders import is_fill, is_open
 from backstay.core.scope import burst_began, new_life
-from backstay.core.state import AccountState, Block, ScopeState
+from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     SECOND,
     ZERO,
@@ -28,7 +28,6 @@ from backstay.core.types import (
     OrderStatus,
     PositionSide,
     Product,
-    Scope,
     Side,
     TimeNs,
 )
@@ -306,43 +305,6 @@ def _gap_kept(
     gap = uncovered(account, before)
     gap += sum((t.quantity for t in trades if t.side is Side.SELL and t.order_id not in ours), ZERO)
     return lots if gap == lots.lacking else replace(lots, lacking=gap)
-
-
-def funded(account: A, s: ScopeState, balances: Mapping[str, BalanceRow]) -> ScopeState:
-    """The scope when balances have changed: a sale that lacked coins is tried again when they are there.
-
-    What another asset's balance does is no changed premise for it (8.1).
-    """
-    if s.lots is None:
-        return release(s, "margin")
-    kept = tuple(b for b in s.blocks if b.effect != "margin" or _lacks(account, s, b, balances))
-    return s if len(kept) == len(s.blocks) else replace(s, blocks=kept)
-
-
-def unfunded(account: A, key: Scope) -> A:
-    """A sale was refused for lack of coins. Where we know that they lack, it waits for them, not for a time:
-    asked again each minute it would be refused each minute.
-    """
-    s = scope_state(account, key)
-    if s.lots is None:
-        return account
-    waits = [
-        b for b in s.blocks if b.effect == "margin" and b.until and _lacks(account, s, b, account.balances)
-    ]
-    if not waits:
-        return account
-    blocks = tuple(replace(b, until=0) if b in waits else b for b in s.blocks)
-    return with_scope(account, replace(s, blocks=blocks))
-
-
-def _lacks(account: A, s: ScopeState, b: Block, balances: Mapping[str, BalanceRow]) -> bool:
-    """Fewer coins are known to be free than the lots of this refused sale hold."""
-    rules = account.instruments.get(s.scope.symbol)
-    row = balances.get(rules.base) if rules is not None else None
-    if rules is None or not b.by_lot or not rules.step:
-        return False
-    free = row.available if row is not None else ZERO
-    return free is not None and free < round_down(b.position, rules.step)
 
 
 # --- prices and the owner's word ------------------------------------------------------------------

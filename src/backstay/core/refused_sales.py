@@ -1,0 +1,63 @@
+"""What the refused sale of a lot waits for: the coins that lack, or room among the venue's open orders.
+
+Evidence ends both waits, not time: asked again each minute such a sale would be refused each minute (I-29).
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from backstay.core.account_scopes import each, release, scope_state, with_scope
+from backstay.core.events import BalanceRow
+from backstay.core.money import round_down
+from backstay.core.state import AccountState, Block, ScopeState
+from backstay.core.types import ZERO, Scope
+
+A = AccountState
+
+
+def with_room(account: A) -> A:
+    """An order has left, of whichever symbol: some limits count all of them."""
+    waits = [k for k, s in account.scopes.items() if s.blocks and any(map(_lacks_room, s.blocks))]
+    return each(account, waits, lambda s: release(s, "max_orders")) if waits else account
+
+
+def _lacks_room(b: Block) -> bool:
+    return b.by_lot and b.effect == "max_orders"
+
+
+def funded(account: A, s: ScopeState, balances: Mapping[str, BalanceRow]) -> ScopeState:
+    """The scope when balances have changed: a sale that lacked coins is tried again when they are there.
+
+    What another asset's balance does is no changed premise for it (8.1).
+    """
+    if s.lots is None:
+        return release(s, "margin")
+    kept = tuple(b for b in s.blocks if b.effect != "margin" or _lacks(account, s, b, balances))
+    return s if len(kept) == len(s.blocks) else replace(s, blocks=kept)
+
+
+def unfunded(account: A, key: Scope) -> A:
+    """A sale was refused for lack of coins. Where we know that they lack, it waits for them, not for a time:
+    asked again each minute it would be refused each minute.
+    """
+    s = scope_state(account, key)
+    if s.lots is None:
+        return account
+    waits = [
+        b for b in s.blocks if b.effect == "margin" and b.until and _lacks(account, s, b, account.balances)
+    ]
+    if not waits:
+        return account
+    blocks = tuple(replace(b, until=0) if b in waits else b for b in s.blocks)
+    return with_scope(account, replace(s, blocks=blocks))
+
+
+def _lacks(account: A, s: ScopeState, b: Block, balances: Mapping[str, BalanceRow]) -> bool:
+    """Fewer coins are known to be free than the lots of this refused sale hold."""
+    rules = account.instruments.get(s.scope.symbol)
+    row = balances.get(rules.base) if rules is not None else None
+    if rules is None or not b.by_lot or not rules.step:
+        return False
+    free = row.available if row is not None else ZERO
+    return free is not None and free < round_down(b.position, rules.step)
