@@ -1,6 +1,7 @@
 """What a recovery's reads prove, and what they do not."""
 
 import pytest
+from msgspec.structs import replace
 
 from backstay.core.contexts import Phase
 from backstay.core.events import (
@@ -9,7 +10,9 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
-from backstay.core.types import AlgoStatus, OrderStatus, Subject, Surface
+from backstay.core.recovery import in_vain_until, orders_doubted
+from backstay.core.state import Pending
+from backstay.core.types import Action, AlgoStatus, OrderStatus, Subject, Surface
 from backstay.testing import evidence
 from backstay.testing.evidence import algo, hydrated, ms, order, position, position_row, scope, state
 
@@ -322,3 +325,51 @@ def test_x1_the_first_read_that_lacks_an_order_changes_nothing_about_the_others(
     account = missing(at(account, 9_500, evidence.orders_read(at=9_400)), 9_500)
     found = {k: c.not_found_at for k, c in state(account).contexts.items()}
     assert found == {"o1": ms(9_400), "o2": 0}
+
+
+# --- after a crash -------------------------------------------------------------------------------------
+
+
+def crashed(*requests):
+    """A process begins at 10 s after one that registered `requests` and left no word of sending them."""
+    account = at(hydrated(position_row("0.010")), 0, evidence.registered(*requests))
+    account = at(account, 10_000, replace(evidence.run(), writer=2))
+    return at(account, 10_000, RecoveryStarted())
+
+
+@pytest.mark.parametrize(("slot", "surface"), [(None, Surface.REGULAR), (stop(), Surface.ALGO)])
+def test_8_2_a_window_without_a_record_of_its_beginning_counts_from_the_first_read_of_its_surface(
+    slot, surface
+):
+    own, other = evidence.orders_read, evidence.algos_read
+    if surface is Surface.ALGO:
+        own, other = other, own
+    account = at(crashed(asked(slot)), 10_100, other(at=10_050))
+    assert state(account).contexts["o1"].sent_at == 0
+    account = at(account, 10_200, own(at=10_100))
+    assert state(account).contexts["o1"].sent_at == ms(10_100) - 1
+    account = at(account, 15_000, own(at=14_100))
+    assert state(account).contexts["o1"].sent_at == ms(10_100) - 1
+    assert state(missing(account, 14_099, surface)).contexts["o1"].phase is Phase.UNKNOWN
+    assert state(missing(account, 14_500, surface)).contexts["o1"].phase is Phase.ABSENT
+
+
+def test_8_2_until_the_windows_are_over_no_read_can_tell_what_became_of_unanswered_requests():
+    account = crashed(asked(stop(), name="s1"), asked(ladder(), name="d1"))
+    account = at(account, 10_100, evidence.orders_read(at=10_100), evidence.algos_read(at=10_100))
+    account = at(account, 10_200, evidence.positions_read(position_row("0.010"), at=10_150))
+    assert in_vain_until([state(account)]) == 0  # not read to the end
+    account = at(account, 10_200, RecoveryEnded(subjects=evidence.EVERYTHING))
+    covered = replace(state(account), naked_since=0)
+    assert orders_doubted(covered)
+    windows = {c.recv_window_ms for c in covered.contexts.values()}
+    assert windows == {3000, 5000}
+    assert in_vain_until([covered]) == ms(10_100 + 6_000) - 1
+    assert in_vain_until([covered, state(account)]) == 0  # the second one is naked
+    for changes in ({"failures": 1}, {"reasons": ("unknown_outcome", "late_position")}):
+        assert in_vain_until([covered, replace(covered, **changes)]) == 0
+    accepted = replace(covered.contexts["d1"], order_id=7)
+    known = replace(covered, contexts={**covered.contexts, "d1": accepted})
+    assert in_vain_until([covered, known]) == 0  # it is there: each read may show it (X-1)
+    amend = Pending(key=ladder().key, action=Action.AMEND, ctx_id="d1", epoch=1, opened_at=0, unknown=True)
+    assert in_vain_until([replace(covered, pendings={**covered.pendings, "x": amend})]) == 0

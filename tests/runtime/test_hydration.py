@@ -45,3 +45,36 @@ def test_4_1_1_reasons_that_may_concern_what_no_scope_stands_for_are_account_wid
     assert is_wide(["unknown_outcome", "clock_offset: the clock moved by 2000 ms against the venue"])
     assert is_wide(["unidentified_account_event"])
     assert not is_wide(["unknown_outcome", "unidentified_event"])
+
+
+class Listing:
+    """Lists nothing, and keeps what was asked."""
+
+    def __init__(self, now):
+        self.now = now
+        self.asked = []
+
+    def venue_now_ns(self):
+        return self.now
+
+    async def query_orders(self, symbol, names, surface):
+        self.asked.append((symbol, surface, tuple(names)))
+        return [evidence.not_found(name, at=1, surface=surface) for name in names]
+
+
+def test_x3_among_many_doubts_the_stop_of_a_naked_position_is_looked_for_before_its_window_is_over():
+    scopes = {}
+    for i in range(30):
+        key = evidence.scope(symbol=f"S{i:02}USDT")
+        stop = slot(Role.SL, OrderType.STOP_MARKET, Side.SELL, trigger="59000", quantity="0.005")
+        ctx = replace(evidence.context(stop, f"s{i}"), scope=key, phase=Phase.UNKNOWN, sent_at=evidence.ms(0))
+        ctx = replace(ctx, recv_window_ms=3000, created_at=evidence.ms(0))
+        bare = evidence.ms(0) if i in (3, 4) else 0
+        ctx = replace(ctx, not_found_at=evidence.ms(1)) if i == 4 else ctx
+        state = ScopeState(scope=key, trust=Trust.RECOVERING, contexts={ctx.ctx_id: ctx}, naked_since=bare)
+        scopes[key] = state
+    account = AccountState(scopes=scopes)
+    early, late = Listing(evidence.ms(2_000)), Listing(evidence.ms(5_000))
+    asyncio.run(ask_doubts(early, account, scopes))
+    assert early.asked == [("S03USDT", Surface.ALGO, ("s3",))]
+    assert len(asyncio.run(ask_doubts(late, account, scopes))) == 30

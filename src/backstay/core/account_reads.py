@@ -30,12 +30,16 @@ def _covered(account: A, product: Product, symbols: tuple[str, ...], rows: Itera
     return list(dict.fromkeys((*known, *new)))
 
 
+def _quiet(account: A) -> TimeNs:
+    return account.run.quiet_ms * MS if account.run is not None else 0
+
+
 def orders_read(account: A, e: OrdersSnapshot, now: TimeNs) -> A:
     def merge(s: ScopeState) -> ScopeState:
         rows = tuple(
             r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
         )
-        after = reading.merge_orders(s, rows, e.requested_at, now)
+        after = reading.merge_orders(s, rows, e.requested_at, now, _quiet(account))
         return spot.after_read(account, s, after, rows, now) if e.product is Product.SPOT else after
 
     after = _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
@@ -50,7 +54,7 @@ def algos_read(account: A, e: AlgosSnapshot, now: TimeNs) -> A:
         rows = tuple(
             r for r in e.rows if r.symbol == s.scope.symbol and r.position_side is s.scope.position_side
         )
-        return reading.merge_algos(s, rows, e.requested_at, now)
+        return reading.merge_algos(s, rows, e.requested_at, now, _quiet(account))
 
     return _strike(account, each(account, _covered(account, e.product, e.symbols, e.rows), merge))
 
@@ -138,10 +142,9 @@ def account_mode(account: A, e: AccountModeSnapshot, now: TimeNs) -> A:
 
 def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
     keys = [k for k in of_symbol(account, e.symbol) if e.ctx_id in account.scopes[k].contexts]
-    quiet = account.run.quiet_ms * MS if account.run is not None else 0
 
     def merge(s: ScopeState) -> ScopeState:
-        found = reading.queried(s, e, now, quiet)
+        found = reading.queried(s, e, now)
         if e.product is not Product.SPOT or e.order is None:
             return found
         return spot.after_read(account, s, found, (e.order,), now)

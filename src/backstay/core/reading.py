@@ -28,14 +28,18 @@ READ_LAG = 3 * SECOND
 
 
 def merge_orders(
-    s: ScopeState, rows: tuple[OrderReport, ...], requested_at: TimeNs, now: TimeNs
+    s: ScopeState, rows: tuple[OrderReport, ...], requested_at: TimeNs, now: TimeNs, quiet: TimeNs = 0
 ) -> ScopeState:
-    """Apply an open-orders read that covers this scope."""
+    """Apply an open-orders read that covers this scope.
+
+    `quiet`: for so long before this process began nothing can have been sent (`RunStarted.quiet_ms`).
+    """
     present = {r.order_id for r in rows}
     if requested_at > s.orders_read_at:
         s = replace(s, orders_read_at=requested_at)
     for row in rows:
         s = report_order(s, row, now)
+    s = _dated(s, Surface.REGULAR, requested_at - quiet - 1)
     gone = [i for i, r in s.orders.items() if orders.is_open(r) and i not in present and r.at < requested_at]
     if not gone:
         return s
@@ -54,13 +58,16 @@ def _contradicted(s: ScopeState) -> ScopeState:
     return lose_trust(s, "row_missing") if doubt else s
 
 
-def merge_algos(s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeNs, now: TimeNs) -> ScopeState:
-    """Apply an open-conditional-orders read that covers this scope."""
+def merge_algos(
+    s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeNs, now: TimeNs, quiet: TimeNs = 0
+) -> ScopeState:
+    """Apply an open-conditional-orders read that covers this scope; `quiet` as for the orders."""
     present = {r.algo_id for r in rows}
     if requested_at > s.algos_read_at:
         s = replace(s, algos_read_at=requested_at)
     for row in rows:
         s = report_algo(s, row, now)
+    s = _dated(s, Surface.ALGO, requested_at - quiet - 1)
     gone = [i for i, r in s.algos.items() if i not in present and r.at < requested_at and not _ended(r)]
     if not gone:
         return s
@@ -71,6 +78,18 @@ def merge_algos(s: ScopeState, rows: tuple[AlgoReport, ...], requested_at: TimeN
         if ctx is not None and ctx.surface is Surface.ALGO:
             contexts[ctx.ctx_id] = replace(ctx, phase=moved(ctx, Evidence.LEFT_SNAPSHOT), not_found_at=0)
     return _contradicted(naked(replace(s, algos=kept, contexts=contexts), now))
+
+
+def _dated(s: ScopeState, surface: Surface, at: TimeNs) -> ScopeState:
+    """A request that has no record of being sent left before this process began, hence before its first
+    read of the surface: from then on its window counts.
+    """
+    dated = {
+        k: replace(c, sent_at=at)
+        for k, c in s.contexts.items()
+        if c.phase is Phase.UNKNOWN and not c.sent_at and c.surface is surface
+    }
+    return replace(s, contexts={**s.contexts, **dated}) if dated else s
 
 
 def _ended(row: AlgoReport) -> bool:
@@ -116,11 +135,8 @@ def _seen(s: ScopeState, row: PositionRow | None, requested_at: TimeNs) -> Scope
     return replace(s, position=position, **matched)
 
 
-def queried(s: ScopeState, q: OrderQueried, now: TimeNs, quiet: TimeNs = 0) -> ScopeState:
-    """Fold the answer to a query by custom id: a row, or one more piece of proof of absence.
-
-    `quiet`: for so long before this process began nothing can have been sent (`RunStarted.quiet_ms`).
-    """
+def queried(s: ScopeState, q: OrderQueried, now: TimeNs) -> ScopeState:
+    """Fold the answer to a query by custom id: a row, or one more piece of proof of absence."""
     if q.order is not None:
         return _found_by_look(s, report_order(s, q.order, now), q.ctx_id)
     if q.algo is not None:
@@ -130,13 +146,9 @@ def queried(s: ScopeState, q: OrderQueried, now: TimeNs, quiet: TimeNs = 0) -> S
         return s
     if being_consumed(ctx):
         return s
-    # A request that has no record of being sent left before this process began, hence before its first read.
     # A single query proves nothing: the whole surface must have been read without it as well (8.2, I-8).
     surface_read = s.algos_read_at if ctx.surface is Surface.ALGO else s.orders_read_at
     both = min(q.requested_at, surface_read)
-    if not ctx.sent_at and surface_read:
-        ctx = replace(ctx, sent_at=both - quiet - 1)
-        s = replace(s, contexts={**s.contexts, ctx.ctx_id: ctx})
     if not ctx.sent_at:
         return s
     if not ctx.order_id and both > window_end(ctx):

@@ -155,6 +155,30 @@ def window_end(ctx: OrderContext) -> TimeNs:
     return ctx.sent_at + ctx.recv_window_ms * MS + WINDOW_SLACK
 
 
+def orders_doubted(s: ScopeState) -> bool:
+    """All of this scope was read, and nothing but what became of own orders keeps it from trust."""
+    return s.attempts > 0 and not s.failures and s.reasons == ("unknown_outcome",)
+
+
+def in_vain_until(scopes: Iterable[ScopeState]) -> TimeNs:
+    """Until when no read can settle what keeps these scopes from trust; 0: one may at any time.
+
+    What is left are requests without an answer, found nowhere: until the last of their windows is over, not
+    to find them proves nothing (8.2). A naked position waits for nothing.
+    """
+    latest = 0
+    for s in scopes:
+        if s.naked_since or not orders_doubted(s):
+            return 0
+        if any(p.unknown and p.action is not Action.PLACE for p in s.pendings.values()):
+            return 0  # a row that a read shows decides those
+        for c in in_doubt(s):
+            if c.phase is not Phase.UNKNOWN or c.order_id or not c.sent_at:
+                return 0
+            latest = max(latest, window_end(c))
+    return latest
+
+
 def _backoff(attempts: int) -> TimeNs:
     return BACKOFF[min(attempts, len(BACKOFF)) - 1]
 

@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
+from msgspec.structs import replace
+
 from backstay.core.account import fold
 from backstay.core.events import AnyEvent, OrderQueried
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import in_doubt, window_end
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, Scope, Subject, Surface
+from backstay.core.types import SECOND, Role, Scope, Subject, Surface
 from backstay.runtime.ports import Venue
 from backstay.runtime.trades import Since, read_trades
 
@@ -42,6 +44,7 @@ ONE_SYMBOL: tuple[Subject, ...] = (
     Subject.ALGO_ORDERS,
     Subject.FILLS,
 )
+BOTH_SURFACES: tuple[Subject, ...] = (Subject.REGULAR_ORDERS, Subject.ALGO_ORDERS)
 
 
 def _nobody(_event: AnyEvent) -> None:
@@ -100,18 +103,35 @@ async def read_symbol(
     return [positions, *events]
 
 
+async def read_orders_of(venue: Venue, scopes: Iterable[Scope]) -> list[AnyEvent]:
+    """Both surfaces, read once for all of these USD-M scopes, and told for their symbols alone: the others
+    are trusted, and what a read that lags does not show of them is no evidence. Raises VenueUnavailable.
+    """
+    symbols = tuple(sorted({key.symbol for key in scopes}))
+    async with _deadline(ACCOUNT_DEADLINE_S):
+        orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+    return [
+        replace(orders, symbols=symbols, rows=tuple(r for r in orders.rows if r.symbol in symbols)),
+        replace(algos, symbols=symbols, rows=tuple(r for r in algos.rows if r.symbol in symbols)),
+    ]
+
+
 async def ask_doubts(venue: Venue, account: AccountState, scopes: Iterable[Scope]) -> list[OrderQueried]:
     """Query every own order whose fate the snapshots left open; a triggered one on both surfaces.
 
     Many at once, as after a crash with many symbols, are looked up by symbol and surface, not one by one, and
-    not while no answer could prove their absence yet: the weight of it would blind the account.
+    not while no answer could prove their absence yet: the weight of it would blind the account. Only the stop
+    that a naked position may lack is looked for at once (X-3).
     """
-    doubts = [c for key in scopes if (s := account.scopes.get(key)) is not None for c in in_doubt(s)]
+    states = [s for key in scopes if (s := account.scopes.get(key)) is not None]
+    doubts = [c for s in states for c in in_doubt(s)]
+    bare = {s.scope for s in states if s.naked_since}
     now = venue.venue_now_ns() if len(doubts) > MANY_DOUBTS else 0
     many = bool(now) and min(c.created_at for c in doubts) > now - RECENT
     asks: dict[tuple[str, Surface], list[str]] = {}
     for ctx in doubts:
-        if many and ctx.sent_at and now <= window_end(ctx):
+        urgent = ctx.scope in bare and ctx.role is Role.SL and not ctx.not_found_at
+        if many and ctx.sent_at and now <= window_end(ctx) and not urgent:
             continue
         asks.setdefault((ctx.scope.symbol, ctx.surface), []).append(ctx.ctx_id)
         if ctx.surface is Surface.ALGO and ctx.child_order_id:

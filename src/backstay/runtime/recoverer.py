@@ -7,7 +7,8 @@ private event (I-14).
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from backstay.core.account_scopes import of_symbol
 from backstay.core.decisions import Recover
@@ -22,16 +23,18 @@ from backstay.core.events import (
 )
 from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.recovery import BACKOFF, in_doubt, is_wide
-from backstay.core.state import AccountState
+from backstay.core.recovery import BACKOFF, in_doubt, in_vain_until, is_wide, orders_doubted
+from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, Product, Scope, Trust
 from backstay.runtime.hydration import (
+    BOTH_SURFACES,
     ONE_SYMBOL,
     UNKNOWN_GRACE_S,
     WHOLE_ACCOUNT,
     ask_doubts,
     preview,
     read_account,
+    read_orders_of,
     read_symbol,
 )
 from backstay.runtime.lookout import Lookout
@@ -121,7 +124,10 @@ class Recoverer:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
         wide = is_wide(decision.reasons) or self._many()
         target = None if wide else key
-        wait_ns = max((decision.until or 0) - self._owner.clock.now_ns(), 0)
+        until = decision.until or 0
+        if wide and not is_wide(decision.reasons):
+            until = max(until, in_vain_until(self._doubted()))
+        wait_ns = max(until - self._owner.clock.now_ns(), 0)
         waits = self._delayed is not None and wide and not wait_ns
         if (target in self._running or None in self._running) and not waits:
             return
@@ -134,8 +140,10 @@ class Recoverer:
 
     def _many(self) -> bool:
         """So many scopes are in doubt, as right after a crash, that reading all at once costs less."""
-        scopes = self._owner.account.scopes.values()
-        return sum(s.trust is Trust.RECOVERY_REQUIRED for s in scopes) > MANY_SCOPES
+        return len(self._doubted()) > MANY_SCOPES
+
+    def _doubted(self) -> list[ScopeState]:
+        return [s for s in self._owner.account.scopes.values() if s.trust is Trust.RECOVERY_REQUIRED]
 
     def stream_changed(self, event: StreamChanged) -> None:
         """The stream came back: hydrate at once. While it is away there is nothing to read for."""
@@ -158,7 +166,8 @@ class Recoverer:
             if target is None:
                 # The stream may have gone during the wait: what is read without it earns no trust.
                 if self._owner.account.connected:
-                    failed = await self._hydrate(first=False)
+                    doubted = self._orders_doubted()
+                    failed = await (self._look_up(doubted) if doubted else self._hydrate(first=False))
                     self._failed = self._failed + 1 if failed else 0
             else:
                 await self._one(target)
@@ -318,6 +327,25 @@ class Recoverer:
             return
         owner.plan_all()
 
+    def _orders_doubted(self) -> tuple[Scope, ...]:
+        """Every scope to recover, if what became of own orders is all that is left to learn of them."""
+        doubted = self._doubted()
+        if self._owner.account.gap or not all(
+            orders_doubted(s) and s.scope.product is Product.USDM for s in doubted
+        ):
+            return ()
+        return tuple(s.scope for s in doubted)
+
+    async def _look_up(self, keys: tuple[Scope, ...]) -> str:
+        """Read the orders of scopes whose other subjects are trusted. Returns the failure, or nothing."""
+        owner = self._owner
+        owner.stats.recoveries += 1
+        owner.apply(RecoveryStarted(scopes=keys))
+        failure = await self._fold(read_orders_of(self._venue, keys), keys)
+        owner.apply(RecoveryEnded(subjects=BOTH_SURFACES, scopes=keys, failure=failure))
+        self.deaf()
+        return failure
+
     # --- one scope ------------------------------------------------------------------------------
 
     async def _one(self, key: Scope) -> None:
@@ -335,22 +363,23 @@ class Recoverer:
         self.deaf()
 
     async def _read(self, key: Scope | None, *, filters: bool) -> str:
-        """Read, fold what was read, ask for what is still open. Returns the failure, or nothing."""
+        """Read the whole account, or one scope. Returns the failure, or nothing."""
+        owner = self._owner
+        now = self._venue.venue_now_ns()
+        if key is None:
+            begin = unread(owner.account, owner.engine, now)
+            reads = read_account(self._venue, filters=filters, trades=begin, told=owner.lookout.read)
+            return await self._fold(reads, ())
+        begin = [unread_of(owner.account, key.symbol, now)] if key.product is Product.SPOT else []
+        return await self._fold(read_symbol(self._venue, key.symbol, fills=True, trades=begin), (key,))
+
+    async def _fold(self, reads: Coroutine[Any, Any, list[AnyEvent]], keys: tuple[Scope, ...]) -> str:
+        """Await the reads and what they leave to ask for of `keys` (none: of all), then fold all of it."""
         owner = self._owner
         try:
-            if key is None:
-                begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
-                events = await read_account(
-                    self._venue, filters=filters, trades=begin, told=owner.lookout.read
-                )
-            else:
-                begin = []
-                if key.product is Product.SPOT:
-                    begin = [unread_of(owner.account, key.symbol, self._venue.venue_now_ns())]
-                events = await read_symbol(self._venue, key.symbol, fills=True, trades=begin)
+            events = await reads
             seen = preview(owner.account, events, owner.clock.now_ns)
-            scopes = tuple(seen.scopes) if key is None else (key,)
-            answers: list[AnyEvent] = list(await ask_doubts(self._venue, seen, scopes))
+            answers = await ask_doubts(self._venue, seen, keys or tuple(seen.scopes))
         except VenueUnavailable as error:
             self.last_failure = error
             return str(error) or type(error).__name__
