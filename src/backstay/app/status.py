@@ -17,6 +17,7 @@ from backstay.core.decisions import Decision, Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.grades import review_of
 from backstay.core.names import position_name
+from backstay.core.reviews import review
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs, Trust
 from backstay.ledger.projections.position_rows import live, price_of
@@ -136,11 +137,15 @@ def status_of(account: AccountState, s: ScopeState, engine: Engine, now: TimeNs)
         return "CLOSING"
     if not s.trusted:
         return "RECOVERING"
+    if review(s):
+        return "MANUAL_REVIEW"
     if not uncovered(s):
         return "GUARDED"
     decision = decide(account, s.scope, engine, now).decision
-    waits = isinstance(decision, Wait) and decision.reason.startswith("manual_review")
-    return "REVIEW" if waits else "UNPROTECTED"
+    if not review_of(decision):
+        return "UNPROTECTED"
+    by_hand = isinstance(decision, Wait) and decision.until is None
+    return "REVIEW" if by_hand else "MANUAL_REVIEW"
 
 
 def _stop(s: ScopeState) -> dict[str, Any]:
@@ -263,10 +268,7 @@ def reviews(account: AccountState, last: Mapping[Scope, Decision]) -> list[dict[
     """Every scope that waits for a person, why, and what to do; `last` is the last decision of each scope."""
     found = []
     for key, s in sorted(account.scopes.items()):
-        if s.trust is Trust.MANUAL_REVIEW:
-            why = ", ".join(s.reasons) or "it could not be read"
-        else:
-            why = review_of(last.get(key)) if s.trusted else ""
+        why = review(s) or (review_of(last.get(key)) if s.trusted else "")
         if why:
             found.append({"scope": str(key), "why": why, "todo": ADVICE["MANUAL_REVIEW"].format(scope=key)})
     return found

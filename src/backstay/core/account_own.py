@@ -22,13 +22,13 @@ from backstay.core.events import (
     TrustLost,
 )
 from backstay.core.flatten import EXIT
+from backstay.core.reviews import STALE_DATA
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 
 A = AccountState
 
 
-STALE_DATA = "stale_data"
 """Gate of a market that is not heard of; followed by a symbol where only that one is meant."""
 FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
 """Refusals that mean more than their own scope."""
@@ -198,12 +198,19 @@ def _flatten(s: ScopeState, reason: str, now: TimeNs) -> ScopeState:
 
 def gate_changed(account: A, e: GateChanged, now: TimeNs) -> A:
     after = gate(account, e.gate, e.active, e.reason, now, e.until)
-    if not e.active or not e.gate.startswith(STALE_DATA) or after is account:
+    if not e.gate.startswith(STALE_DATA) or after is account:
         return after
-    # What happened to a scored position while nothing was known of its market is for a human to look at.
+    # What happens to a scored position while nothing is known of its market is for a human to look at: when
+    # the silence begins, and when it ends for what was opened meanwhile.
+    known = account.gates.get(e.gate)
+    since = known.since if known is not None else 0
     symbol = e.gate.removeprefix(STALE_DATA).strip()
     held = [k for k, s in account.scopes.items() if s.position.quantity and s.signal is not None]
-    keys = [k for k in held if k.symbol == (symbol or k.symbol)]
+    keys = [
+        k
+        for k in held
+        if k.symbol == (symbol or k.symbol) and (e.active or account.scopes[k].opened_at >= since)
+    ]
     return each(after, keys, lambda s: scope.block_exposure(s, STALE_DATA, now))
 
 

@@ -25,6 +25,7 @@ from backstay.core.flatten import exit_held, flatten
 from backstay.core.legs import one_of_each_list
 from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to_look_at
 from backstay.core.placement import cancel, change, conflict, held_back, in_order, still_guards
+from backstay.core.reviews import review
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
 from backstay.core.spot import untouchable
@@ -41,6 +42,7 @@ from backstay.core.types import (
     TimeNs,
     Trust,
 )
+from backstay.core.unrepaired import unrepaired
 
 MAIN_STOP, BRIDGE, EXIT = SlotKey(Role.SL, 0), SlotKey(Role.SL, BRIDGE_STEP), SlotKey(Role.EXIT)
 # Looked up once: `plan` is on the path from a fill to its stop.
@@ -129,9 +131,15 @@ def _rest(field: Field, now: TimeNs) -> Decision:
             return Wait("tp_repair_delay", min(due))
     if carried_out := lists.waits(s, field.repair_delay, now):
         return Wait("exit_under_way", carried_out)
-    if held and any(b.until for b in held):
-        return Wait(f"blocked {held[0].effect}", min(b.until for b in held if b.until))
-    return Converged(_notes(field, held))
+    unplaced, retries = field.unplaceable, field.retry_cancelled
+    why = review(s) or unrepaired(s, field.slots, unplaced, now, retries, field.sellable)
+    ends = min((b.until for b in held if b.until), default=0)
+    if why and ends:
+        return Wait(f"manual_review: {why}", ends)
+    if ends:
+        return Wait(f"blocked {held[0].effect}", ends)
+    notes = _notes(field, held)
+    return Converged((f"manual_review: {why}", *notes) if why else notes)
 
 
 def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:

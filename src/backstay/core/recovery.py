@@ -16,6 +16,7 @@ from backstay.core.cover import naked
 from backstay.core.market import strangers
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
+from backstay.core.reviews import review
 from backstay.core.scope import burst_began, lose_trust
 from backstay.core.state import ScopeState
 from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
@@ -187,6 +188,9 @@ def acknowledged(s: ScopeState) -> ScopeState:
     """The operator has looked: hydrate afresh, never straight to trust. Releases what waits for a human."""
     after = TRANSITIONS.get((s.trust, V.ACKNOWLEDGED), s.trust)
     blocks = tuple(b for b in s.blocks if b.until)
+    if after is s.trust and review(s):
+        s = lose_trust(s, "operator_ack")
+        after = s.trust
     seen = strangers(s) if s.signal is not None else ()
     if (s.position.quantity and s.reviewed != s.epoch) or not set(seen) <= set(s.strangers):
         s = replace(s, reviewed=s.epoch if s.position.quantity else s.reviewed, strangers=seen)

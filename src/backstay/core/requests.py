@@ -15,8 +15,9 @@ from backstay.core.cover import naked
 from backstay.core.events import AnswerClass, AnswerReceived, Certainty, Effect, RequestDropped, RequestSent
 from backstay.core.lots import get
 from backstay.core.orders import SENDING, Evidence
-from backstay.core.rejections import hold_for, treatment
-from backstay.core.scope import lose_trust
+from backstay.core.rejections import MAX_REPEATS, hold_for, treatment
+from backstay.core.reviews import CONFLICT
+from backstay.core.scope import block_exposure, lose_trust
 from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
 from backstay.core.types import EXPOSING, MS, ZERO, Action, Direction, Product, Role, Surface, TimeNs
@@ -365,4 +366,8 @@ def _blocked(
         by_lot=by_lot,
     )
     rest = tuple(b for b in s.blocks if b is not earlier)
-    return replace(s, blocks=(*rest, block))
+    s = replace(s, blocks=(*rest, block))
+    if rule.distrust_if_open and count >= MAX_REPEATS:
+        # Each attempt needed trust, each trust a snapshot, and all of them showed the same position (4.1).
+        return block_exposure(s, CONFLICT, now)
+    return s

@@ -23,8 +23,9 @@ from backstay.core.limits import (
     too_many_orders,
 )
 from backstay.core.modes import FACTS, may_send
+from backstay.core.reviews import review
 from backstay.core.state import AccountState, Gate, ScopeState
-from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs, Trust
+from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -52,7 +53,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Exposure orders in any minute."""
     groups: tuple[CorrelationGroup, ...] = ()
     pause_on_review: bool = False
-    """While any scope waits for a person (MANUAL_REVIEW), exposure is added nowhere."""
+    """While any scope waits for a person (`reviews.review`), exposure is added nowhere."""
 
     @property
     def needs_book(self) -> bool:
@@ -105,7 +106,7 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
     if not account.balances:
         return "balances_unknown"
     if limits.pause_on_review:
-        waits = next((k for k, s in account.scopes.items() if s.trust is Trust.MANUAL_REVIEW), None)
+        waits = next((k for k, s in account.scopes.items() if review(s)), None)
         if waits is not None:
             return f"manual_review: {waits} waits for a person"
     if limits.max_leverage is not None and account.leverages.get(key.symbol, 0) > limits.max_leverage:

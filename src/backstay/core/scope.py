@@ -16,6 +16,7 @@ from backstay.core.confirmations import CONSUMING, heard, without_settled
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.cover import naked_since
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
+from backstay.core.reviews import LASTING
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
     MS,
@@ -44,8 +45,6 @@ ROWS_KEPT = 32
 """Terminal rows and contexts remembered per scope, so that stale reports stay harmless."""
 SPOT_ROWS_KEPT = 300
 """On spot two hundred orders may rest in a symbol: pruning begins above them."""
-LASTING = frozenset({"liquidation_seen", "stale_data"})
-"""Blocks that outlive the position: an operator has to look."""
 
 
 def burst_end(s: ScopeState) -> TimeNs:

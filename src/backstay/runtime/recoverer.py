@@ -21,7 +21,6 @@ from backstay.core.events import (
     StreamState,
     TrustLost,
 )
-from backstay.core.lost_stop import LOOK_TIME
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import BACKOFF, in_doubt, in_vain_until, is_wide, orders_doubted
 from backstay.core.state import AccountState, ScopeState
@@ -38,6 +37,7 @@ from backstay.runtime.hydration import (
     read_symbol,
 )
 from backstay.runtime.lookout import Lookout
+from backstay.runtime.looks import Looks
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.stats import Stats
 from backstay.runtime.trades import read_trades, unread, unread_of
@@ -77,7 +77,6 @@ TRADES_AGAIN_S = 10.0
 long after the account was read: nothing else would ever tell of an order that ended in it."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
-LOOKS_KEPT = 64
 MANY_SCOPES = 8
 """From about so many on the whole account weighs less than its scopes one by one (binance-usdm.md 1)."""
 JITTER = 0.25
@@ -100,8 +99,7 @@ class Recoverer:
         self._filters_read_at = -FILTERS_EVERY
         self._mode: asyncio.Task[None] | None = None
         self._again: asyncio.Task[None] | None = None
-        self._looks: dict[str, asyncio.Task[None]] = {}
-        """By custom id, the latest ones: each stop is looked for once."""
+        self._looks = Looks(owner, venue)
         self.last_failure: VenueUnavailable | None = None
 
     async def stop(self) -> None:
@@ -118,7 +116,7 @@ class Recoverer:
 
     def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
         tasks = (self._filters, self._mode, self._again)
-        return (*self._running.values(), *self._looks.values(), *tasks)
+        return (*self._running.values(), *self._looks.tasks, *tasks)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -245,32 +243,9 @@ class Recoverer:
             self._mode = None
         owner.plan_all()
 
-    # --- one order ------------------------------------------------------------------------------
-
     def look(self, key: Scope, names: tuple[str, ...]) -> None:
         """A stop was sent and nothing has reported it: ask for it by its id, once, before it is bridged."""
-        for name in names:
-            if name in self._looks:
-                continue
-            while len(self._looks) >= LOOKS_KEPT:
-                del self._looks[next(iter(self._looks))]
-            self._looks[name] = asyncio.get_running_loop().create_task(self._look(key, name))
-
-    async def _look(self, key: Scope, name: str) -> None:
-        owner = self._owner
-        ctx = owner.account.scopes[key].contexts[name]
-        try:
-            async with asyncio.timeout(LOOK_TIME / SECOND):
-                answer = await self._venue.query_order(key.symbol, name, ctx.surface)
-        except TimeoutError:
-            return  # the planner waits no longer than this for the answer
-        except VenueUnavailable as error:
-            self.last_failure = error
-            return
-        except Exception as error:  # noqa: BLE001 - a look that dies silently would hide a defect
-            owner.fail(error)
-            return
-        owner.on_event(answer)
+        self._looks.look(key, names)
 
     # --- the whole account ----------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.records import Body, Noted
+from backstay.core.reviews import CONFLICT
 from backstay.core.types import MS, SECOND, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.errors import LedgerError
 from backstay.ledger.writers import InlineWriter
@@ -559,7 +560,11 @@ class World:
         if process is None or not process.ready:
             return
         account = process.guard.owner.account
-        stuck = [k for k, s in account.scopes.items() if s.trust.value == "MANUAL_REVIEW"]
+        stuck = [
+            k
+            for k, s in account.scopes.items()
+            if s.trust.value == "MANUAL_REVIEW" or any(b.effect == CONFLICT for b in s.blocks)
+        ]
         if stuck or process.guard.venue.status().halted or "venue_halt" in account.gates:
             self.command(OperatorAction.ACK)
         for key in stuck:
