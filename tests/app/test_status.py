@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from backstay.app import status
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.engine import Engine, Manager
+from backstay.core.reviews import CONFLICT, LASTING
 from backstay.core.scope import block_exposure
 from backstay.core.slots import Slot, SlotKey
-from backstay.core.state import AccountState, Position, ScopeState
+from backstay.core.state import FLAT, AccountState, Block, Position, ScopeState
 from backstay.core.types import (
     Direction,
     OrderType,
@@ -152,6 +153,36 @@ def test_a_pre_armed_context_is_no_order():
 )
 def test_the_most_urgent_word_is_the_status(changes, expected):
     assert row(state(STOP, **changes))["status"] == expected
+
+
+@pytest.mark.parametrize("effect", ["stale_data", CONFLICT, "liquidation_seen"])
+def test_a_protected_position_in_review_says_so_everywhere_and_what_to_do(effect):
+    held = block_exposure(state(STOP), effect, NOW)
+    account = AccountState(scopes={KEY: held}, connected=True)
+    table = status.rows(account, ENGINE, NOW)
+    assert (table[0]["status"], table[0]["protected"], table[0]["trusted"]) == ("MANUAL_REVIEW", "yes", True)
+    assert f"backstay ack {KEY}" in table[0]["todo"]
+    (waits,) = status.reviews(account, {})
+    assert (waits["scope"], waits["why"]) == (str(KEY), LASTING[effect])
+    assert status.health(account, table, [waits])[0] == "attention"
+    assert status.counts(table)["manual_review"] == 1
+    flat = AccountState(scopes={KEY: replace(held, position=FLAT)}, connected=True)
+    assert status.reviews(flat, {}) == [waits], "it outlives the position"
+
+
+def test_a_position_whose_stop_is_refused_for_good_is_in_review_and_alarms():
+    refused = Block(key=SlotKey(Role.SL), effect="filter", since=NOW, until=0, position=Decimal("0.020"))
+    bare = state(naked_since=NOW, blocks=(refused,))
+    account = AccountState(scopes={KEY: bare}, connected=True)
+    table = status.rows(account, ENGINE, NOW)
+    assert (table[0]["status"], table[0]["protected"]) == ("MANUAL_REVIEW", "no")
+    (waits,) = status.reviews(account, {})
+    assert waits["why"] == "its stop is missing, and refused (filter)"
+    assert status.health(account, table, [waits])[0] == "alarm"
+    assert status.counts(table)["unprotected"] == 1
+    for milder in (replace(refused, until=NOW + 1), replace(refused, position=Decimal("0.010"))):
+        account = AccountState(scopes={KEY: replace(bare, blocks=(milder,))}, connected=True)
+        assert status.rows(account, ENGINE, NOW)[0]["status"] == "UNPROTECTED"
 
 
 def test_what_no_manager_has_is_unmanaged_and_no_alarm():

@@ -3,8 +3,8 @@
 import pytest
 
 from backstay.core.contexts import Phase
-from backstay.core.events import OperatorAction, RecoveryStarted, RequestsRegistered
-from backstay.core.types import Role, Trust
+from backstay.core.events import OperatorAction, RecoveryStarted, RequestsRegistered, TrustLost
+from backstay.core.types import SECOND, Role, Trust
 
 from tests.system.world import BTC, play, policy
 
@@ -72,6 +72,30 @@ def test_418_stops_all_requests_until_released():
         world.command(OperatorAction.RESUME)
         await world.until(
             lambda: "STOP_MARKET SELL all @ 57190" in world.resting(), "guarded again", within_s=120
+        )
+
+    play(script, policy=LADDER)
+
+
+@pytest.mark.parametrize("word", [OperatorAction.ACK, OperatorAction.RESUME])
+def test_8_1_after_the_operators_word_a_scope_is_read_at_once(word):
+    """Not when its backoff, which may be thirty seconds, happens to be over."""
+
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.faults({"match": {"surface": "ws_api", "times": 1}, "effect": {"ban_418": {"seconds": 1}}})
+        world.open("LONG", "0.010", at="60400")
+        await world.settle(0.5)
+        assert "venue_halt" in world.owner.account.gates, world.describe()
+        world.owner.on_event(TrustLost(reason="unmatched_fill", scopes=(world.key(),)))
+        await world.settle(5)
+        assert world.scope().trust is Trust.RECOVERY_REQUIRED
+        assert world.scope().retry_at > world.clock.now_ns() + SECOND
+        world.command(word)
+        await world.until(lambda: world.scope().trusted, "read anew", within_s=0.5)
+        await world.until(
+            lambda: "STOP_MARKET SELL all @ 57190" in world.resting(), "guarded again", within_s=5
         )
 
     play(script, policy=LADDER)

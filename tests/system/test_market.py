@@ -5,8 +5,12 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from backstay.app.figures import gauges
+from backstay.app.host import GuardHost
 from backstay.core.escalation import Escalation
-from backstay.core.events import GateChanged, OperatorAction
+from backstay.core.events import GateChanged, OperatorAction, RecoveryStarted
+from backstay.core.grades import grade, review_of
+from backstay.core.records import Decided
 from backstay.core.risk import RiskLimits
 from backstay.core.scored import BookSeen, SignalKind, SignalScored
 from backstay.core.types import SECOND
@@ -155,6 +159,12 @@ def test_silence_while_a_position_is_open_keeps_entries_away_until_the_operator_
         await world.settle(60)
         assert f"stale_data {BTC}" in world.owner.account.gates
         assert len(world.resting()) == 2, "protection stays"
+        (waits,) = GuardHost(world.running).status()["reviews"]
+        assert "nothing was known of its market" in waits["why"]
+        assert [r["status"] for r in GuardHost(world.running).positions()] == ["MANUAL_REVIEW"]
+        assert gauges([world.running])["manual_reviews"][()] == 1
+        told = [r.body for r in world.records() if isinstance(r.body, Decided)]
+        assert any(review_of(body.decision) and grade(body) == "bad" for body in told)
         world.heal()
         await world.until(lambda: world.position()[0] == 0, "the bracket ended it", within_s=2400)
         await world.until(
@@ -164,7 +174,11 @@ def test_silence_while_a_position_is_open_keeps_entries_away_until_the_operator_
         assert [b.effect for b in world.scope().blocks] == ["stale_data"]
         assert world.position()[0] == 0
         assert world.resting() == []
+        before = len(bodies(world, RecoveryStarted))
         world.command(OperatorAction.ACK)
+        await world.settle(1)
+        assert len(bodies(world, RecoveryStarted)) == before + 1, "it was read anew"
+        assert GuardHost(world.running).status()["reviews"] == []
         await entered(world, within_s=2400)
 
     run(script)

@@ -245,6 +245,11 @@ async def _account(settings: Settings) -> list[Check]:
     if waiting:
         ids = ", ".join(r["id"] for r in waiting)
         found.append(Check("reviews", "warn", f"unprotected until reviewed: {ids}", waiting[0]["todo"]))
+    found += [
+        Check("reviews", "warn", f"{r['id']} waits for a manual review", r["todo"])
+        for r in table
+        if r["status"] == "MANUAL_REVIEW"
+    ]
     if naked:
         todo = "`backstay run` protects them, or place a stop by hand"
         found.append(Check("positions", "fail", f"unprotected: {', '.join(naked)}", todo, 4))

@@ -122,6 +122,7 @@ def _row(
         "unprotected_since": None if protected else iso(since),
         "uncovered": number(bare),
         "status": status,
+        "trusted": s.trusted,
         "todo": ADVICE.get(status, "").format(scope=s.scope),
     }
 

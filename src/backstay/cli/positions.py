@@ -248,7 +248,7 @@ def _may_close(row: dict[str, Any], *, force: bool, yes: bool, market_price: boo
             f"{row['id']} belongs to no configured manager, and what is not ours is not touched; close it at "
             "the exchange"
         )
-    if row["status"] in {"MANUAL_REVIEW", "RECOVERING"}:
+    if row["status"] in {"MANUAL_REVIEW", "RECOVERING"} and not row.get("trusted"):
         if not force:
             raise ReviewError(
                 f"{row['id']} is in {row['status']}: its size is not certain. Wait, or acknowledge it "

@@ -144,7 +144,7 @@ def operator(account: A, e: OperatorCommand, now: TimeNs) -> A:
         case OperatorAction.PAUSE:
             return gate(account, _paused(e.scope), True, e.reason or f"paused by {e.who}", now)
         case OperatorAction.RESUME:
-            return _resumed(account, e.scope, keys)
+            return each(_resumed(account, e.scope, keys), keys, recovery.at_once)
         case OperatorAction.ACK:
             if e.scope is None and "venue_halt" in account.gates:
                 # It may come from an earlier process: this one's gateway has no halt to tell the end of.

@@ -184,6 +184,12 @@ def _backoff(attempts: int) -> TimeNs:
     return BACKOFF[min(attempts, len(BACKOFF)) - 1]
 
 
+def at_once(s: ScopeState) -> ScopeState:
+    """An operator says that the cause is over: what a recovery still waits out, it need not."""
+    waits = s.trust is Trust.RECOVERY_REQUIRED and s.retry_at
+    return replace(s, attempts=0, failures=0, retry_at=0) if waits else s
+
+
 def acknowledged(s: ScopeState) -> ScopeState:
     """The operator has looked: hydrate afresh, never straight to trust. Releases what waits for a human."""
     after = TRANSITIONS.get((s.trust, V.ACKNOWLEDGED), s.trust)
@@ -197,6 +203,7 @@ def acknowledged(s: ScopeState) -> ScopeState:
         if after is s.trust and s.signal is not None:
             s = lose_trust(s, "operator_ack")
             after = s.trust
+    s = at_once(s)
     if after is s.trust:
         return replace(s, blocks=blocks, manual_cancels=()) if blocks != s.blocks or s.manual_cancels else s
     reasons = ("operator_ack", *(r for r in s.reasons if is_wide((r,))))

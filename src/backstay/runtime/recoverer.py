@@ -93,8 +93,8 @@ class Recoverer:
         self._running: dict[Scope | None, asyncio.Task[None]] = {}
         self._failed = 0
         """Account-wide recoveries in a row that could not read."""
-        self._delayed: asyncio.Task[None] | None = None
-        """The recovery of the whole account, while it waits for its time."""
+        self._delayed: dict[Scope | None, asyncio.Task[None]] = {}
+        """Those of them that wait for their time."""
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
         self._mode: asyncio.Task[None] | None = None
@@ -126,13 +126,13 @@ class Recoverer:
         if wide and not is_wide(decision.reasons):
             until = max(until, in_vain_until(self._doubted()))
         wait_ns = max(until - self._owner.clock.now_ns(), 0)
-        waits = self._delayed is not None and wide and not wait_ns
+        waits = target in self._delayed and not wait_ns
         if (target in self._running or None in self._running) and not waits:
             return
         if wide and not self._owner.account.connected:
             return  # there is nothing to read for until the stream is back; CONNECTED starts it
-        if waits and self._delayed is not None:
-            self._delayed.cancel()  # what is wanted now does not wait for another backoff
+        if waits:
+            self._delayed[target].cancel()  # what is wanted now does not wait for another backoff
         delay = wait_ns / SECOND * (1 + JITTER * self._entropy.jitter())
         self._start(target, delay)
 
@@ -147,8 +147,8 @@ class Recoverer:
         """The stream came back: hydrate at once. While it is away there is nothing to read for."""
         if event.state is not StreamState.CONNECTED:
             return
-        if self._delayed is not None:
-            self._delayed.cancel()  # it waited for a scope's backoff
+        if None in self._delayed:
+            self._delayed[None].cancel()  # it waited for a scope's backoff
         elif None in self._running:
             return
         self._start(None, 0)
@@ -191,13 +191,13 @@ class Recoverer:
             self._start(None, BACKOFF[min(self._failed, len(BACKOFF) - 1)] / SECOND)
 
     async def _wait(self, target: Scope | None, delay: float) -> None:
-        if target is None:
-            self._delayed = asyncio.current_task()
+        task = self._running[target]
+        self._delayed[target] = task
         try:
             await asyncio.sleep(delay)
         finally:
-            if target is None and self._delayed is asyncio.current_task():
-                self._delayed = None
+            if self._delayed.get(target) is task:
+                del self._delayed[target]
 
     def filters_doubted(self) -> None:
         """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
