@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from backstay.app import status
 from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.engine import Engine, Manager
-from backstay.core.reviews import CONFLICT, LASTING
+from backstay.core.reviews import REVIEWS
 from backstay.core.scope import block_exposure
 from backstay.core.slots import Slot, SlotKey
 from backstay.core.state import FLAT, AccountState, Block, Position, ScopeState
@@ -155,7 +155,7 @@ def test_the_most_urgent_word_is_the_status(changes, expected):
     assert row(state(STOP, **changes))["status"] == expected
 
 
-@pytest.mark.parametrize("effect", ["stale_data", CONFLICT, "liquidation_seen"])
+@pytest.mark.parametrize("effect", list(REVIEWS))
 def test_a_protected_position_in_review_says_so_everywhere_and_what_to_do(effect):
     held = block_exposure(state(STOP), effect, NOW)
     account = AccountState(scopes={KEY: held}, connected=True)
@@ -163,7 +163,7 @@ def test_a_protected_position_in_review_says_so_everywhere_and_what_to_do(effect
     assert (table[0]["status"], table[0]["protected"], table[0]["trusted"]) == ("MANUAL_REVIEW", "yes", True)
     assert f"backstay ack {KEY}" in table[0]["todo"]
     (waits,) = status.reviews(account, {})
-    assert (waits["scope"], waits["why"]) == (str(KEY), LASTING[effect])
+    assert (waits["scope"], waits["why"]) == (str(KEY), REVIEWS[effect])
     assert status.health(account, table, [waits])[0] == "attention"
     assert status.counts(table)["manual_review"] == 1
     flat = AccountState(scopes={KEY: replace(held, position=FLAT)}, connected=True)

@@ -256,9 +256,7 @@ def test_r15_a_liquidation_or_adl_closes_exposure_until_a_human_has_looked(made_
         )
     )
     scene.tick(300)
-    assert scene.step() == Converged(
-        ("manual_review: the venue liquidated or deleveraged", "blocked exposure: liquidation_seen")
-    )
+    assert scene.step() == Converged(("blocked exposure: liquidation_seen",))
     scene.fold(evidence.position("0.012", at=90_000))
     assert [b.effect for b in scene.state.blocks] == ["liquidation_seen"]
     scene.fold(OperatorCommand(action=OperatorAction.ACK, who="me", scope=scene.key))

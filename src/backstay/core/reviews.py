@@ -10,12 +10,13 @@ from backstay.core.types import Role, Trust
 
 STALE_DATA = "stale_data"
 CONFLICT = "conflict"
-LASTING = {
+REVIEWS = {
     STALE_DATA: "nothing was known of its market while the position was open",
     CONFLICT: "the venue contradicts what two consistent snapshots showed",
-    "liquidation_seen": "the venue liquidated or deleveraged",
 }
-"""Blocks of EXPOSURE that outlive the position, and what they mean: an operator has to look."""
+"""Blocks of EXPOSURE that are manual reviews, and what they mean."""
+LASTING = frozenset({"liquidation_seen", *REVIEWS})
+"""Blocks that outlive the position: an operator has to look."""
 
 
 def review(s: ScopeState) -> str:
@@ -23,8 +24,8 @@ def review(s: ScopeState) -> str:
     if s.trust is Trust.MANUAL_REVIEW:
         return ", ".join(s.reasons) or "it could not be read"
     for b in s.blocks:
-        if b.key is None and b.effect in LASTING:
-            return LASTING[b.effect]
+        if b.key is None and b.effect in REVIEWS:
+            return REVIEWS[b.effect]
     for b in s.blocks:
         if s.naked_since and _stop_refused(s, b):
             return f"its stop is missing, and refused ({b.effect})"
