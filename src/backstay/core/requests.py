@@ -367,7 +367,15 @@ def _blocked(
     )
     rest = tuple(b for b in s.blocks if b is not earlier)
     s = replace(s, blocks=(*rest, block))
-    if rule.distrust_if_open and count >= MAX_REPEATS:
+    if rule.distrust_if_open and count >= MAX_REPEATS and _has_room(s, ctx):
         # Each attempt needed trust, each trust a snapshot, and all of them showed the same position (4.1).
         return block_exposure(s, CONFLICT, now)
     return s
+
+
+def _has_room(s: ScopeState, ctx: OrderContext) -> bool:
+    """What rests on the closing side, whoever placed it, leaves enough of the position to reduce (R-9)."""
+    rests = (
+        r.quantity - r.filled for r in s.orders.values() if r.side is ctx.slot.side and orders.is_open(r)
+    )
+    return sum(rests, ctx.slot.quantity or ZERO) <= abs(s.position.quantity)
