@@ -6,12 +6,21 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Converged, Recover, Wait
-from backstay.core.events import Effect, OperatorAction, OperatorCommand, TrustLost
+from backstay.core.events import (
+    Effect,
+    OperatorAction,
+    OperatorCommand,
+    RecoveryEnded,
+    RecoveryStarted,
+    TrustLost,
+)
 from backstay.core.flatten import EXIT, TRUST_DEADLINE
 from backstay.core.types import (
+    MS,
     Action,
     Direction,
     Family,
+    OrderStatus,
     OrderType,
     PositionMode,
     PositionSide,
@@ -97,6 +106,46 @@ def test_flatten_sends_one_closing_order_at_a_time():
         assert isinstance(scene.step(), Wait)
         scene.tick(500)
     assert [r.key for r in scene.requests] == [EXIT]
+
+
+def reported(scene, request, status, **fields):
+    """The venue reports the closing order itself, and nothing of the position."""
+    at = (scene.now - evidence.ms(0)) / MS
+    scene.fold(
+        evidence.order(
+            status, order_id=900, client_id=request.ctx_id, at=at, kind=OrderType.MARKET, price=0, **fields
+        )
+    )
+
+
+@pytest.mark.parametrize("wanted_by", ["operator", "strategy"])
+def test_flatten_sends_no_second_order_between_the_first_ones_report_and_its_fill(wanted_by):
+    scene = at_rest(guarded())
+    if wanted_by == "operator":
+        say(scene, CLOSE)
+    else:
+        leave = slot(Role.EXIT, OrderType.MARKET, SELL, quantity="0.010", reduce_only=True)
+        scene.want(want(leave))
+    assert said(scene.step()) == ("FLATTEN", [("cancel", "TP/0")])
+    scene.confirm()
+    assert said(scene.step()) == ("FLATTEN", [("place", "EXIT/0")])
+    asked = scene.waiting[0]
+    scene.fold(evidence.accepted(asked, 900))
+    for status, filled in ((OrderStatus.NEW, "0"), (OrderStatus.PARTIALLY_FILLED, "0.004")):
+        reported(scene, asked, status, filled=filled)
+        assert isinstance(scene.step(), Wait)
+        scene.tick(300)
+        assert isinstance(scene.step(), Wait)
+    # Nothing more is heard: it is read, and while a read shows it open nothing is sent beside it.
+    scene.fold(evidence.position("0.006", at=62_000))
+    scene.tick(5_000)
+    assert isinstance(scene.step(), Recover)
+    row = scene.state.orders[900]
+    scene.fold(RecoveryStarted(scopes=(scene.key,)), evidence.orders_read(row, at=68_000))
+    scene.fold(RecoveryEnded(subjects=evidence.EVERYTHING, scopes=(scene.key,)))
+    scene.tick(300)
+    assert scene.state.trusted
+    assert scene.step() == Wait("flatten: the closing order is being filled")
 
 
 def test_flatten_closes_in_parts_what_one_market_order_cannot():

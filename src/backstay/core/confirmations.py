@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.events import OrderReport
 from backstay.core.state import Pending, ScopeState
-from backstay.core.types import MS, SECOND, Action, OrderType, Product, TimeNs
+from backstay.core.types import MS, SECOND, Action, OrderType, TimeNs
 
 PLACE, AMEND = Action.PLACE, Action.AMEND
 CONSUMING = frozenset({Phase.TRIGGERING, Phase.TRIGGERED})
@@ -33,8 +33,8 @@ def settles(pending: Pending, ctx: OrderContext, row: OrderReport | None) -> boo
     if phase in TERMINAL:
         return True
     if pending.action is PLACE:
-        if ctx.slot.kind is OrderType.MARKET and ctx.scope.product is Product.SPOT:
-            return False  # it does not rest, and nothing keeps a second one from selling other coins: its end
+        if ctx.slot.kind is OrderType.MARKET:
+            return False  # it does not rest: NEW tells nothing of what it leaves to be sent, its end does
         return phase in RESTING or phase in CONSUMING
     if pending.action is AMEND and row is not None:
         return row.price == pending.price and row.quantity == pending.quantity
