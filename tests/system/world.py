@@ -76,7 +76,9 @@ class World(VenueSide, Judge):
         feed: Any = None,
         specs: Any = None,
         strategy: AnyStrategy | None = None,
+        look_every: float = 0.0,
     ) -> None:
+        self.look_every = look_every
         self.strategy = strategy if strategy is not None else PositionManager()
         self.clock = clock
         self.policy = policy
@@ -151,6 +153,7 @@ class World(VenueSide, Judge):
                 id_prefix=PREFIX,
                 endpoints=ENDPOINTS,
                 fee_symbol=self.symbols[0],
+                look_every=self.look_every,
             ),
             GuardWorld(
                 transport=SteppedTransport(self.exchange.transport(), steps, sent),

@@ -59,6 +59,14 @@ class RunSettings(Section):
         ge=0,
         description="seconds for which a start goes on trying while the exchange cannot be reached; 0: once",
     )
+    look_every: float = Field(
+        default=60.0,
+        ge=0,
+        description=(
+            "seconds between two rounds of reads that hold the account against what the private stream told; "
+            "a stream that is up and says nothing is noticed by them, and replaced; 0: none"
+        ),
+    )
 
 
 class AccountSettings(Section):

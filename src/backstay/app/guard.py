@@ -44,6 +44,7 @@ from backstay.ledger.snapshots import SnapshotStore
 from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
 from backstay.runtime.ports import Clock, Entropy, Lease
+from backstay.runtime.rounds import Rounds
 from backstay.runtime.starting import Patience
 from backstay.telemetry.redaction import redact
 
@@ -69,6 +70,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long spot's connections are waited for."""
     spot_microseconds: bool = False
     """Spot's times in microseconds."""
+    look_every: float = 0.0
+    """Seconds between two rounds of reads while all seems well; 0: none."""
 
     @property
     def product(self) -> Product:
@@ -137,6 +140,13 @@ class Guard:
             )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
+        self.rounds = Rounds(
+            self.owner,
+            self.venue,
+            every_s=config.look_every,
+            spot=config.product is Product.SPOT,
+            tell=world.log,
+        )
         self.venue.hear_calls(self._called)
         if config.product is Product.SPOT:
             self.listeners.append(LotAlerts(self.owner).record)
@@ -196,6 +206,7 @@ class Guard:
             self.venue,
             patience,
         )
+        self.rounds.start()
         if self.settling is not None:
             await self.settling.run()
         if self.market is not None:
@@ -205,6 +216,7 @@ class Guard:
 
     async def stop(self, reason: str) -> None:
         """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
+        await self.rounds.stop()
         if self.settling is not None:
             await self.settling.stop()
         if self.market is not None:
@@ -221,6 +233,7 @@ class Guard:
     def kill(self) -> None:
         """Die as by `kill -9`: nothing is flushed, answered or closed politely. For demo and tests."""
         self.owner.abandon()
+        self.rounds.abandon()
         if self.market is not None:
             self.market.abandon()
         if self.settling is not None:

@@ -184,6 +184,7 @@ def _config(settings: Settings, product: Product) -> GuardConfig:
         fee_symbol=symbols[0] if symbols else PAPER_SYMBOLS[0],
         spot_timings=settings.spot.timings(),
         spot_microseconds=settings.spot.microseconds,
+        look_every=settings.run.look_every,
     )
 
 

@@ -373,7 +373,15 @@ class Recoverer:
         account = self._owner.account
         if account.deaf_strikes < STRIKES_MAX or not account.connected:
             return
-        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
+        self._replace_stream("two strikes")
+
+    def unheard(self, detail: str) -> None:
+        """A round of reads showed what no event told. Whoever reads for the whole account sees it anyway."""
+        if None not in self._running and self._owner.account.connected:
+            self._replace_stream(detail)
+
+    def _replace_stream(self, detail: str) -> None:
+        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail=detail))
         self._running[None] = asyncio.get_running_loop().create_task(self._reopen())
 
     async def _reopen(self) -> None:

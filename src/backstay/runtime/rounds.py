@@ -1,0 +1,117 @@
+"""Rounds: at rest, once in a while, the account is read and held against what is known.
+
+A stream can stay open and say nothing, and on an account that only rests nothing of ours would ever notice
+(decision 0034). A round changes nothing: what it reads is compared and thrown away. Only what two rounds in a
+row show alike, with nothing heard in between, means that the stream is deaf; then the stream is replaced and
+the account read as after every gap.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from backstay.core.engine import Engine
+from backstay.core.events import BalancesSnapshot, PositionsSnapshot
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.state import AccountState
+from backstay.core.unheard import Unheard, unheard
+from backstay.runtime.ports import Clock, Venue
+
+AGAIN_S = 5.0
+"""Between two rounds that are to agree: reads may lag behind events by seconds (binance.md)."""
+DEADLINE_S = 20.0
+
+
+class Host(Protocol):
+    """What rounds need of the owner."""
+
+    clock: Clock
+    engine: Engine
+
+    @property
+    def account(self) -> AccountState: ...
+
+    @property
+    def live(self) -> bool: ...
+
+    def deaf(self, detail: str) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Rounds:
+    """Reads every `every_s` seconds while the stream is up; `spot` has balances in place of positions."""
+
+    def __init__(
+        self, owner: Host, venue: Venue, *, every_s: float, spot: bool, tell: Callable[[str], None]
+    ) -> None:
+        self._owner = owner
+        self._venue = venue
+        self._every_s = every_s
+        self._spot = spot
+        self._tell = tell
+        self._task: asyncio.Task[None] | None = None
+        self._blamed: Unheard = {}
+        """What the stream was replaced for last: where that stands afterwards, another one helps no more."""
+
+    def start(self) -> None:
+        """Begin; call it once the account is guarded."""
+        if self._every_s:
+            self._task = asyncio.get_running_loop().create_task(self._walk(), name="rounds")
+
+    async def stop(self) -> None:
+        self.abandon()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Stop where we stand."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _walk(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(self._every_s)
+                await self._round()
+        except Exception as error:  # noqa: BLE001 - a watch that dies silently would be taken for one that sees nothing
+            self._owner.fail(error)
+
+    async def _round(self) -> None:
+        first = await self._look()
+        if not first:
+            self._blamed = {}
+            return
+        await asyncio.sleep(AGAIN_S)
+        second = await self._look()
+        found = {key: words for key, words in second.items() if first.get(key) == words}
+        if not found:
+            return
+        told = "; ".join(f"{key}: {words}" for key, words in found.items())
+        if found.items() <= self._blamed.items():
+            self._tell(f"the exchange shows what no event told, on a new stream too: {told}")
+            return
+        self._blamed = found
+        self._owner.deaf(f"a read shows what no event told: {told}")
+
+    async def _look(self) -> Unheard:
+        """What differs; nothing while that cannot be known."""
+        owner = self._owner
+        if not (owner.live and owner.account.connected):
+            return {}
+        before = owner.account
+        worth: PositionsSnapshot | BalancesSnapshot
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                regular, algos = await asyncio.gather(
+                    self._venue.read_orders(None), self._venue.read_algos(None)
+                )
+                worth = await (
+                    self._venue.read_balances() if self._spot else self._venue.read_positions(None)
+                )
+        except (TimeoutError, VenueUnavailable) as error:
+            self._tell(f"a round could not read the account: {str(error) or type(error).__name__}")
+            return {}
+        if owner.account is not before or not owner.live:
+            return {}  # something was heard meanwhile: the stream speaks, or is being looked after
+        return unheard(before, owner.engine, regular, algos, worth, owner.clock.now_ns())
