@@ -44,7 +44,11 @@ def own_entry(scene):
 def test_the_stop_of_a_resting_entry_is_foreseen():
     scene = resting()
     forecast = foreseen(scene)
-    assert (forecast.order, forecast.quantity, forecast.price) == (own_entry(scene).client_id, D("0.010"), 60000)
+    assert (forecast.order, forecast.quantity, forecast.price) == (
+        own_entry(scene).client_id,
+        D("0.010"),
+        60000,
+    )
     assert forecast.position == D("0.010")
     assert forecast.stop.intent.slot.trigger == 57000
     assert forecast.base is scene.state
