@@ -18,9 +18,9 @@ from tests.core.wishes import SELL, entry, ladder, stop, target, want
 D = Decimal
 
 
-def wanted(*further, protection=(stop(),)):
-    """An entry and `further` slots while flat, then this protection."""
-    return lambda view: want(*protection) if view.direction else want(entry(), *further)
+def wanted(*further, protection=()):
+    """An entry and `further` slots while flat, then this protection; none given: a stop."""
+    return lambda view: want(*(protection or (stop(),))) if view.direction else want(entry(), *further)
 
 
 def resting(*further, **options):
