@@ -29,7 +29,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "backstay" / "core"
 GROUPS = {
-    "account": ("account", "account_own", "account_reads", "account_scopes", "account_market", "account_settings"),
+    "account": (
+        "account",
+        "account_own",
+        "account_reads",
+        "account_scopes",
+        "account_market",
+        "account_settings",
+    ),
     "recovery": ("recovery", "reading"),
 }
 """A part that lives in several files."""
