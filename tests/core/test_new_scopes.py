@@ -1,24 +1,29 @@
 """A scope that is first heard of: what it may be believed follows from what is known of the account."""
 
+import pytest
 from msgspec.structs import replace
 
 from backstay.core.account import fold
 from backstay.core.account_scopes import scope_state
+from backstay.core.contexts import Phase
 from backstay.core.events import (
+    GateChanged,
     OperatorAction,
     OperatorCommand,
     PriceReached,
     RecoveryStarted,
+    RequestDropped,
     StreamChanged,
     StreamState,
 )
 from backstay.core.scored import SignalKind
 from backstay.core.state import AccountState
-from backstay.core.types import PositionMode, Product, Trust
+from backstay.core.types import Action, PositionMode, Product, Trust
 from backstay.testing import evidence
 from backstay.testing.evidence import folded, hydrated, ms, position_row, run, state
 from backstay.testing.market import scored, signal
 
+from tests.core.scenes import account_with, asked
 from tests.core.wishes import D
 
 ETH = evidence.scope(symbol="ETHUSDT")
@@ -84,3 +89,59 @@ def test_a_score_before_the_first_read_goes_by_the_mode_that_the_run_expects():
     assert sorted(k.position_side.value for k in account.scopes) == ["LONG", "SHORT"]
     nothing = fold(AccountState(), scored(signal(SignalKind.LONG, at=1)), ms(1))
     assert [k.position_side.value for k in nothing.scopes] == ["BOTH"]
+
+
+# --- market data that was away ----------------------------------------------------------------------------
+
+
+def scored_position(symbol="BTCUSDT", *, held="0.010", plan=True):
+    """An account with a position that follows a score (or not), and one of another symbol."""
+    account = hydrated(position_row(held), position_row(3, symbol="ETHUSDT"))
+    for name in (symbol, "ETHUSDT") if plan else ():
+        account = fold(account, scored(signal(at=1), name), ms(1))
+    return account
+
+
+def stale(symbol="", *, active):
+    return GateChanged(gate=f"stale_data {symbol}".rstrip(), active=active, reason="no bars for 90 s")
+
+
+def blocked(account, *told):
+    """The symbols whose exposure waits for a person after this."""
+    account = folded(account, told, at=2)
+    return sorted(k.symbol for k, s in account.scopes.items() if s.blocks)
+
+
+def test_a_scored_position_whose_market_data_went_away_is_for_a_person_to_look_at():
+    account = scored_position()
+    assert blocked(account, stale(active=True)) == ["BTCUSDT", "ETHUSDT"]
+    assert blocked(account, stale("BTCUSDT", active=True)) == ["BTCUSDT"]
+    back = stale("BTCUSDT", active=True), stale("BTCUSDT", active=False)
+    assert blocked(account, *back) == ["BTCUSDT"], "also when the data is back"
+
+
+def test_flat_scopes_and_positions_without_a_score_are_not():
+    assert blocked(scored_position(held="0"), stale("BTCUSDT", active=True)) == []
+    assert blocked(scored_position(plan=False), stale(active=True)) == []
+
+
+def test_another_gate_concerns_no_position_and_a_gate_that_is_open_is_no_news():
+    account = scored_position()
+    assert blocked(account, GateChanged(gate="rate_limited", active=True, reason="-1003")) == []
+    assert blocked(account, stale(active=False)) == []
+    assert fold(account, stale(active=False), ms(3)) is account
+    away = folded(account, [stale(active=True)], at=2)
+    assert fold(away, stale(active=True), ms(3)) is away
+
+
+@pytest.mark.parametrize("known", ["pending", "context"])
+def test_t1_a_drop_of_a_request_that_is_half_known_is_news(known):
+    request = asked()
+    account = account_with(request)
+    s = state(account)
+    s = replace(s, contexts={}) if known == "pending" else replace(s, pendings={})
+    account = replace(account, scopes={**account.scopes, s.scope: s})
+    dropped = RequestDropped(scope=s.scope, ctx_id="o1", action=Action.PLACE, reason="premise")
+    after = state(fold(account, dropped, ms(1)))
+    assert after.pendings == {}
+    assert all(c.phase is Phase.ABSENT for c in after.contexts.values())

@@ -34,7 +34,7 @@ def manager(case: Case) -> Manager:
     return Manager(PositionManager(), policy, frozenset({SYMBOL}), sides, Product.SPOT)
 
 
-def play(case: Case, way: str) -> None:
+def check(case: Case, way: str) -> None:
     """Raises AssertionError that names the step and what was otherwise."""
 
     def main(clock):
@@ -47,7 +47,7 @@ def play(case: Case, way: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("way", WAYS)
 def test_the_case_holds(name, way):
-    play(CASES[name], way)
+    check(CASES[name], way)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -63,11 +63,11 @@ def test_the_case_holds(name, way):
 def test_a_case_that_does_not_hold_is_told(wrong, told, way):
     case = CASES["the_stop_alone"]
     with pytest.raises(AssertionError, match=f"at the end {told}"):
-        play(replace(case, expect=msgspec.convert(wrong, type(case.expect))), way)
+        check(replace(case, expect=msgspec.convert(wrong, type(case.expect))), way)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_forbidden_trace_is_told(way):
     case = CASES["the_stop_alone"]
     with pytest.raises(AssertionError, match="asked for all the same"):
-        play(replace(case, forbid=({"cancel": "SL/0"},)), way)
+        check(replace(case, forbid=({"cancel": "SL/0"},)), way)
