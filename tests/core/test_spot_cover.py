@@ -5,10 +5,17 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.events import (
+    AccountReport,
+    BalanceRow,
+    OperatorAction,
+    OperatorCommand,
+    OrdersSnapshot,
+)
 from backstay.core.lots import Mark
 from backstay.core.spot import sellable, uncovered
-from backstay.core.types import MS, PositionSide, Product, Scope
+from backstay.core.state import Block
+from backstay.core.types import MS, OrderStatus, OrderType, PositionSide, Product, Scope, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.testing.spot import BASE
 from backstay.testing.spot_scene import SpotScene
@@ -111,3 +118,62 @@ def test_a_sale_by_hand_ends_the_one_lot_whose_sell_was_taken_back(known):
     scene.now += MS
     scene.sell(("9.99", "1.5"))
     assert len(scene.open_lots()) == (0 if known else 1)
+
+
+# --- what a refused sale waits for ------------------------------------------------------------------------
+
+
+def refused_for(scene, *effects):
+    """The one lot's sale was refused for these reasons, each until its condition passes."""
+    (lot,) = scene.open_lots()
+    blocks = tuple(
+        Block(key=None, effect=effect, since=1, until=0, position=lot.left, by_lot=True) for effect in effects
+    )
+    s = replace(scene.state, blocks=blocks)
+    scene.account = replace(scene.account, scopes={**scene.account.scopes, s.scope: s}, margin_free=False)
+
+
+def effects(scene):
+    return sorted(b.effect for b in scene.state.blocks)
+
+
+def coins(scene, free):
+    scene.now += MS
+    row = BalanceRow(BASE, D(free), D(free), available=D(free))
+    scene.fold(AccountReport(reason="TRADE", at=scene.now, balances=(row,), product=Product.SPOT))
+
+
+def test_8_1_a_sale_waits_for_its_coins_through_every_balance_that_does_not_bring_them():
+    scene = holding(("10", "1.2"))
+    refused_for(scene, "margin", "price_band")
+    for free in ("2", "5"):
+        coins(scene, free)
+        assert effects(scene) == ["margin", "price_band"]
+    coins(scene, "9.99")
+    assert effects(scene) == ["price_band"]
+
+
+def test_8_1_a_sale_waits_for_room_until_an_order_has_left():
+    scene = holding(("10", "1.2"))
+    refused_for(scene, "max_orders")
+    row = scene.place(Side.SELL, "web_1", D(1), D(2), OrderType.LIMIT, None)
+    assert effects(scene) == ["max_orders"], "one more order makes no room"
+    scene.end(row, OrderStatus.CANCELED)
+    assert effects(scene) == []
+
+
+def test_8_1_room_is_made_by_an_order_of_either_symbol_that_a_read_no_longer_shows():
+    scene = holding(("10", "1.2"))
+    refused_for(scene, "max_orders")
+    scene.place(Side.SELL, "web_1", D(1), D(2), OrderType.LIMIT, None)
+    account = beside(scene)
+    scopes = {**account.scopes, OTHER: replace(account.scopes[OTHER], orders={}, blocks=())}
+    scene.account = replace(account, scopes=scopes)
+    scene.tick(1)
+    read = OrdersSnapshot(
+        rows=(), requested_at=scene.now, received_at=scene.now, symbols=(OTHER.symbol,), product=Product.SPOT
+    )
+    scene.fold(read)
+    assert effects(scene) == ["max_orders"], "nothing has left"
+    scene.fold(replace(read, symbols=()))
+    assert effects(scene) == []

@@ -11,7 +11,7 @@ from backstay.simulation.plans import draw_faults
 from backstay.simulation.setup import CRASHES, SPOT_CRASHES, draw_setup
 from backstay.simulation.setup import scenario as named
 from backstay.simulation.spot_acts import draw_spot_acts
-from backstay.simulation.spot_plans import KINDS as SPOT_KINDS
+from backstay.simulation.spot_plans import draw_spot_faults
 from backstay.simulation.spot_points import draw_spot_crash
 from backstay.simulation.spot_setup import draw_spot_setup
 
@@ -72,7 +72,7 @@ def draw_case(seed: int, scenario: str, rate: float) -> Case:
 def _spot_case(seed: int, scenario: str, rate: float) -> Case:
     setup = draw_spot_setup(seed, scenario)
     crashes = scenario == SPOT_CRASHES
-    faults = draw_spot_crash(seed, setup) if crashes else draw_faults(seed, scenario, rate, setup, SPOT_KINDS)
+    faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
     return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)
 
 
@@ -80,7 +80,7 @@ def _joint_case(seed: int, scenario: str, rate: float) -> Case:
     """Each product with its people and half of the faults."""
     usdm, spot = draw_setup(seed, scenario), draw_spot_setup(seed, scenario)
     hands = (replace(a, product="spot") for a in draw_spot_acts(seed, scenario, spot))
-    faults = draw_faults(seed, scenario, rate / 2, spot, SPOT_KINDS)
+    faults = draw_spot_faults(seed, scenario, rate / 2, spot)
     theirs = (replace(f, product="spot") for f in faults)
     return Case(
         seed=seed,

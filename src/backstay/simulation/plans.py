@@ -6,13 +6,12 @@ reveal is marked `blind`: when the faults stop, the private stream is cut once, 
 within a day, because until then no client could know.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from backstay.simulation.faults import Fault, Kind, nothing, on_events, on_requests, on_state, once
 from backstay.simulation.setup import Setup, scenario
-from backstay.simulation.spot_setup import SpotSetup
 
 ORDER = "POST /fapi/v1/order"
 ALGO = "POST /fapi/v1/algoOrder"
@@ -347,28 +346,23 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def draw_faults(
-    seed: int, name: str, rate: float, setup: Setup | SpotSetup, known: Mapping[str, Kind] = KINDS
-) -> tuple[Fault, ...]:
-    """The plan of a seed: on average `rate` * 5 faults a minute of the run (of its first two and a half, if
-    it is longer), none at rate 0. `known`: the kinds of the product.
-    """
+def draw_faults(seed: int, name: str, rate: float, setup: Setup) -> tuple[Fault, ...]:
+    """The plan of a seed: on average `rate` * 5 faults a minute of the run, none at rate 0."""
     if rate <= 0:
         return ()
     what = scenario(name)
     dice = Random(f"{seed}/faults/{name}")
-    kinds = what.kinds or tuple(known)
-    # What weighs nothing is drawn where the scenario names it, and nowhere else.
-    weights = [max(known[k].weight, int(bool(what.kinds))) for k in kinds]
-    mean = rate * 5 * min(setup.duration_ms, 150_000) / 60_000
+    kinds = what.kinds or tuple(KINDS)
+    weights = [KINDS[k].weight for k in kinds]
+    mean = rate * 5 * setup.duration_ms / 60_000
     count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
-    faults = (draw_fault(dice, dice.choices(kinds, weights)[0], setup, known) for _ in range(count))
+    faults = (draw_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count))
     return tuple(sorted(faults, key=lambda f: f.at_ms))
 
 
-def draw_fault(dice: Random, kind: str, setup: Setup | SpotSetup, known: Mapping[str, Kind] = KINDS) -> Fault:
+def draw_fault(dice: Random, kind: str, setup: Setup) -> Fault:
     """One fault of a kind, somewhere in the run."""
-    how = known[kind]
+    how = KINDS[kind]
     return Fault(
         kind=kind,
         at_ms=dice.randrange(500, setup.duration_ms),

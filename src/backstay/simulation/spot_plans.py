@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from backstay.simulation.faults import Fault, Kind, nothing, once
 from backstay.simulation.plans import CRASH_BOUNDARIES
 from backstay.simulation.plans import KINDS as USDM
+from backstay.simulation.setup import scenario
 from backstay.simulation.spot_setup import SpotSetup
 
 PLACE = "POST /api/v3/order"
@@ -150,3 +151,28 @@ KINDS: dict[str, Kind] = {
 
 EVERY_KIND: dict[str, Kind] = {**KINDS, **USDM}
 """Of every product, by name."""
+
+
+def draw_spot_faults(seed: int, name: str, rate: float, setup: SpotSetup) -> tuple[Fault, ...]:
+    """The plan of a seed: on average `rate` * 5 faults a minute of the run, none at rate 0."""
+    if rate <= 0:
+        return ()
+    what = scenario(name)
+    dice = Random(f"{seed}/faults/{name}")
+    kinds = what.kinds or tuple(KINDS)
+    weights = [max(KINDS[k].weight, int(bool(what.kinds))) for k in kinds]
+    mean = rate * 5 * min(setup.duration_ms, 150_000) / 60_000
+    count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
+    faults = (draw_spot_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count))
+    return tuple(sorted(faults, key=lambda f: f.at_ms))
+
+
+def draw_spot_fault(dice: Random, kind: str, setup: SpotSetup) -> Fault:
+    """One fault of a kind, somewhere in the run."""
+    how = KINDS[kind]
+    return Fault(
+        kind=kind,
+        at_ms=dice.randrange(500, setup.duration_ms),
+        for_ms=dice.randrange(*how.span),
+        args=how.draw(dice, setup),
+    )

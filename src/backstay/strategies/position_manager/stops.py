@@ -12,7 +12,7 @@ from backstay.core.events import Effect
 from backstay.core.filters import conform
 from backstay.core.money import break_even, round_down, round_up
 from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch, WatchSide
-from backstay.core.types import ZERO, Direction, OrderType, PositionMode, Role
+from backstay.core.types import ZERO, Direction, OrderType, PositionMode, Role, TimeNs
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager.factors import Factors
 from backstay.strategies.position_manager.facts import settled
@@ -59,6 +59,14 @@ def plan_stop(view: PositionView, policy: PositionPolicy, f: Factors) -> StopPla
 
 
 # --- where the trigger belongs --------------------------------------------------------------------
+
+
+def time_stop(view: PositionView, policy: PositionPolicy, now: TimeNs) -> tuple[TimeNs | None, str]:
+    """When the position's time will be over; once it is, why it is closed at market instead."""
+    if policy.time_stop is None:
+        return None, ""
+    ends_at = view.opened_at + policy.time_stop.after
+    return (ends_at, "") if now < ends_at else (None, "time stop")
 
 
 def wanted_trigger(
