@@ -80,3 +80,11 @@ def test_an_older_signal_is_no_news():
     assert fold(account, scored(signal(SignalKind.SHORT, at=5)), ms(6)) is account
     assert fold(account, scored(signal(SignalKind.SHORT, at=4)), ms(6)) is account
     assert fold(account, scored(signal(SignalKind.SHORT, at=6)), ms(6)) is not account
+
+
+def test_settings_of_several_symbols_are_kept_side_by_side():
+    account = hydrated(position_row(0))
+    for symbol, value in (("BTCUSDT", "7"), ("ETHUSDT", "3")):
+        account = fold(account, told(SettingOutcome.APPLIED, value=value, symbol=symbol), ms(1))
+    assert account.leverages == {"BTCUSDT": 7, "ETHUSDT": 3}
+    assert account.settings == {"leverage BTCUSDT": "7 applied", "leverage ETHUSDT": "3 applied"}

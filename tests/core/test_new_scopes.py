@@ -16,9 +16,11 @@ from backstay.core.events import (
     StreamChanged,
     StreamState,
 )
+from backstay.core.flatten import EXIT
 from backstay.core.scored import SignalKind
-from backstay.core.state import AccountState
-from backstay.core.types import Action, PositionMode, Product, Trust
+from backstay.core.slots import SlotKey
+from backstay.core.state import AccountState, Block
+from backstay.core.types import Action, PositionMode, Product, Role, Trust
 from backstay.testing import evidence
 from backstay.testing.evidence import folded, hydrated, ms, position_row, run, state
 from backstay.testing.market import scored, signal
@@ -145,3 +147,19 @@ def test_t1_a_drop_of_a_request_that_is_half_known_is_news(known):
     after = state(fold(account, dropped, ms(1)))
     assert after.pendings == {}
     assert all(c.phase is Phase.ABSENT for c in after.contexts.values())
+
+
+def test_i30_a_kill_that_is_said_again_tries_again_what_was_refused_without_an_end():
+    account = hydrated(position_row("0.010"))
+    kill = OperatorCommand(action=OperatorAction.KILL, who="me")
+    account = fold(account, kill, ms(1))
+    s = state(account)
+    blocks = tuple(
+        Block(key=key, effect="filter", since=ms(1), until=until)
+        for key, until in ((EXIT, 0), (EXIT, ms(60_000)), (SlotKey(Role.TP, 0), 0))
+    )
+    account = replace(account, scopes={**account.scopes, s.scope: replace(s, blocks=blocks)})
+    again = fold(account, kill, ms(2))
+    assert state(again).blocks == blocks[1:]
+    assert state(again).flatten_since == ms(1)
+    assert fold(again, kill, ms(3)) is again

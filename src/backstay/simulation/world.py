@@ -5,7 +5,7 @@ them (or what a shrinker left of these).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -73,6 +73,8 @@ class World(Life):
     # --- the product that is played -------------------------------------------------------------------
 
     kinds: Mapping[str, Kind] = KINDS
+    commands: Collection[str] = OPERATOR
+    """The acts that are the operator's."""
     ledger = LEDGER
     events_come_by = "private"
     """The venue's surface that the account's events come by."""
@@ -231,7 +233,7 @@ class World(Life):
 
     def act(self, act: Act) -> None:
         """Somebody does something; what the venue refuses is not done."""
-        if act.do in OPERATOR:
+        if act.do in self.commands:
             self.operate(act)
             return
         if act.do == "move":
@@ -239,7 +241,7 @@ class World(Life):
             self.tell(f"the market of {act.symbol} jumps by {act.amount} bp to {price:.2f}")
             self.control("POST", "/sim/v1/price", {"symbol": act.symbol, "price": f"{price:f}"})
             return
-        body = body_of(act, self.watch.truth, self.price(act.symbol), hedge=self.setup.hedge)
+        body = self.body_of(act)
         if body is None:
             return
         self.tell(f"by hand: {act.do} {body}")
@@ -247,6 +249,10 @@ class World(Life):
             self.control("POST", "/sim/v1/human", body)
         except ValueError as refused:
             self.tell(f"by hand: {act.do} was refused ({refused})")
+
+    def body_of(self, act: Act) -> dict[str, Any] | None:
+        """What the venue is asked for this act; None: it means nothing here and now."""
+        return body_of(act, self.watch.truth, self.price(act.symbol), hedge=self.setup.hedge)
 
     def operate(self, act: Act) -> None:
         """The operator of the guard."""
