@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import Effect, OperatorAction, OperatorCommand, TrustLost
-from backstay.core.flatten import EXIT, TRUST_DEADLINE
+from backstay.core.flatten import TRUST_DEADLINE
+from backstay.core.slots import EXIT
 from backstay.core.types import (
     Action,
     Direction,

@@ -16,9 +16,8 @@ from backstay.core.events import (
     StreamChanged,
     StreamState,
 )
-from backstay.core.flatten import EXIT
 from backstay.core.scored import SignalKind
-from backstay.core.slots import SlotKey
+from backstay.core.slots import EXIT, SlotKey
 from backstay.core.state import AccountState, Block
 from backstay.core.types import Action, PositionMode, Product, Role, Trust
 from backstay.testing import evidence

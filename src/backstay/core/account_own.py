@@ -21,7 +21,7 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
-from backstay.core.flatten import EXIT
+from backstay.core.slots import EXIT
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 
