@@ -29,7 +29,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "backstay" / "core"
 GROUPS = {
-    "account": ("account", "account_own", "account_reads", "account_scopes", "account_market"),
+    "account": ("account", *(f"account_{x}" for x in ("own", "reads", "scopes", "market", "settings"))),
     "recovery": ("recovery", "reading"),
 }
 """A part that lives in several files."""

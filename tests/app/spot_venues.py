@@ -17,6 +17,21 @@ SWING = {"strategy": "swing", "product": "spot", "symbols": ["BTCUSDT"], "sell_w
 POSITIONS = {"strategy": "position_manager", "symbols": ["BTCUSDT"]}
 
 
+def hosts(served):
+    """The section `endpoints` of a configuration: where both products are served."""
+    spot, ws = served.beside["spot"], served.ws_url
+    return {
+        "usdm": {
+            "rest": served.url,
+            "public_stream": f"{ws}/public",
+            "market_stream": f"{ws}/market",
+            "private_stream": f"{ws}/private",
+            "ws_api": f"{ws}/ws-fapi/v1",
+        },
+        "spot": {"rest": spot.url, "stream": spot.ws_url, "ws_api": f"{spot.ws_url}/ws-api/v3"},
+    }
+
+
 class Venues:
     def __init__(self, served, call, folder):
         self.served, self.call, self.folder = served, call, folder
@@ -25,19 +40,9 @@ class Venues:
 
     def document(self, *managers, **more):
         """A configuration for mode DEMO with these hosts."""
-        spot, ws = self.served.beside["spot"], self.served.ws_url
         return {
             "run": {"mode": "DEMO", "enable_trading": True},
-            "endpoints": {
-                "usdm": {
-                    "rest": self.served.url,
-                    "public_stream": f"{ws}/public",
-                    "market_stream": f"{ws}/market",
-                    "private_stream": f"{ws}/private",
-                    "ws_api": f"{ws}/ws-fapi/v1",
-                },
-                "spot": {"rest": spot.url, "stream": spot.ws_url, "ws_api": f"{spot.ws_url}/ws-api/v3"},
-            },
+            "endpoints": hosts(self.served),
             "managers": list(managers),
             "dashboard": {"enabled": False},
             "metrics": {"enabled": False},

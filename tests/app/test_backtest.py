@@ -18,11 +18,13 @@ from backstay.backtest.bars import Bars
 from backstay.core.decisions import Act
 from backstay.core.engine import Engine, Manager
 from backstay.core.records import Body, Decided
+from backstay.core.risk import RiskLimits
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.types import SECOND, Direction, Mode, PositionMode, Side
 from backstay.ledger.codec import GENESIS
 from backstay.ledger.journal import Journal
 from backstay.ledger.memory_disk import MemoryDisk
+from backstay.ledger.reader import records
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.signals.policy import Periods, ScorePolicy
@@ -112,7 +114,10 @@ def test_i38_its_ledger_replays_to_the_same_decisions() -> None:
 
 
 class Tape:
-    """The market of a backtest and the news of it, kept while it runs, for somebody else to trade on."""
+    """The market of a backtest, kept while it runs, for somebody else to trade on.
+
+    The exchange itself is as it is; only that it is told a tick is noted.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ticks: list[Tick] = []
@@ -214,19 +219,13 @@ def test_paper_decides_what_the_backtest_decided(monkeypatch: pytest.MonkeyPatch
     engine = scored("BTCUSDT")
     disk = MemoryDisk()
     journal = Journal(disk, LEDGER, start=GENESIS, writer=InlineWriter())
-    kept: list[tuple[int, Body]] = []
-    append = journal.append
-
-    def watched(body: Body, *, at: int, cause: int) -> int:
-        kept.append((at, body))
-        return append(body, at=at, cause=cause)
-
-    monkeypatch.setattr(journal, "append", watched)
     tape = Tape(monkeypatch)
     # 100,000 USDT: what the account of the paper exchange has.
     setup = Setup(engine=engine, bars=(moody(800, 3),), balance=D(100_000))
     outcome = backtest(setup, journal)
+    journal.close()
     tape.ready()
+    kept = [(record.at, record.body) for record in records(disk, LEDGER)]
     news = [(at, body) for at, body in kept if isinstance(body, (SignalScored, BookSeen))]
     paper = run_virtual(lambda clock: on_paper(clock, engine, tape, news), start_ns=tape.start_ns)
     assert outcome.results.trades > 1
@@ -243,10 +242,15 @@ STOP_AND_TARGET = PositionPolicy(
 
 
 def by_hand(
-    bars: Bars, policy: PositionPolicy = STOP_AND_TARGET, alpha: str = "0", side: Side = Side.BUY
+    bars: Bars,
+    policy: PositionPolicy = STOP_AND_TARGET,
+    alpha: str = "0",
+    side: Side = Side.BUY,
+    engine: Engine | None = None,
 ) -> Outcome:
     opening = Opening(T0 + MINUTE, "BTCUSDT", side, D("0.010"))
-    return backtest(Setup(engine=guarded(policy), bars=(bars,), openings=(opening,), alpha=D(alpha)))
+    engine = engine or guarded(policy)
+    return backtest(Setup(engine=engine, bars=(bars,), openings=(opening,), alpha=D(alpha)))
 
 
 def quiet(*middle: tuple[int, int, int, int]) -> Bars:
@@ -284,7 +288,8 @@ def test_takers_are_filled_worse_by_alpha_times_the_range() -> None:
     assert (worse.entry, worse.exit) == (D(60_001), D("59401.0") - D("500.5"))
 
 
-def test_steps_of_a_ladder_and_a_break_even_stop_follow_the_bars() -> None:
+@pytest.mark.parametrize("max_spread", [None, D("0.001")], ids=["any book", "a tight book"])
+def test_steps_of_a_ladder_and_a_break_even_stop_follow_the_bars(max_spread: Decimal | None) -> None:
     policy = PositionPolicy(
         symbols=("BTCUSDT",),
         stop_loss=StopPolicy(distance=D("0.03")),
@@ -297,7 +302,8 @@ def test_steps_of_a_ladder_and_a_break_even_stop_follow_the_bars() -> None:
         (594_000, 606_500, 593_990, 606_000),  # the stop moves to break-even
         (606_000, 606_010, 590_000, 591_000),  # and is reached
     )
-    (trade,) = by_hand(bars, policy).trades
+    engine = Engine(guarded(policy).managers, RiskLimits(max_spread=max_spread))
+    (trade,) = by_hand(bars, policy, engine=engine).trades
     assert (trade.quantity, trade.entry, trade.why_out) == (D("0.020"), D(59_700), "SL")
     # The average, the fees of both ways and the offset of 0.1 %.
     assert trade.exit == D("59819.5")

@@ -23,6 +23,7 @@ from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.verify import verify
 from backstay.runtime.control import ControlClient, ControlError, socket_path
 
+from tests.app.spot_venues import hosts
 from tests.binance.net.asyncs import run, until
 from tests.binance.net.test_spot_stream import CUT, REFUSED
 
@@ -38,21 +39,10 @@ class Stage:
         self.served, self.folder = served, folder
 
     def settings(self, *managers, **more):
-        spot = self.served.beside["spot"]
-        ws = self.served.ws_url
         document = {
             "run": {"mode": "DEMO", "enable_trading": True, "data_dir": str(self.folder / "data")},
             "logs": {"dir": str(self.folder / "logs")},
-            "endpoints": {
-                "usdm": {
-                    "rest": self.served.url,
-                    "public_stream": f"{ws}/public",
-                    "market_stream": f"{ws}/market",
-                    "private_stream": f"{ws}/private",
-                    "ws_api": f"{ws}/ws-fapi/v1",
-                },
-                "spot": {"rest": spot.url, "stream": spot.ws_url, "ws_api": f"{spot.ws_url}/ws-api/v3"},
-            },
+            "endpoints": hosts(self.served),
             "managers": list(managers),
             "dashboard": {"enabled": False},
             **more,

@@ -125,12 +125,21 @@ class ScriptedTransport:
     ) -> Socket:
         del timeout_s, quiet_s
         await asyncio.sleep(0)
-        surface = urlsplit(url).path.split("/")[1]
-        if self._dead or (surface == "private" and not self.reachable):
+        surface = self.surface(url)
+        if self._dead or (surface in self.listening and not self.reachable):
             raise NotWritten("the fixture's venue cannot be reached")
-        socket = Socket(on_message, on_closed, self._asked if surface == "ws-fapi" else _subscribed)
+        socket = Socket(on_message, on_closed, self._asked if surface == self.asking else _subscribed)
         self.sockets.append((surface, socket))
         return socket
+
+    asking = "ws-fapi"
+    """The surface that takes requests."""
+    listening = frozenset({"private"})
+    """The surfaces that cannot be reached while the fixture's stream is lost."""
+
+    def surface(self, url: str) -> str:
+        """What a connection to this address is for."""
+        return urlsplit(url).path.split("/")[1]
 
     def _asked(self, socket: Socket, data: bytes) -> None:
         request = json.loads(data)
@@ -167,6 +176,8 @@ class ByWire:
     """One guard on a disk in memory, before a scripted venue."""
 
     name = "wire"
+    endpoints: Any = ENDPOINTS
+    transport: type[ScriptedTransport] = ScriptedTransport
 
     def __init__(self, desk: Desk, engine: Engine, clock: LoopClock) -> None:
         self._desk, self._engine, self._clock = desk, engine, clock
@@ -189,7 +200,7 @@ class ByWire:
 
     async def start(self) -> None:
         self._runs += 1
-        self._transport = ScriptedTransport(self._desk, self._asked)
+        self._transport = self.transport(self._desk, self._asked)
         self._guard = open_guard(
             GuardConfig(
                 account="conformance",
@@ -198,7 +209,7 @@ class ByWire:
                 position_mode=PositionMode.HEDGE if self._desk.case.given.hedge else PositionMode.ONE_WAY,
                 engine=self._engine,
                 armed=True,
-                endpoints=ENDPOINTS,
+                endpoints=self.endpoints,
                 fee_symbol="BTCUSDT",
             ),
             World(

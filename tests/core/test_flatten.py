@@ -14,7 +14,8 @@ from backstay.core.events import (
     RecoveryStarted,
     TrustLost,
 )
-from backstay.core.flatten import EXIT, TRUST_DEADLINE
+from backstay.core.flatten import TRUST_DEADLINE
+from backstay.core.slots import EXIT
 from backstay.core.types import (
     MS,
     Action,

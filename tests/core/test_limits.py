@@ -11,13 +11,13 @@ from backstay.core.decisions import Act, Approved, Refused
 from backstay.core.events import BalanceRow
 from backstay.core.limits import CorrelationGroup, expected_slippage, loss_streak
 from backstay.core.placement import place
-from backstay.core.risk import RiskLimits, gate
+from backstay.core.risk import RiskLimits, exposure_refusal, gate
 from backstay.core.scored import Book, Level
 from backstay.core.state import ScopeState
 from backstay.core.types import SECOND, Family, OrderType, Role, Trust
 from backstay.core.wanted import Wanted
 from backstay.testing import evidence
-from backstay.testing.builders import slot
+from backstay.testing.builders import instrument, slot
 from backstay.testing.evidence import hydrated, ms, position_row
 from backstay.testing.market import book, signal
 from backstay.testing.scene import Scene
@@ -141,6 +141,49 @@ def test_symbols_that_move_together_count_together():
     capped = RiskLimits(groups=(replace(majors, max_positions=None, max_notional=D(650)),))
     assert judged(capped, account_of(lived("ETHUSDT", held="1")))[0] == "correlation"
     assert judged(capped, account_of(lived("SOLUSDT", held="1")))[0] == ""
+
+
+def test_a_leverage_beyond_the_limit_forbids_exposure():
+    assert judged(RiskLimits(max_leverage=5), account_of(leverage=5))[0] == ""
+    limits = RiskLimits(max_leverage=4)
+    assert exposure_refusal(account_of(leverage=5), evidence.scope(), limits, NOW).startswith("max_leverage")
+    assert exposure_refusal(replace(account_of(), leverages={}), evidence.scope(), limits, NOW) == ""
+
+
+def test_a_scope_that_waits_for_a_person_pauses_exposure_everywhere_where_that_is_asked():
+    other = lived("ETHUSDT")
+    waiting = account_of(replace(other, trust=Trust.MANUAL_REVIEW))
+    limits = RiskLimits(pause_on_review=True)
+    refusal = exposure_refusal(waiting, evidence.scope(), limits, NOW)
+    assert refusal == f"manual_review: {other.scope} waits for a person"
+    assert exposure_refusal(waiting, evidence.scope(), RiskLimits(), NOW) == ""
+    assert exposure_refusal(account_of(other), evidence.scope(), limits, NOW) == ""
+
+
+def test_a_full_number_of_positions_forbids_another_and_not_more_of_the_same():
+    limits = RiskLimits(max_open_positions=1)
+    assert judged(limits, account_of(lived("ETHUSDT", held="1")))[0] == "max_open_positions"
+    assert judged(limits, account_of(lived("ETHUSDT")))[0] == ""
+    held = replace(ScopeState(scope=evidence.scope()).position, quantity=D("0.010"), entry_price=D(60000))
+    assert judged(limits, account_of(lived("ETHUSDT", held="1")), ladder(), position=held)[0] == ""
+
+
+def test_an_account_of_which_too_little_is_known_takes_no_exposure():
+    account = account_of()
+    key = evidence.scope()
+    assert exposure_refusal(replace(account, balances={}), key, RiskLimits(), NOW) == "balances_unknown"
+    assert exposure_refusal(replace(account, instruments={}), key, RiskLimits(), NOW) == (
+        "symbol_closed: no filters"
+    )
+    rules = instrument(status="SETTLING")
+    closed = replace(account, instruments={"BTCUSDT": rules})
+    assert exposure_refusal(closed, key, RiskLimits(), NOW) == "symbol_closed: SETTLING"
+    assert judged(RiskLimits(), replace(account, run=None))[0] == "mode_not_armed"
+
+
+def test_an_exposure_order_without_a_quantity_is_refused():
+    unsized = replace(entry(), quantity=None)
+    assert judged(RiskLimits(), wanted=unsized) == ("malformed", "an exposure order needs a quantity")
 
 
 # --- the market -----------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ import pytest
 from backstay.core.contexts import Phase
 from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import Effect, TrustLost
-from backstay.core.lost_stop import IN_VAIN_MAX, LOOK_TIME, MAIN_STOP, SILENCE
+from backstay.core.lost_stop import IN_VAIN_MAX, LOOK_TIME, SILENCE
+from backstay.core.slots import MAIN_STOP
 from backstay.core.types import Role
 from backstay.testing import evidence
 from backstay.testing.evidence import algo

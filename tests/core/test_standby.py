@@ -7,8 +7,8 @@ from backstay.core.account import fold
 from backstay.core.contexts import OrderContext, Phase, Premise, Request
 from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand, RequestsRegistered
-from backstay.core.lost_stop import MAIN_STOP
 from backstay.core.recovery import in_doubt, restarted, stopped
+from backstay.core.slots import MAIN_STOP
 from backstay.core.standby import named_scopes, standbys
 from backstay.core.types import (
     ZERO,

@@ -5,8 +5,8 @@ import pytest
 from backstay.core.contexts import Phase
 from backstay.core.decisions import Act, Converged, Recover
 from backstay.core.events import Effect
-from backstay.core.lost_stop import MAIN_STOP
 from backstay.core.recovery import in_doubt
+from backstay.core.slots import MAIN_STOP
 from backstay.core.types import (
     MS,
     SECOND,

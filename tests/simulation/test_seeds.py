@@ -13,12 +13,15 @@ import pytest
 from backstay.cli.main import execute
 from backstay.simulation.case import draw_case
 from backstay.simulation.corpus import read_corpus
+from backstay.simulation.observers.base import Violation
 from backstay.simulation.play import play
 from backstay.simulation.run import jobs_of, jobs_of_corpus
 from backstay.simulation.run import simulate as run
 from backstay.simulation.setup import SCENARIOS
 from backstay.simulation.shrink import shrink
 from backstay.simulation.story import tell
+
+from tests.simulation.mutants import takes_any_order_for_the_wanted_one
 
 CORPUS = Path(__file__).with_name("corpus.json")
 STRIDE = 60
@@ -103,19 +106,60 @@ def test_a_failing_case_is_reduced_to_the_faults_that_matter():
     def fails_with_one(candidate):
         outcome = play(msgspec.structs.replace(candidate, acts=(), faults=()))
         if needed in candidate.faults and candidate.acts:
-            outcome.violations = [msgspec.convert({"observer": "x", "at_ms": 1, "text": "y"}, _violation())]
+            outcome.violations = [Violation("x", 1, "y")]
         return outcome
 
     found = shrink(case, run=fails_with_one)
     assert found.case.faults == (needed,)
     assert len(found.case.acts) == 1
+    assert found.bound == ""
     assert any("every promise held" in line for line in tell(found.case))
 
 
-def _violation():
-    from backstay.simulation.observers.base import Violation
+def always_broken(case):
+    outcome = play(msgspec.structs.replace(case, acts=(), faults=()))
+    outcome.violations = [Violation("x", 1, "y")]
+    return outcome
 
-    return Violation
+
+@pytest.mark.parametrize(
+    ("bounds", "runs", "said"),
+    [({"runs_max": 4}, 4, "4 runs"), ({"seconds_max": 5}, 3, "5 s")],
+)
+def test_a_reduction_ends_at_its_bound_and_says_so(bounds, runs, said):
+    case = draw_case(86, "mixed", 1.0)
+    seconds = iter(range(0, 1000, 2))
+    found = shrink(case, run=always_broken, now=lambda: next(seconds), **bounds)
+    assert (found.runs, found.bound) == (runs, said)
+    assert len(found.case.faults) < len(case.faults)
+
+
+def test_a_failing_seed_and_its_promise_are_told_at_once(capsys, monkeypatch):
+    heard = []
+
+    def reduced(case, **_):
+        heard.append(capsys.readouterr())
+
+    monkeypatch.setattr("backstay.simulation.shrink.shrink", reduced)
+    takes_any_order_for_the_wanted_one(monkeypatch)
+    options = ("--seeds", "0:4", "--fault-rate", "0", "--jobs", "1")
+    code, report = simulated(capsys, *options)
+    assert code == 1
+    failed = report["failing_seeds"]
+    assert failed and report["broken_by"].keys() == report["observers"].keys()
+    assert {s for seeds in report["broken_by"].values() for s in seeds} == set(failed)
+    assert {k: len(v) for k, v in report["broken_by"].items()} == report["observers"]
+
+    assert execute(["simulate", *options]) == 1
+    (before,) = heard
+    for seed in failed:
+        broke = [name for name, seeds in report["broken_by"].items() if seed in seeds]
+        (line,) = [text for text in before.err.splitlines() if f" seed {seed} broke " in text]
+        assert all(name in line for name in broke)
+    assert f"seed {failed[0]} is being reduced" in before.err
+    for name, seeds in report["broken_by"].items():
+        (row,) = [text for text in before.out.splitlines() if text.startswith(f"{name} ")]
+        assert ", ".join(str(s) for s in seeds[:5]) in row
 
 
 @pytest.mark.parametrize(

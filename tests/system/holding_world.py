@@ -9,18 +9,11 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from backstay.app.ledger_paths import SPOT_LEDGER
-from backstay.core.account import fold
 from backstay.core.contexts import OrderContext
-from backstay.core.engine import Engine, Manager, decide
+from backstay.core.engine import Engine, Manager
 from backstay.core.events import OperatorAction, OperatorCommand
-from backstay.core.records import Decided
-from backstay.core.state import AccountState, ScopeState, pack
+from backstay.core.state import ScopeState
 from backstay.core.types import Direction, Product, Role
-from backstay.ledger.reader import entries
-from backstay.ledger.replay import replay
-from backstay.ledger.verify import verify
-from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.strategies.position_manager.policy import (
     PositionPolicy,
     StopKind,
@@ -30,8 +23,8 @@ from backstay.strategies.position_manager.policy import (
 )
 from backstay.strategies.position_manager.wanted import PositionManager
 
-from tests.system.spot_world import PREFIX, SYMBOL, SpotSystem
-from tests.system.stand_ins import START, Killed, SteppedDisk, SteppedTransport, Steps
+from tests.system.spot_world import PREFIX, SYMBOL, SpotSystem, run_system
+from tests.system.stand_ins import Killed, SteppedDisk, SteppedTransport, Steps
 
 D = Decimal
 
@@ -67,7 +60,7 @@ class HoldingSystem(SpotSystem):
     def reported(self, _: Any, context: dict[str, Any]) -> None:
         """What the loop reports, other than the end of a killed process."""
         if not isinstance(context.get("exception"), Killed):
-            self.loop_errors.append(context)
+            super().reported(_, context)
 
     async def watched(self) -> None:
         """Start the process again whenever it has died, as a supervisor does."""
@@ -131,19 +124,7 @@ class HoldingSystem(SpotSystem):
         self.running.owner.command(OperatorCommand(action=action, who="tester", scope=scope, reason="enough"))
 
     def audit(self) -> None:
-        self.running.journal.durable_now()
-        checked = verify(self.disk, SPOT_LEDGER)
-        assert checked.ok, checked
-        engine = self.engine()
-        state, outcome = replay(
-            entries(self.disk, SPOT_LEDGER),
-            initial=AccountState(),
-            fold=fold,
-            pack=pack,
-            decide=lambda state, key, now: Decided.of(decide(state, key, engine, now)),
-        )
-        assert outcome.mismatch is None, outcome.mismatch
-        assert pack(state) == pack(self.running.owner.account), "the replayed state differs"
+        self.replayed()
         strangers = [o for o in self.truth()["orders"] if not o["clientOrderId"].startswith(PREFIX)]
         assert all(o["status"] != "CANCELED" for o in strangers)
 
@@ -153,29 +134,5 @@ type Script = Callable[[HoldingSystem], Awaitable[None]]
 
 def check_holding(script: Script, *, started: bool = True, **changed: Any) -> HoldingSystem:
     """Run `script` in a fresh system, hold the run against the promises, and return the system."""
-    systems: list[HoldingSystem] = []
-
-    def main(clock: LoopClock):
-        async def go() -> None:
-            system = HoldingSystem(clock, policy=holding_policy(**changed))
-            systems.append(system)
-            asyncio.get_running_loop().set_exception_handler(system.reported)
-            system.exchange.start()
-            if started:
-                await system.start()
-            try:
-                await script(system)
-                await system.settle()
-                system.audit()
-            finally:
-                if system.guard is not None:
-                    await system.guard.stop("the test is over")
-                system.exchange.close()
-            await asyncio.sleep(0.01)
-            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            assert not left, f"tasks left behind: {left}"
-
-        return go()
-
-    run_virtual(main, start_ns=START)
-    return systems[0]
+    policy = holding_policy(**changed)
+    return run_system(script, lambda clock: HoldingSystem(clock, policy=policy), started=started)

@@ -8,16 +8,32 @@ from backstay.app.auditor import Auditor
 from backstay.app.ledger_paths import LEDGER
 from backstay.core import orders
 from backstay.core.account import fold
-from backstay.core.engine import decide
+from backstay.core.engine import Engine, decide
 from backstay.core.records import Decided
 from backstay.core.state import AccountState, pack
 from backstay.core.types import MS, AlgoStatus
+from backstay.ledger.disk import Disk
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import replay
 from backstay.ledger.verify import verify
 
 from tests.system.stand_ins import D
 from tests.system.venue_side import PREFIX
+
+
+def same_again(disk: Disk, ledger: str, engine: Engine, account: AccountState) -> None:
+    """The ledger verifies, and its replay by `engine` gives the same decisions and this state (I-38)."""
+    checked = verify(disk, ledger)
+    assert checked.ok, checked
+    state, outcome = replay(
+        entries(disk, ledger),
+        initial=AccountState(),
+        fold=fold,
+        pack=pack,
+        decide=lambda account, key, now: Decided.of(decide(account, key, engine, now)),
+    )
+    assert outcome.mismatch is None, outcome.mismatch
+    assert pack(state) == pack(account), "the replayed state differs from the living one"
 
 
 class Judge:
@@ -104,18 +120,7 @@ class Judge:
             self.replayed()
 
     def replayed(self) -> None:
-        checked = verify(self.disk, LEDGER)
-        assert checked.ok, checked
-        engine = self.engine()
-        state, outcome = replay(
-            entries(self.disk, LEDGER),
-            initial=AccountState(),
-            fold=fold,
-            pack=pack,
-            decide=lambda account, key, now: Decided.of(decide(account, key, engine, now)),
-        )
-        assert outcome.mismatch is None, outcome.mismatch
-        assert pack(state) == pack(self.owner.account), "the replayed state differs from the living one"
+        same_again(self.disk, LEDGER, self.engine(), self.owner.account)
 
     def naked_ms(self) -> list[int]:
         """Lengths of the closed windows in which a position had no stop at the venue."""

@@ -15,16 +15,10 @@ from backstay.app.guard import World as GuardWorld
 from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.app.spot_auditor import SpotAuditor
-from backstay.core.account import fold
-from backstay.core.engine import Engine, Manager, decide
+from backstay.core.engine import Engine, Manager
 from backstay.core.lots import Lots, every
-from backstay.core.records import Decided
-from backstay.core.state import AccountState, pack
 from backstay.core.types import SECOND, Direction, Mode, PositionMode, PositionSide, Product, Scope
 from backstay.ledger.memory_disk import MemoryDisk
-from backstay.ledger.reader import entries
-from backstay.ledger.replay import replay
-from backstay.ledger.verify import verify
 from backstay.ledger.writers import InlineWriter
 from backstay.runtime.virtual_time import LoopClock, run_virtual
 from backstay.simulator.feeds.ticks import Trade
@@ -32,6 +26,7 @@ from backstay.simulator.spot.specs import spot_spec
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.strategies.swing.wanted import Swing
 
+from tests.system.judging import same_again
 from tests.system.stand_ins import START, HeldLease
 
 D = Decimal
@@ -53,6 +48,8 @@ class StillSpot:
 
 class SpotSystem:
     """One spot guard, restarted at will, against one Spot exchange."""
+
+    look_every = 0.0
 
     def __init__(self, clock: LoopClock, *, policy: SwingPolicy, burns_bnb: bool = False) -> None:
         self.clock = clock
@@ -85,6 +82,7 @@ class SpotSystem:
                 id_prefix=PREFIX,
                 endpoints=SPOT_ENDPOINTS,
                 fee_symbol=SYMBOL,
+                look_every=self.look_every,
             ),
             GuardWorld(
                 transport=self.transport(),
@@ -162,6 +160,10 @@ class SpotSystem:
         await asyncio.sleep(seconds)
         self.raise_failures()
 
+    def reported(self, _: Any, context: dict[str, Any]) -> None:
+        """What the loop reports."""
+        self.loop_errors.append(context)
+
     def raise_failures(self) -> None:
         if self.guard is not None and self.guard.owner.failed.done():
             raise self.guard.owner.failed.result()
@@ -182,19 +184,11 @@ class SpotSystem:
         self.auditor.read_requests(self.exchange.requests())
         account = self.running.owner.account
         assert self.auditor.broken(account, self.policy) == []
+        self.replayed()
+
+    def replayed(self) -> None:
         self.running.journal.durable_now()
-        checked = verify(self.disk, SPOT_LEDGER)
-        assert checked.ok, checked
-        engine = self.engine()
-        state, outcome = replay(
-            entries(self.disk, SPOT_LEDGER),
-            initial=AccountState(),
-            fold=fold,
-            pack=pack,
-            decide=lambda state, key, now: Decided.of(decide(state, key, engine, now)),
-        )
-        assert outcome.mismatch is None, outcome.mismatch
-        assert pack(state) == pack(account), "the replayed state differs from the living one"
+        same_again(self.disk, SPOT_LEDGER, self.engine(), self.running.owner.account)
 
 
 type Script = Callable[[SpotSystem], Awaitable[None]]
@@ -202,18 +196,24 @@ type Script = Callable[[SpotSystem], Awaitable[None]]
 
 def play_spot(script: Script, *, sell_when: SellWhen = SellWhen.FILL, **options: Any) -> SpotSystem:
     """Run `script` in a fresh system, hold the run against the promises, and return the system."""
-    systems: list[SpotSystem] = []
     policy = SwingPolicy(symbols=(SYMBOL,), sell_when=sell_when, **options)
+    return run_system(script, lambda clock: SpotSystem(clock, policy=policy))
+
+
+def run_system[S: SpotSystem](
+    script: Callable[[S], Awaitable[None]], make: Callable[[LoopClock], S], *, started: bool = True
+) -> S:
+    """Run `script` in what `make` made, on virtual time; audit it, and see that nothing is left behind."""
+    systems: list[S] = []
 
     def main(clock: LoopClock):
         async def go() -> None:
-            system = SpotSystem(clock, policy=policy)
+            system = make(clock)
             systems.append(system)
-            asyncio.get_running_loop().set_exception_handler(
-                lambda _, context: system.loop_errors.append(context)
-            )
+            asyncio.get_running_loop().set_exception_handler(system.reported)
             system.exchange.start()
-            await system.start()
+            if started:
+                await system.start()
             try:
                 await script(system)
                 await system.settle()

@@ -8,12 +8,6 @@ import pytest
 from backstay.app.demo import Demo, demo_feed
 from backstay.app.demo_options import DemoOptions
 from backstay.app.ledger_paths import LEDGER
-from backstay.core.account import fold
-from backstay.core.engine import decide
-from backstay.core.records import Decided
-from backstay.core.state import AccountState, pack
-from backstay.ledger.reader import entries
-from backstay.ledger.replay import replay
 from backstay.runtime.virtual_time import run_virtual
 from backstay.strategies.position_manager.policy import (
     BreakEvenPolicy,
@@ -26,6 +20,8 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitLevel,
     TakeProfitPolicy,
 )
+
+from tests.system.judging import same_again
 
 D = Decimal
 LADDER = DcaPolicy(
@@ -91,12 +87,4 @@ def test_the_promises_of_the_demo_hold_and_its_ledger_replays(tmp_path, seed):
     assert summary.positions_guarded >= 3
     demo = demos[0]
     owner = demo.guard.owner
-    state, outcome = replay(
-        entries(demo.disk, LEDGER),
-        initial=AccountState(),
-        fold=fold,
-        pack=pack,
-        decide=lambda account, key, now: Decided.of(decide(account, key, owner.engine, now)),
-    )
-    assert outcome.mismatch is None, outcome.mismatch
-    assert pack(state) == pack(owner.account)
+    same_again(demo.disk, LEDGER, owner.engine, owner.account)

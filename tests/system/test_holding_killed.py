@@ -3,6 +3,7 @@ twice, no coin without its orders in the end, and what rests is adopted.
 """
 
 import asyncio
+import functools
 from collections import Counter
 from decimal import Decimal
 
@@ -57,12 +58,16 @@ def check_killed_at(point):
     return counted[0]
 
 
-TOTAL, LOG = check_killed_at(None)
+@functools.cache
+def calm() -> tuple[int, list[str]]:
+    """The touches of a life in which nobody is killed: how many, and of what."""
+    return check_killed_at(None)
 
 
 def test_a_life_has_enough_points_to_die_at():
-    assert TOTAL > 40, TOTAL
-    assert {"disk", "frame out", "frame in", "http GET", "http answer"} <= set(LOG)
+    total, log = calm()
+    assert total > 40, total
+    assert {"disk", "frame out", "frame in", "http GET", "http answer"} <= set(log)
 
 
 CHUNKS = 4
@@ -70,5 +75,5 @@ CHUNKS = 4
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_i32_killed_at_any_point_and_restarted(chunk):
-    for point in range(1 + chunk, TOTAL + 1, CHUNKS):
+    for point in range(1 + chunk, calm()[0] + 1, CHUNKS):
         check_killed_at(point)

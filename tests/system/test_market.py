@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from backstay.app.demo_scored import SCORE
 from backstay.app.figures import gauges
 from backstay.app.host import GuardHost
 from backstay.core.escalation import Escalation
@@ -15,7 +16,7 @@ from backstay.core.risk import RiskLimits
 from backstay.core.scored import BookSeen, SignalKind, SignalScored
 from backstay.core.types import SECOND
 from backstay.signals.line import needed_bars
-from backstay.signals.policy import BracketRule, Periods, ScorePolicy
+from backstay.signals.policy import BracketRule
 from backstay.signals.score import recomputed
 from backstay.simulator.feeds.trending import TrendingFeed
 from backstay.simulator.settings import EngineSettings
@@ -28,28 +29,7 @@ from tests.system.world import policy as ladder_policy
 
 D = Decimal
 MINUTE = 60 * SECOND
-QUICK = ScorePolicy(
-    interval=MINUTE,
-    higher=3 * MINUTE,
-    gate=D("0.3"),
-    periods=Periods(
-        ema_fast=5,
-        ema_slow=13,
-        higher_ema_fast=4,
-        higher_ema_slow=9,
-        atr=7,
-        atr_slow=20,
-        macd_fast=5,
-        macd_slow=13,
-        macd_signal=4,
-        rsi=9,
-        channel=10,
-        efficiency=8,
-        volume=15,
-    ),
-    bracket=BracketRule(stop=D(2), targets=(D(3),)),
-    valid_for=MINUTE,
-)
+QUICK = replace(SCORE, bracket=BracketRule(stop=D(2), targets=(D(3),)))
 POLICY = ScoredPolicy(
     symbols=(BTC,),
     score=QUICK,

@@ -3,7 +3,9 @@
 from backstay.core.events import StreamChanged, StreamState
 from backstay.core.records import Noted
 from backstay.ledger.audit.lines import REST_CALL
+from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 
+from tests.system.spot_world import SYMBOL, SpotSystem, run_system
 from tests.system.world import play, policy
 
 LADDER = policy(ladder=True)
@@ -42,6 +44,8 @@ def test_r29_a_position_that_is_opened_behind_a_silent_stream_is_guarded():
         world.faults(SILENT)
         await world.settle(1)
         world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        assert world.resting() == []
         await world.until(lambda: world.resting() == DONE, "it is guarded", within_s=BOUND_S)
 
     play(script, policy=LADDER, look_every=EVERY)
@@ -70,3 +74,23 @@ def test_i22_an_account_at_rest_is_read_and_left_as_it_is():
         assert {body.what for body in recorded} == {REST_CALL}
 
     play(script, policy=LADDER, look_every=EVERY)
+
+
+class LookedAfter(SpotSystem):
+    look_every = EVERY
+
+
+def test_r29_coins_that_are_bought_behind_a_silent_stream_get_their_sale():
+    async def script(system):
+        await system.settle(40)
+        rule = {"match": {"at_ms": 0}, "effect": {"silent": {"surface": "ws_api"}}}
+        system.exchange.control("POST", "/sim/v1/faults", {"rules": [rule]})
+        await system.settle(1)
+        system.buy("10")
+        await system.settle(5)
+        assert system.sells() == []
+        await system.settle(BOUND_S)
+        assert len(system.sells()) == 1
+
+    policy = SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL)
+    run_system(script, lambda clock: LookedAfter(clock, policy=policy))

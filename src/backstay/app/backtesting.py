@@ -29,7 +29,7 @@ from backstay.core.account_market import entering
 from backstay.core.engine import Manager
 from backstay.core.events import RequestsRegistered, RunStarted
 from backstay.core.records import Body, Decided
-from backstay.core.scored import BookSeen, SignalKind, SignalScored
+from backstay.core.scored import SignalKind, SignalScored
 from backstay.core.slots import WatchSide
 from backstay.core.state import ScopeState
 from backstay.core.types import SECOND, ZERO, Direction, Mode, Role, Side, TimeNs
@@ -106,6 +106,8 @@ class _Run:
             lease=Always(),
             on_record=self._recorded,
         )
+        self._watched_books: frozenset[str] = frozenset()
+        self._owner.books.subscribe = self._watch_books
         self._venue = BarVenue(
             self._exchange,
             ACCOUNT,
@@ -218,19 +220,26 @@ class _Run:
         scoring = self._scorings.get(symbol)
         row = scoring.row(i - 1) if scoring is not None and i else None
         scopes = [s for key, s in self._owner.account.scopes.items() if key.symbol == symbol]
-        planned, signals = any(map(_has_plan, scopes)), False
-        told = planned or self._setup.every_bar or (i and lane.is_news(i - 1))
+        told = any(map(_has_plan, scopes)) or self._setup.every_bar or (i and lane.is_news(i - 1))
         if scoring is not None and row is not None and told:
-            signals = bool(scoring.kinds[row])
             self._loop.call_later(self._setup.latency.score / SECOND, self._score, scoring.event(row))
-        if signals or planned:
-            self._owner.on_event(BookSeen(symbol=symbol, book=lane.book(i, at)))
+        self._owner.books.heard(symbol, lane.book(i, at))
         while self._openings and self._openings[0].symbol == symbol and self._openings[0].at <= at:
             self._by_hand(self._openings.pop(0), at)
 
     def _score(self, event: SignalScored) -> None:
         self._events.append(event)
         self._owner.on_event(event)
+
+    def _watch_books(self, symbols: Sequence[str]) -> None:
+        """The owner asks for exactly these: one that is new is told as soon as a stream could bring it."""
+        for symbol in set(symbols) - self._watched_books:
+            self._loop.call_later(self._setup.latency.event / SECOND, self._show_book, symbol)
+        self._watched_books = frozenset(symbols)
+
+    def _show_book(self, symbol: str) -> None:
+        lane, here = self._lanes[symbol], max(self._next[symbol] - 1, 0)
+        self._owner.books.heard(symbol, lane.book(here, self._clock.now_ns()))
 
     def _by_hand(self, opening: Opening, at: TimeNs) -> None:
         action = {

@@ -296,13 +296,8 @@ class Guard:
         Nothing before the run's first record, and nothing once it died or its ledger is gone.
         """
         owner = self.owner
-        if not owner.stats.started_at or owner.failed.done() or self._burial is not None:
-            return
-        try:
-            owner.note(note)
-        except Exception:
-            if not owner.failed.done():
-                raise
+        if owner.stats.started_at and not owner.failed.done() and self._burial is None:
+            owner.keep(lambda: owner.note(note))
 
     def _recorded(self, seq: int, at: TimeNs, body: Body) -> None:
         for listener in tuple(self.listeners):

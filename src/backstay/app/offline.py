@@ -5,7 +5,8 @@ the same lock as `run`, and looks at the venue again before it says that the acc
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 
 import msgspec
 from msgspec.structs import replace
@@ -52,6 +53,13 @@ async def command(
     Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
     """
     event = replace(event, reason=redact(event.reason))
+    async with _owning(settings, event) as session:
+        return await _carry_out(session, event, symbol, wants, patience_s)
+
+
+@asynccontextmanager
+async def _owning(settings: Settings, event: OperatorCommand) -> AsyncIterator[Session]:
+    """The accounts that the command concerns, under our lock until it is done; nothing is connected yet."""
     may_run(settings)
     prepare_folders(settings)
     lock = make_lock(settings)
@@ -60,7 +68,7 @@ async def command(
         products = (event.scope.product,) if event.scope is not None else None
         session = await open_session(settings, lock, products, follow=False)
         try:
-            return await _carry_out(session, event, symbol, wants, patience_s)
+            yield session
         finally:
             await session.close(f"{event.action} is done")
     finally:
@@ -148,20 +156,10 @@ async def close_lot(
     Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.
     """
     event = replace(event, reason=redact(event.reason))
-    may_run(settings)
-    prepare_folders(settings)
-    lock = make_lock(settings)
-    lock.acquire(now=iso_now())
-    try:
-        session = await open_session(settings, lock, (Product.SPOT,))
-        try:
-            await session.check()
-            await session.start()
-            return await _sell(session.guards[0].owner, event, patience_s)
-        finally:
-            await session.close("the lot is closed")
-    finally:
-        lock.release()
+    async with _owning(settings, event) as session:
+        await session.check()
+        await session.start()
+        return await _sell(session.guards[0].owner, event, patience_s)
 
 
 async def _sell(owner: Owner, event: OperatorCommand, patience_s: float) -> tuple[int, bool]:

@@ -116,8 +116,8 @@ class Post(msgspec.Struct, frozen=True, eq=False):
             self.exchange.close()
 
 
-async def open_post(settings: Settings, lock: InstanceLock, product: Product) -> Post:
-    """Open ledger and gateway of one product. Connects nothing yet.
+def open_post(settings: Settings, lock: InstanceLock, product: Product) -> Post:
+    """Open ledger and gateway of one product, in the running loop. Connects nothing yet.
 
     Raises ConfigError, DamagedLedgerError, JournalError, FeedError.
     """
@@ -142,11 +142,7 @@ async def open_post(settings: Settings, lock: InstanceLock, product: Product) ->
         quiet_ns=lock.quiet_ns,
     )
     news = NewsDesk(read_windows(settings.news.windows))
-    try:
-        guard = open_guard(msgspec.structs.replace(_config(settings, product), news=news), world)
-    except BaseException:
-        await transport.close()
-        raise
+    guard = open_guard(msgspec.structs.replace(_config(settings, product), news=news), world)
     if exchange is not None:
         exchange.start()
     return Post(guard, transport, exchange, _headlines(settings, guard, news))

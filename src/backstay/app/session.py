@@ -175,7 +175,7 @@ async def open_session(
     async with contextlib.AsyncExitStack() as opened:
         posts: list[Post] = []
         for product in products if products is not None else settings.products:
-            post = await open_post(settings, lock, product)
+            post = open_post(settings, lock, product)
             opened.push_async_callback(post.discard)
             posts.append(post)
         session = Session(settings, lock, posts, follow=follow)

@@ -30,7 +30,7 @@ from backstay.core.events import (
 )
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scored import BookSeen, SignalScored
-from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey
+from backstay.core.slots import BRIDGE, Slot
 from backstay.core.types import Action, ExecutionType, Family, Role, Scope
 
 ROLES = {
@@ -50,9 +50,6 @@ FAMILIES = {
     Family.WAIT: "waits",
 }
 ACTIONS = {Action.PLACE: "place", Action.AMEND: "amend", Action.CANCEL: "cancel"}
-
-
-BRIDGE = SlotKey(Role.SL, BRIDGE_STEP)
 
 
 def name(scope: Scope) -> str:

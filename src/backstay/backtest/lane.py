@@ -78,9 +78,6 @@ class Lane:
         bars = self.bars
         return bool(bars.open[i] - bars.low[i] <= bars.high[i] - bars.open[i])
 
-    def edges(self) -> Edges:
-        return Edges.of(self._engine.levels(self.symbol), self.bars.grid.tick)
-
     def trade(self, i: int, ticks: int, at: TimeNs) -> Decimal:
         """The market trades at `ticks` within bar `i`; returns the price."""
         price = self.bars.price(ticks)

@@ -9,8 +9,10 @@ from backstay.cli.common import JsonOption, console, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
-    from backstay.simulation.case import Case
+    from backstay.simulation.case import Case, Outcome
     from backstay.simulation.run import Job, Report
+
+SEEDS_SHOWN = 5
 
 
 def simulate(
@@ -26,7 +28,8 @@ def simulate(
         bool, Parameter(negative=(), help="Tell the run of the first seed, whether or not it fails.")
     ] = False,
     shrink: Annotated[
-        bool, Parameter(help="Reduce the first failing run to what matters, and tell it.")
+        bool,
+        Parameter(help="Reduce the first failing run to what matters, for two minutes at most, and tell it."),
     ] = True,
     jobs: Annotated[int, Parameter(help="Processes; 0: one for each core.")] = 0,
     json: JsonOption = False,
@@ -37,21 +40,37 @@ def simulate(
     todo = _jobs(seeds, scenario, fault_rate, corpus, plan)
     if story:
         _tell(todo[0].make(), everything=True)
-    report = run(todo, workers=jobs)
+    failed: list[Job] = []
+
+    def heard(job: "Job", outcome: "Outcome") -> None:
+        if outcome.violations:
+            failed.append(job)
+            first = outcome.violations[0]
+            complain(f"seed {job.seed} broke {', '.join(outcome.broken)}: {first.text}")
+
+    report = run(todo, workers=jobs, on_outcome=heard)
     if json:
         show_json(_document(report))
     else:
         _table(report)
-    if not report.violations:
+    if not failed:
         return Exit.DONE
-    first = next(job for job in todo if job.seed == report.failing_seeds[0])
+    first = failed[0]
     complain(
-        f"{len(report.failing_seeds)} of {report.runs} seeds failed, the first is {first.seed}; again: "
-        f"backstay simulate --seeds {first.seed} --scenario {first.scenario} --fault-rate {first.rate:g}"
+        f"{len(failed)} of {report.runs} seeds failed, the first is {first.seed}; again: "
+        f"backstay simulate {_again(first, corpus, plan)}"
     )
     if shrink and not json:
         _shrunk(first.make())
     return Exit.DEFECT
+
+
+def _again(job: "Job", corpus: Path | None, plan: Path | None) -> str:
+    """The options that play this run once more."""
+    if corpus is not None:
+        return f"--corpus {corpus}"
+    given = f" --plan {plan}" if plan is not None else ""
+    return f"--seeds {job.seed} --scenario {job.scenario} --fault-rate {job.rate:g}{given}"
 
 
 def _jobs(seeds: str, scenario: str, rate: float, corpus: Path | None, plan: Path | None) -> "list[Job]":
@@ -89,9 +108,11 @@ def _table(report: "Report") -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("promise")
     table.add_column("seeds that broke it", justify="right")
+    table.add_column("which")
     table.add_column("")
     for observer in EVERYBODY:
-        table.add_row(observer.name, str(report.observers.get(observer.name, 0)), observer.words)
+        seeds = report.broken_by.get(observer.name, [])
+        table.add_row(observer.name, str(len(seeds)), _few(seeds), observer.words)
     out = console()
     out.print(table)
     faults = ", ".join(f"{k} {n}" for k, n in report.faults.items()) or "none"
@@ -107,16 +128,29 @@ def _table(report: "Report") -> None:
     out.print(f"{report.wall_s:g} s, {report.seconds_per_run:g} s a run")
 
 
+def _few(seeds: list[int]) -> str:
+    """The first seeds, and how many there are besides."""
+    more = f" and {len(seeds) - SEEDS_SHOWN} more" if len(seeds) > SEEDS_SHOWN else ""
+    return ", ".join(str(seed) for seed in seeds[:SEEDS_SHOWN]) + more
+
+
 def _shrunk(case: "Case") -> None:
     import msgspec
 
-    from backstay.simulation.shrink import shrink
+    from backstay.simulation.shrink import RUNS_MAX, SECONDS_MAX, shrink
 
+    complain(
+        f"seed {case.seed} is being reduced to what matters, which ends after {RUNS_MAX} runs or "
+        f"{SECONDS_MAX:g} s at the latest (--no-shrink: not at all)"
+    )
     found = shrink(case)
     if found is None:
         complain("the seed did not fail again alone: that is a defect of the simulation itself")
         return
-    complain(f"reduced in {found.runs} runs from {len(case.faults)} faults to {len(found.case.faults)}:")
+    ended = f"; ended by the bound of {found.bound}, less may do" if found.bound else ""
+    complain(
+        f"reduced in {found.runs} runs from {len(case.faults)} faults to {len(found.case.faults)}{ended}:"
+    )
     print(msgspec.json.encode(found.case.faults).decode())
     _tell(found.case, everything=False)
 

@@ -21,8 +21,8 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
-from backstay.core.flatten import EXIT
 from backstay.core.reviews import STALE_DATA
+from backstay.core.slots import EXIT
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 

@@ -12,7 +12,7 @@ from backstay.core.contexts import OrderContext, Phase, Premise
 from backstay.core.decisions import Act, Decision, Intent, Recover, Wait
 from backstay.core.legs import one_of_each_list
 from backstay.core.orders import is_open
-from backstay.core.slots import Slot, SlotKey, surface_of
+from backstay.core.slots import EXIT, Slot, surface_of
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -30,7 +30,6 @@ from backstay.core.types import (
 
 TRUST_DEADLINE = 2 * SECOND
 """If trust cannot be regained by then, close on the last known position (6, FLATTEN)."""
-EXIT = SlotKey(Role.EXIT, 0)
 
 
 def flatten(

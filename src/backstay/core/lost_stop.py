@@ -21,7 +21,7 @@ from backstay.core.placement import conflict, place
 from backstay.core.recovery import in_doubt
 from backstay.core.rejections import treatment
 from backstay.core.requests import fingerprint
-from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey
+from backstay.core.slots import BRIDGE, MAIN_STOP, Slot
 from backstay.core.state import Pending, ScopeState
 from backstay.core.types import MS, SECOND, Action, Family, OrderType, Product, Role, TimeNs, Trust
 
@@ -33,8 +33,7 @@ LOOK_TIME = 500 * MS
 """What a look may take; then the position is bridged without its answer."""
 IN_VAIN_MAX = 5
 """After so many attempts of one position whose fate was or is unknown, each waits for the proof (I-29)."""
-MAIN_STOP = SlotKey(Role.SL, 0)
-STAND_IN = SlotKey(Role.SL, BRIDGE_STEP)
+STAND_IN = BRIDGE
 
 
 def lost_stop(s: ScopeState, slots: Sequence[Slot], now: TimeNs) -> Act | None:

@@ -15,12 +15,11 @@ from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premi
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
 from backstay.core.events import OrderReport
-from backstay.core.slots import Slot, SlotKey, surface_of
+from backstay.core.slots import EXIT, Slot, SlotKey, surface_of
 from backstay.core.spot import untouchable
 from backstay.core.state import ScopeState
 from backstay.core.types import IMMEDIATE, SECOND, Action, OrderType, Product, Role, Side, Surface, TimeNs
 
-EXIT = SlotKey(Role.EXIT)
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
 MANUAL_CANCEL_WINDOW = 600 * SECOND

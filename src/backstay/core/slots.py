@@ -36,6 +36,9 @@ class SlotKey(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, gc=
         return f"{self.role}/{self.step}"
 
 
+MAIN_STOP, BRIDGE, EXIT = SlotKey(Role.SL), SlotKey(Role.SL, BRIDGE_STEP), SlotKey(Role.EXIT)
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True, gc=False):
     """One order that should exist.
 

@@ -17,9 +17,8 @@ from backstay.core.account_scopes import scope_of, scope_state
 from backstay.core.contexts import Phase
 from backstay.core.engine import Engine, Manager
 from backstay.core.instruments import Instrument
-from backstay.core.lost_stop import MAIN_STOP
 from backstay.core.position_view import position_view
-from backstay.core.slots import Slot
+from backstay.core.slots import MAIN_STOP, Slot
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Direction, OrderType, PositionMode, PositionSide, Product, Scope, TimeNs
 

@@ -426,11 +426,6 @@ class Owner:
         self._kick()
         return seq
 
-    def deaf(self, detail: str) -> None:
-        """The private stream is up and told nothing of what a read shows: it is replaced (4.1.2)."""
-        if self._recoverer is not None and self.live:
-            self._recoverer.unheard(detail)
-
     def plan_all(self) -> None:
         """Plan every scope, those with an open position first."""
         scopes = self.account.scopes

@@ -144,7 +144,11 @@ class Recoverer:
         return [s for s in self._owner.account.scopes.values() if s.trust is Trust.RECOVERY_REQUIRED]
 
     def stream_changed(self, event: StreamChanged) -> None:
-        """The stream came back: hydrate at once. While it is away there is nothing to read for."""
+        """The stream came back: hydrate at once. While it is away there is nothing to read for; a deaf one is
+        replaced.
+        """
+        if event.state is StreamState.DEAF:
+            self._running[None] = asyncio.get_running_loop().create_task(self._reopen())
         if event.state is not StreamState.CONNECTED:
             return
         if None in self._delayed:
@@ -373,16 +377,7 @@ class Recoverer:
         account = self._owner.account
         if account.deaf_strikes < STRIKES_MAX or not account.connected:
             return
-        self._replace_stream("two strikes")
-
-    def unheard(self, detail: str) -> None:
-        """A round of reads showed what no event told. Whoever reads for the whole account sees it anyway."""
-        if None not in self._running and self._owner.account.connected:
-            self._replace_stream(detail)
-
-    def _replace_stream(self, detail: str) -> None:
-        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail=detail))
-        self._running[None] = asyncio.get_running_loop().create_task(self._reopen())
+        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
 
     async def _reopen(self) -> None:
         """Nothing is read while the stream is being replaced; then the passes ask for what they need."""

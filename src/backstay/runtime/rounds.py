@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from backstay.core.engine import Engine
-from backstay.core.events import BalancesSnapshot, PositionsSnapshot
+from backstay.core.events import AnyEvent, BalancesSnapshot, PositionsSnapshot, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
 from backstay.core.unheard import Unheard, unheard
@@ -34,7 +34,7 @@ class Host(Protocol):
     @property
     def live(self) -> bool: ...
 
-    def deaf(self, detail: str) -> None: ...
+    def on_event(self, event: AnyEvent) -> None: ...
 
     def fail(self, error: Exception) -> None: ...
 
@@ -92,7 +92,8 @@ class Rounds:
             self._tell(f"the exchange shows what no event told, on a new stream too: {told}")
             return
         self._blamed = found
-        self._owner.deaf(f"a read shows what no event told: {told}")
+        detail = f"a read shows what no event told: {told}"
+        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail=detail))
 
     async def _look(self) -> Unheard:
         """What differs; nothing while that cannot be known."""

@@ -48,6 +48,11 @@ class Outcome(msgspec.Struct, kw_only=True):
     digest: str
     story: list[tuple[int, str]]
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The observers whose promise broke, the first one first."""
+        return tuple(dict.fromkeys(v.observer for v in self.violations))
+
 
 def draw_case(seed: int, scenario: str, rate: float) -> Case:
     """The case of a seed. Raises SimulationError."""

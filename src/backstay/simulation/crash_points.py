@@ -55,6 +55,10 @@ RARE = (
 """Boundaries that a run crosses a few times at most: deadly from its beginning."""
 
 
+type Draw = Callable[[Random, Any], list[Fault]]
+"""What else goes wrong in a run: (dice, setup of the product) -> faults."""
+
+
 class Point(msgspec.Struct, frozen=True):
     """One deadly moment: `when` ("before" or "after") of a boundary, and what brings a run there."""
 
@@ -112,10 +116,15 @@ def draw_crash(seed: int, setup: Setup) -> tuple[Fault, ...]:
     if unanswered:
         endpoint = point.boundary.removeprefix("failure of http ")
         faults += every(dice, setup, 6_000, "request_lost", 5_000, endpoint=endpoint, times=2)
-    rare = any(name in point.boundary for name in RARE)
+    return tuple(sorted((*faults, kill_at(point, dice, setup, RARE)), key=lambda f: f.at_ms))
+
+
+def kill_at(point: Point, dice: Random, setup: Setup | SpotSetup, rare_ones: tuple[str, ...]) -> Fault:
+    """The kill at this point, somewhere in the run; from its beginning on where the boundary is rare."""
+    rare = any(name in point.boundary for name in rare_ones)
     latest = 0.7 if point.boundary.startswith(("disk", "frame")) else 0.4
     at_ms = 0 if rare or dice.randrange(4) == 0 else dice.randrange(1, int(setup.duration_ms * latest))
-    kill = Fault(
+    return Fault(
         kind="crash",
         at_ms=at_ms,
         args={
@@ -127,7 +136,6 @@ def draw_crash(seed: int, setup: Setup) -> tuple[Fault, ...]:
             "exact": True,
         },
     )
-    return tuple(sorted((*faults, kill), key=lambda f: f.at_ms))
 
 
 def every(
@@ -143,30 +151,15 @@ def _calm(_dice: Random, _setup: Setup) -> list[Fault]:
     return []
 
 
-def _restarts(dice: Random, setup: Setup) -> list[Fault]:
-    deaths: dict[str, Any] = {
-        "boundary": "frame in market",
-        "when": "after",
-        "nth": 1,
-        "power": False,
-        "away_ms": 300,
-    }
-    return every(dice, setup, 15_000, "crash", **deaths)
+def deaths(boundary: str, gap_ms: int, *, power: bool) -> Draw:
+    """The process dies at this boundary again and again."""
+    death: dict[str, Any] = {"boundary": boundary, "when": "after", "nth": 1, "power": power, "away_ms": 300}
+    return again(gap_ms, "crash", **death)
 
 
-def _stops(dice: Random, setup: Setup) -> list[Fault]:
-    return every(dice, setup, 15_000, "restart", away_ms=300)
-
-
-def _torn(dice: Random, setup: Setup) -> list[Fault]:
-    deaths: dict[str, Any] = {
-        "boundary": "disk write",
-        "when": "after",
-        "nth": 1,
-        "power": True,
-        "away_ms": 300,
-    }
-    return every(dice, setup, 4_000, "crash", **deaths)
+def again(gap_ms: int, kind: str, **args: Any) -> Draw:
+    """`every`, to be drawn later."""
+    return lambda dice, setup: every(dice, setup, gap_ms, kind, **args)
 
 
 def _cuts(dice: Random, setup: Setup) -> list[Fault]:
@@ -190,10 +183,6 @@ def _no_order_connection(_dice: Random, setup: Setup) -> list[Fault]:
     return [Fault(kind="refused_connections", at_ms=0, for_ms=setup.duration_ms, args=args)]
 
 
-def _dying_keys(dice: Random, setup: Setup) -> list[Fault]:
-    return every(dice, setup, 20_000, "listen_key_death", announce=True)
-
-
 def _leverage(dice: Random, setup: Setup) -> list[Fault]:
     args: dict[str, Any] = {"boundary": "frame in market", "when": "after", "nth": 1, "do": "leverage"}
     args["leg"] = "LONG"
@@ -204,25 +193,21 @@ def _leverage(dice: Random, setup: Setup) -> list[Fault]:
     return [*other[0], *other[1]]
 
 
-def _silent_market(dice: Random, setup: Setup) -> list[Fault]:
-    return every(dice, setup, 30_000, "silent", surface="market", ms=20_000)
-
-
 def _mixed(dice: Random, setup: Setup) -> list[Fault]:
     kinds = ("answer_lost", "events_late", "throttled", "text_503", "partial_fills", "cut")
     return [draw_fault(dice, dice.choice(kinds), setup) for _ in range(6)]
 
 
-_SURROUNDINGS: dict[str, Callable[[Random, Setup], list[Fault]]] = {
+_SURROUNDINGS: dict[str, Draw] = {
     "calm": _calm,
-    "restarts": _restarts,
-    "stops in good order": _stops,
-    "torn": _torn,
+    "restarts": deaths("frame in market", 15_000, power=False),
+    "stops in good order": again(15_000, "restart", away_ms=300),
+    "torn": deaths("disk write", 4_000, power=True),
     "cuts": _cuts,
     "doubts": _doubts,
     "no order connection": _no_order_connection,
-    "dying keys": _dying_keys,
+    "dying keys": again(20_000, "listen_key_death", announce=True),
     "leverage": _leverage,
-    "silent market": _silent_market,
+    "silent market": again(30_000, "silent", surface="market", ms=20_000),
     "mixed": _mixed,
 }

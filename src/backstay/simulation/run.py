@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
@@ -55,6 +55,8 @@ class Report(msgspec.Struct, kw_only=True):
     boundaries: int = 0
     observers: dict[str, int] = {}
     """Runs in which a promise was broken, by observer."""
+    broken_by: dict[str, list[int]] = {}
+    """The seeds of these runs, by observer."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     naked_ms: dict[str, float] = {}
@@ -111,12 +113,15 @@ def _one(job: Job) -> tuple[Outcome, float]:
 def simulate(
     jobs: list[Job], *, workers: int = 0, on_outcome: Callable[[Job, Outcome], None] | None = None
 ) -> Report:
-    """Run everything; a run that fails never stops the others. `workers` 0: as many as there are cores."""
+    """Run everything; a run that fails never stops the others. `workers` 0: as many as there are cores.
+
+    `on_outcome` hears each outcome, in order, while others are still being played.
+    """
     began = time.perf_counter()
     report = Report()
     faults: Counter[str] = Counter()
     crashes: Counter[str] = Counter()
-    broken: Counter[str] = Counter()
+    broken: dict[str, list[int]] = defaultdict(list)
     aimed: Counter[str] = Counter()
     naked: list[int] = []
     recoveries: list[int] = []
@@ -135,13 +140,15 @@ def simulate(
         recoveries.extend(outcome.recovery_ms)
         if outcome.violations:
             report.failing_seeds.append(outcome.seed)
-            broken.update({v.observer for v in outcome.violations})
+            for observer in outcome.broken:
+                broken[observer].append(outcome.seed)
         if on_outcome is not None:
             on_outcome(job, outcome)
     report.faults, report.faults_injected = dict(sorted(faults.items())), faults.total()
     report.crashes, report.aimed_at = dict(sorted(crashes.items())), dict(sorted(aimed.items()))
     report.crash_points, report.crash_situations = len(crashes), crashes.total()
-    report.observers = dict(sorted(broken.items()))
+    report.broken_by = dict(sorted(broken.items()))
+    report.observers = {observer: len(seeds) for observer, seeds in report.broken_by.items()}
     report.naked_ms = _percentiles(naked)
     report.recovery_ms = _percentiles(recoveries)
     report.wall_s = round(time.perf_counter() - began, 2)

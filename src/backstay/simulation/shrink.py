@@ -1,5 +1,6 @@
 """Shrinking: of everything that went wrong and everything that people did, what is needed for the failure."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -9,6 +10,8 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.play import play
 
 RUNS_MAX = 400
+SECONDS_MAX = 120.0
+"""A run of a slow scenario takes seconds, and the run that is under way is always played to its end."""
 
 
 class Shrunk(msgspec.Struct, frozen=True):
@@ -17,19 +20,37 @@ class Shrunk(msgspec.Struct, frozen=True):
     case: Case
     outcome: Outcome
     runs: int
+    bound: str = ""
+    """The bound that ended it, in words: a smaller case may exist. Empty: nothing more can be left out."""
 
 
-def shrink(case: Case, *, runs_max: int = RUNS_MAX, run: Callable[[Case], Outcome] = play) -> Shrunk | None:
-    """Reduce a failing case; None when it does not fail. The same observer must complain at every step."""
+def shrink(
+    case: Case,
+    *,
+    runs_max: int = RUNS_MAX,
+    seconds_max: float = SECONDS_MAX,
+    run: Callable[[Case], Outcome] = play,
+    now: Callable[[], float] = time.monotonic,
+) -> Shrunk | None:
+    """Reduce a failing case; None when it does not fail. The same observer must complain at every step.
+
+    After `runs_max` runs, or once `seconds_max` have passed by `now` (in s), the smallest case so far is it.
+    """
+    began = now()
     outcome = run(case)
     if not outcome.violations:
         return None
     observer = outcome.violations[0].observer
     spent = 1
+    bound = ""
 
     def fails(candidate: Case) -> bool:
-        nonlocal spent, outcome
-        if spent >= runs_max:
+        nonlocal spent, outcome, bound
+        if bound or spent >= runs_max:
+            bound = bound or f"{runs_max} runs"
+            return False
+        if now() - began >= seconds_max:
+            bound = f"{seconds_max:g} s"
             return False
         spent += 1
         found = run(candidate)
@@ -44,7 +65,7 @@ def shrink(case: Case, *, runs_max: int = RUNS_MAX, run: Callable[[Case], Outcom
         case = _fewer_acts(case, fails)
         if case == before:
             break
-    return Shrunk(case, outcome, spent)
+    return Shrunk(case, outcome, spent, bound)
 
 
 def _fewer_faults(case: Case, fails: Callable[[Case], bool]) -> Case:

@@ -4,11 +4,22 @@ As `crash_points.py` is for USD-M: a run that crosses a boundary which is not in
 situation is a seed.
 """
 
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from backstay.simulation.crash_points import DISK, REPAIRS, SNAPSHOTS, Point, both, every, requests
+from backstay.simulation.crash_points import (
+    DISK,
+    REPAIRS,
+    SNAPSHOTS,
+    Draw,
+    Point,
+    again,
+    both,
+    deaths,
+    every,
+    kill_at,
+    requests,
+)
 from backstay.simulation.faults import Fault
 from backstay.simulation.spot_plans import CANCEL, PLACE, draw_spot_fault
 from backstay.simulation.spot_setup import SpotSetup
@@ -86,35 +97,11 @@ def draw_spot_crash(seed: int, setup: SpotSetup) -> tuple[Fault, ...]:
             faults += every(dice, setup, 6_000, "request_lost", 5_000, endpoint=endpoint, times=2)
         else:
             faults += _SURROUNDINGS[name](dice, setup)
-    rare = any(name in point.boundary for name in RARE)
-    latest = 0.7 if point.boundary.startswith(("disk", "frame")) else 0.4
-    at_ms = 0 if rare or dice.randrange(4) == 0 else dice.randrange(1, int(setup.duration_ms * latest))
-    kill = Fault(
-        kind="crash",
-        at_ms=at_ms,
-        args={
-            "boundary": point.boundary,
-            "when": point.when,
-            "nth": 1 if rare else dice.choice((1, 1, 1, 2, 3)),
-            "power": dice.randrange(3) == 0,
-            "away_ms": dice.choice((100, 1_000, 4_000, 12_000)),
-            "exact": True,
-        },
-    )
-    return tuple(sorted((*faults, kill), key=lambda f: f.at_ms))
+    return tuple(sorted((*faults, kill_at(point, dice, setup, RARE)), key=lambda f: f.at_ms))
 
 
 def _calm(_dice: Random, _setup: SpotSetup) -> list[Fault]:
     return []
-
-
-def _deaths(boundary: str, gap_ms: int, *, power: bool) -> Callable[[Random, SpotSetup], list[Fault]]:
-    death: dict[str, Any] = {"boundary": boundary, "when": "after", "nth": 1, "power": power, "away_ms": 300}
-    return lambda dice, setup: every(dice, setup, gap_ms, "crash", **death)
-
-
-def _again(gap_ms: int, kind: str, **args: Any) -> Callable[[Random, SpotSetup], list[Fault]]:
-    return lambda dice, setup: every(dice, setup, gap_ms, kind, **args)
 
 
 def _cuts(dice: Random, setup: SpotSetup) -> list[Fault]:
@@ -138,7 +125,7 @@ def _no_order_connection(_dice: Random, setup: SpotSetup) -> list[Fault]:
     ]
 
 
-def _by_hand(do: tuple[str, ...], gap_ms: int) -> Callable[[Random, SpotSetup], list[Fault]]:
+def _by_hand(do: tuple[str, ...], gap_ms: int) -> Draw:
     def draw(dice: Random, setup: SpotSetup) -> list[Fault]:
         made: list[Fault] = []
         for name in do:
@@ -159,20 +146,20 @@ def _mixed(dice: Random, setup: SpotSetup) -> list[Fault]:
     return [draw_spot_fault(dice, dice.choice(kinds), setup) for _ in range(6)]
 
 
-_SURROUNDINGS: dict[str, Callable[[Random, SpotSetup], list[Fault]]] = {
+_SURROUNDINGS: dict[str, Draw] = {
     "calm": _calm,
-    "restarts": _deaths("frame in market", 15_000, power=False),
-    "stops in good order": _again(15_000, "restart", away_ms=300),
-    "torn": _deaths("disk write", 4_000, power=True),
+    "restarts": deaths("frame in market", 15_000, power=False),
+    "stops in good order": again(15_000, "restart", away_ms=300),
+    "torn": deaths("disk write", 4_000, power=True),
     "cuts": _cuts,
     "doubts": _doubts,
     "no order connection": _no_order_connection,
     "closings": _by_hand(("buy", "close_lot"), 9_000),
     "transfers": _by_hand(("deposit", "lock"), 12_000),
     "lists": _by_hand(("sell_free", "oco"), 9_000),
-    "dying subscriptions": _again(20_000, "subscription_end"),
-    "shutdowns": _again(25_000, "server_shutdown", ms=500),
-    "silent market": _again(30_000, "silent", surface="market", ms=20_000),
+    "dying subscriptions": again(20_000, "subscription_end"),
+    "shutdowns": again(25_000, "server_shutdown", ms=500),
+    "silent market": again(30_000, "silent", surface="market", ms=20_000),
     "away": _away,
     "mixed": _mixed,
 }

@@ -42,6 +42,7 @@ class SpotWorld(World):
     """Plays one case of spot. Made inside the loop."""
 
     kinds: Mapping[str, Kind] = KINDS
+    commands = LOT_COMMANDS | COMMANDS
     ledger = SPOT_LEDGER
     events_come_by = "ws_api"
     watch: SpotWatch
@@ -190,21 +191,8 @@ class SpotWorld(World):
 
     # --- people -------------------------------------------------------------------------------------
 
-    def act(self, act: Act) -> None:
-        if act.do in LOT_COMMANDS | COMMANDS:
-            self.operate(act)
-            return
-        if act.do == "move":
-            super().act(act)
-            return
-        body = spot_body_of(act, self.watch.truth, self.price(act.symbol))
-        if body is None:
-            return
-        self.tell(f"by hand: {act.do} {body}")
-        try:
-            self.control("POST", "/sim/v1/human", body)
-        except ValueError as refused:
-            self.tell(f"by hand: {act.do} was refused ({refused})")
+    def body_of(self, act: Act) -> dict[str, Any] | None:
+        return spot_body_of(act, self.watch.truth, self.price(act.symbol))
 
     def operate(self, act: Act) -> None:
         if act.do in COMMANDS:

@@ -6,18 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from backstay.app.entropy import SeededEntropy
-from backstay.app.guard import GuardConfig, World, open_guard
-from backstay.binance.net.transport import NotWritten, OnClosed, OnMessage
 from backstay.binance.wire.endpoints import SpotEndpoints
-from backstay.binance.wire.sign import HmacSigner
 from backstay.core.contexts import OrderContext
-from backstay.core.types import Mode, PositionMode
-from backstay.ledger.writers import InlineWriter
 
 from tests.binance.wire import samples
 from tests.conformance.by_core import slot_name
-from tests.conformance.by_wire import AUTHENTICATION, ByWire, ScriptedTransport, Socket, _subscribed
+from tests.conformance.by_wire import AUTHENTICATION, ByWire, ScriptedTransport, Socket
 from tests.conformance.rows import sample
 
 ENDPOINTS = SpotEndpoints(rest="http://venue", stream="ws://venue", ws_api="ws://venue/ws-api/v3")
@@ -26,25 +20,13 @@ ENDPOINTS = SpotEndpoints(rest="http://venue", stream="ws://venue", ws_api="ws:/
 class SpotTransport(ScriptedTransport):
     """User data and orders have connections to one address; what is asked there tells which it is."""
 
-    async def websocket(
-        self,
-        url: str,
-        on_message: OnMessage,
-        on_closed: OnClosed,
-        *,
-        timeout_s: float = 10.0,
-        quiet_s: float = 0.0,
-    ) -> Socket:
-        del timeout_s, quiet_s
-        await asyncio.sleep(0)
-        if self._dead or not self.reachable:
-            raise NotWritten("the fixture's venue cannot be reached")
-        api = "ws-api" in urlsplit(url).path
-        socket = Socket(on_message, on_closed, self._called if api else _subscribed)
-        self.sockets.append(("api" if api else "market", socket))
-        return socket
+    asking = "api"
+    listening = frozenset({"api", "market"})
 
-    def _called(self, socket: Socket, data: bytes) -> None:
+    def surface(self, url: str) -> str:
+        return "api" if "ws-api" in urlsplit(url).path else "market"
+
+    def _asked(self, socket: Socket, data: bytes) -> None:
         request = json.loads(data)
         number, method = request["id"], request["method"]
 
@@ -62,34 +44,8 @@ class SpotTransport(ScriptedTransport):
 
 
 class SpotByWire(ByWire):
-    async def start(self) -> None:
-        self._runs += 1
-        self._transport = SpotTransport(self._desk, self._asked)
-        self._guard = open_guard(
-            GuardConfig(
-                account="conformance",
-                mode=Mode.PAPER,
-                environment="paper",
-                position_mode=PositionMode.ONE_WAY,
-                engine=self._engine,
-                armed=True,
-                endpoints=ENDPOINTS,
-                fee_symbol="BTCUSDT",
-            ),
-            World(
-                transport=self._transport,
-                signer=HmacSigner("k" * 64, "s" * 64),
-                clock=self._clock,
-                entropy=SeededEntropy(f"conformance/{self._runs}"),
-                disk=self._disk,
-                writer=InlineWriter(delay_s=0.0005),
-                lease=self._lease,
-                log=lambda _: None,
-            ),
-        )
-        self._guard.listeners.append(lambda *_: self._look())
-        await self._guard.start()
-        await asyncio.sleep(0.01)
+    endpoints = ENDPOINTS
+    transport = SpotTransport
 
     def push(self, frame: bytes) -> None:
         for line in frame.splitlines():

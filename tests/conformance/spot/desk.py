@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.binance.wire import samples
-from tests.conformance.case import Case, Reads, Refused, Words
-from tests.conformance.desk import Asked
+from tests.conformance.case import Case, Refused, Words
+from tests.conformance.desk import Asked, Desk
 from tests.conformance.rows import SYMBOL, Order, sample
 
 D = Decimal
@@ -28,22 +28,11 @@ def rest(name: str) -> Any:
     return sample(name, samples.SPOT_REST)
 
 
-class SpotDesk:
+class SpotDesk(Desk):
     def __init__(self, case: Case, now_ns: Callable[[], int]) -> None:
-        self.case = case
-        self._now_ns = now_ns
-        self.orders: dict[str, Order] = {}
-        self.asked: list[Asked] = []
-        self.trades: list[Words] = []
-        self.reads = Reads()
-        self.reads_made = 0
+        super().__init__(case, now_ns)
         self._lists: dict[str, int] = {}
         """Custom id -> number of the list that the order is a leg of."""
-        self._ids = 1000
-
-    @property
-    def now_ms(self) -> int:
-        return self._now_ns() // 1_000_000
 
     # --- what it is asked -----------------------------------------------------------------------
 
@@ -53,7 +42,7 @@ class SpotDesk:
         for custom_id, slot in slots.items():
             assert custom_id not in self.orders, f"{slot}: the id {custom_id} was used twice"
             self._ids += 1
-            name = f"{slot}@{sum(o.slot == slot for o in self.orders.values()) + 1}"
+            name = self._name(slot)
             own = params if len(slots) == 1 else _leg(params, custom_id)
             self.orders[custom_id] = Order(name, custom_id, "regular", self._ids, own)
             made.append(custom_id)
@@ -73,21 +62,11 @@ class SpotDesk:
         asked.reply = reply
         self.asked.append(asked)
 
-    def order(self, name: str) -> Order:
-        held = [o for o in self.orders.values() if o.is_called(name)]
-        assert held, f"no order was placed for {name}; asked: {[a.brief() for a in self.asked]}"
-        return held[-1]
-
     def unanswered(self, name: str) -> Asked:
         for asked in self.asked:
             if asked.reply is not None and any(o.is_called(name) for o in self._legs(asked.order)):
                 return asked
         raise AssertionError(f"no request for {name} waits; asked: {[a.brief() for a in self.asked]}")
-
-    def resting(self) -> dict[str, Words]:
-        held = [o for o in self.orders.values() if o.is_open]
-        slots = [o.slot for o in held]
-        return {o.slot if slots.count(o.slot) == 1 else o.name: o.params for o in held}
 
     def _legs(self, order: Order) -> list[Order]:
         """The orders of its list; an order without one alone."""
@@ -163,13 +142,9 @@ class SpotDesk:
 
     def _foreign(self, said: Words) -> Order:
         """Somebody else's order: the fixture spells it."""
-        name = said["c"]
-        if name not in self.orders:
-            self._ids += 1
-            params = {"side": said.get("S", "BUY"), "type": said.get("o", "MARKET")}
-            params |= {"quantity": said.get("q", "0.010"), "price": said.get("p", "0")}
-            self.orders[name] = Order(name, name, "regular", self._ids, params)
-        return self.orders[name]
+        params = {"side": said.get("S", "BUY"), "type": said.get("o", "MARKET")}
+        params |= {"quantity": said.get("q", "0.010"), "price": said.get("p", "0")}
+        return self._known(said["c"], "regular", params)
 
     def _trade(self, row: Words) -> None:
         mine = {"id": row["t"], "orderId": row["i"], "price": row["L"], "qty": row["l"], "time": self.now_ms}
@@ -179,15 +154,8 @@ class SpotDesk:
 
     # --- what it is read for --------------------------------------------------------------------
 
-    def read(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
-        rows = self._read(path.rpartition("/")[2], query)
-        if rows is None:
-            return 400, json.dumps({"code": -2013, "msg": "Order does not exist."}).encode()
-        return 200, json.dumps(rows).encode()
-
     def _read(self, what: str, query: Mapping[str, str]) -> Any:
-        hidden = self.reads.hide
-        seen = [o for o in self.orders.values() if o.status and not any(o.is_called(name) for name in hidden)]
+        seen = [o for o in self.orders.values() if o.status and not self._hidden(o)]
         match what:
             case "openOrders":
                 return [self._row(o) for o in seen if o.is_open]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -33,16 +34,40 @@ def manager(case: Case) -> Manager:
     return Manager(PositionManager(), policy, frozenset({SYMBOL}), sides, Product.SPOT)
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("way", WAYS)
-def test_the_case_holds(name, way):
-    case = CASES[name]
-    runs = []
+def check(case: Case, way: str) -> None:
+    """Raises AssertionError that names the step and what was otherwise."""
 
     def main(clock):
         desk = SpotDesk(case, clock.now_ns)
-        runs.append(Run(case, desk, WAYS[way](desk, Engine((manager(case),)), clock)))
-        return runs[0].go()
+        return Run(case, desk, WAYS[way](desk, Engine((manager(case),)), clock)).go()
 
     run_virtual(main, start_ns=START_NS)
-    assert runs
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_case_holds(name, way):
+    check(CASES[name], way)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"resting": {}}, "resting is"),
+        ({"resting": {"SL/0": {"quantity": "0.01997"}}}, "resting is"),
+        ({"trust": "UNHYDRATED"}, "trust is"),
+        ({"pending": ["SL/0"]}, "pending is"),
+    ],
+)
+def test_a_case_that_does_not_hold_is_told(wrong, told, way):
+    case = CASES["the_stop_alone"]
+    with pytest.raises(AssertionError, match=f"at the end {told}"):
+        check(replace(case, expect=msgspec.convert(wrong, type(case.expect))), way)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_forbidden_trace_is_told(way):
+    case = CASES["the_stop_alone"]
+    with pytest.raises(AssertionError, match="asked for all the same"):
+        check(replace(case, forbid=({"cancel": "SL/0"},)), way)

@@ -162,14 +162,7 @@ class Reads:
             )
         except VenueUnavailable as failure:
             return self._absent(symbol, ctx_id, surface, failure)
-        return OrderQueried(
-            symbol=symbol,
-            ctx_id=ctx_id,
-            surface=surface,
-            requested_at=read.requested_at,
-            received_at=read.received_at,
-            order=decoded(decode_rest.order, read.body),
-        )
+        return _queried(symbol, ctx_id, surface, read, decoded(decode_rest.order, read.body))
 
     async def _algo(self, symbol: str, ctx_id: str) -> OrderQueried:
         """The open list, then the list of all, then the single query: the last one has been seen to say
@@ -181,12 +174,13 @@ class Reads:
             requested_at = requested_at or read.requested_at
             for row in decoded(decode_rest.algos, read.body):
                 if row.client_id == ctx_id:
-                    return _algo_found(symbol, ctx_id, requested_at, read, row)
+                    return _queried(symbol, ctx_id, Surface.ALGO, read, row, requested_at)
         try:
             read = await self._rest.read(endpoints.ALGO_QUERY, {"clientAlgoId": ctx_id})
         except VenueUnavailable as failure:
             return self._absent(symbol, ctx_id, Surface.ALGO, failure, requested_at)
-        return _algo_found(symbol, ctx_id, requested_at, read, decoded(decode_rest.algo, read.body))
+        row = decoded(decode_rest.algo, read.body)
+        return _queried(symbol, ctx_id, Surface.ALGO, read, row, requested_at)
 
     async def several(self, symbol: str, ctx_ids: Sequence[str], surface: Surface) -> list[OrderQueried]:
         """Look several recent orders of a symbol up by one read of all that it had in the last 7 days.
@@ -219,25 +213,20 @@ class Reads:
         )
 
 
-def _algo_found(symbol: str, ctx_id: str, requested_at: TimeNs, read: Read, row: AlgoReport) -> OrderQueried:
-    return OrderQueried(
-        symbol=symbol,
-        ctx_id=ctx_id,
-        surface=Surface.ALGO,
-        requested_at=requested_at,
-        received_at=read.received_at,
-        algo=row,
-    )
-
-
 def _queried(
-    symbol: str, ctx_id: str, surface: Surface, read: Read, row: AlgoReport | OrderReport | None
+    symbol: str,
+    ctx_id: str,
+    surface: Surface,
+    read: Read,
+    row: AlgoReport | OrderReport | None,
+    asked_at: TimeNs = 0,
 ) -> OrderQueried:
+    """What a read tells of one order; `asked_at`: when the first of several reads left, if there were any."""
     return OrderQueried(
         symbol=symbol,
         ctx_id=ctx_id,
         surface=surface,
-        requested_at=read.requested_at,
+        requested_at=asked_at or read.requested_at,
         received_at=read.received_at,
         order=row if isinstance(row, OrderReport) else None,
         algo=row if isinstance(row, AlgoReport) else None,

@@ -24,7 +24,7 @@ from backstay.strategies.position_manager.policy import (
     StopKind,
     TakeProfitKind,
 )
-from backstay.strategies.position_manager.stops import ANY_MARK, StopPlan, plan_stop
+from backstay.strategies.position_manager.stops import ANY_MARK, StopPlan, plan_stop, time_stop
 
 KINDS = frozenset({StopKind.FIXED_QTY, StopKind.STOP_LIMIT, StopKind.TRAILING_LOCAL})
 """Stops that spot has; `trailing_local` rests as a fixed one and is moved by us."""
@@ -56,15 +56,11 @@ def spot_exit(view: PositionView, policy: PositionPolicy, f: Factors, now: TimeN
     stop = _stop(view, plan, quantity)
     target = _target(view, policy, f, quantity)
     slots, watches, notes = _composed(view, stop, target, refused)
-    exit_reason, wake_at = plan.exit_reason, None
+    ends_at, late = time_stop(view, policy, now)
+    exit_reason, wake_at = plan.exit_reason or late, ends_at
     notes = (*plan.notes, *notes)
-    if policy.time_stop is not None:
-        ends_at = view.opened_at + policy.time_stop.after
-        if now < ends_at:
-            wake_at = ends_at
-        else:
-            exit_reason = exit_reason or "time stop"
-            notes = (*notes, "time stop: closing at market")
+    if late:
+        notes = (*notes, f"{late}: closing at market")
     if quantity < view.quantity - view.instrument.step:
         notes = (*notes, "part of the holding is locked by other orders, or gone: it is not offered")
     if exit_reason:

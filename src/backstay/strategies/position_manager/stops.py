@@ -11,8 +11,8 @@ import msgspec
 from backstay.core.events import Effect
 from backstay.core.filters import conform
 from backstay.core.money import break_even, round_down, round_up
-from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch, WatchSide
-from backstay.core.types import ZERO, Direction, OrderType, PositionMode, Role
+from backstay.core.slots import MAIN_STOP, Slot, Unplaceable, Watch, WatchSide
+from backstay.core.types import ZERO, Direction, OrderType, PositionMode, TimeNs
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager.factors import Factors
 from backstay.strategies.position_manager.facts import settled
@@ -25,7 +25,6 @@ from backstay.strategies.position_manager.policy import (
     StopPolicy,
 )
 
-STOP_KEY = SlotKey(Role.SL, 0)
 ANY_MARK = Watch(WatchSide.AT_OR_ABOVE, ZERO)
 """Crossed by every price: the way to ask for the present mark price."""
 REFUSED_BY_FILTER = frozenset({Effect.FILTER.value, Effect.MIN_NOTIONAL.value})
@@ -59,6 +58,14 @@ def plan_stop(view: PositionView, policy: PositionPolicy, f: Factors) -> StopPla
 
 
 # --- where the trigger belongs --------------------------------------------------------------------
+
+
+def time_stop(view: PositionView, policy: PositionPolicy, now: TimeNs) -> tuple[TimeNs | None, str]:
+    """When the position's time will be over; once it is, why it is closed at market instead."""
+    if policy.time_stop is None:
+        return None, ""
+    ends_at = view.opened_at + policy.time_stop.after
+    return (ends_at, "") if now < ends_at else (None, "time stop")
 
 
 def wanted_trigger(
@@ -165,7 +172,7 @@ def carrier(view: PositionView, stop: StopPolicy, f: Factors, trigger: Decimal) 
 
 def _close_position(f: Factors, stop: StopPolicy, trigger: Decimal) -> Slot:
     return Slot(
-        key=STOP_KEY,
+        key=MAIN_STOP,
         side=f.closing,
         kind=OrderType.STOP_MARKET,
         trigger=trigger,
@@ -186,7 +193,7 @@ def _sized(view: PositionView, stop: StopPolicy, f: Factors, kind: StopKind, tri
         ):
             activate = None  # the market is already beyond it: the venue trails from the first moment
         return Slot(
-            key=STOP_KEY,
+            key=MAIN_STOP,
             side=f.closing,
             kind=OrderType.TRAILING_STOP_MARKET,
             quantity=view.quantity,
@@ -198,7 +205,7 @@ def _sized(view: PositionView, stop: StopPolicy, f: Factors, kind: StopKind, tri
             tolerance=stop.trail_resize_fraction,
         )
     return Slot(
-        key=STOP_KEY,
+        key=MAIN_STOP,
         side=f.closing,
         kind=OrderType.STOP if kind is StopKind.STOP_LIMIT else OrderType.STOP_MARKET,
         price=trigger * f.limit if kind is StopKind.STOP_LIMIT else None,

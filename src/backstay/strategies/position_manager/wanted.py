@@ -11,7 +11,7 @@ from backstay.strategies.position_manager.factors import factors
 from backstay.strategies.position_manager.ladder import NO_LADDER, plan_ladder
 from backstay.strategies.position_manager.policy import OnExternal, OnManualCancel, PositionPolicy
 from backstay.strategies.position_manager.spot import spot_exit
-from backstay.strategies.position_manager.stops import plan_stop
+from backstay.strategies.position_manager.stops import plan_stop, time_stop
 from backstay.strategies.position_manager.take_profit import plan_take_profit
 
 NOTHING = Wanted()
@@ -108,15 +108,11 @@ def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, no
         return spot_exit(view, policy, f, now)
     stop = plan_stop(view, policy, f)
     profit = plan_take_profit(view, policy.take_profit, f)
-    exit_reason, wake_at = stop.exit_reason, None
+    ends_at, late = time_stop(view, policy, now)
+    exit_reason, wake_at = stop.exit_reason or late, ends_at
     notes = stop.notes + profit.notes
-    if policy.time_stop is not None:
-        ends_at = view.opened_at + policy.time_stop.after
-        if now < ends_at:
-            wake_at = ends_at
-        else:
-            exit_reason = exit_reason or "time stop"
-            notes = (*notes, "time stop: closing at market")
+    if late:
+        notes = (*notes, f"{late}: closing at market")
     ladder = NO_LADDER
     slots: tuple[Slot, ...] = () if stop.slot is None else (stop.slot,)
     if exit_reason:
