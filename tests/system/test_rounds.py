@@ -11,7 +11,7 @@ from tests.system.world import play, policy
 LADDER = policy(ladder=True)
 DONE = ["LIMIT BUY 0.01 @ 59400", "LIMIT SELL 0.01 @ 60900", "STOP_MARKET SELL all @ 57000"]
 SILENT = {"match": {"at_ms": 0}, "effect": {"silent": {"surface": "private"}}}
-EVERY = 60.0
+EVERY = 30.0
 BOUND_S = EVERY + 5 + 2
 """A round, the second one that has to agree, and the new stream with its reads."""
 

@@ -60,7 +60,7 @@ class RunSettings(Section):
         description="seconds for which a start goes on trying while the exchange cannot be reached; 0: once",
     )
     look_every: float = Field(
-        default=60.0,
+        default=30.0,
         ge=0,
         description=(
             "seconds between two rounds of reads that hold the account against what the private stream told; "
