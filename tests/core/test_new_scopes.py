@@ -163,3 +163,17 @@ def test_i30_a_kill_that_is_said_again_tries_again_what_was_refused_without_an_e
     assert state(again).blocks == blocks[1:]
     assert state(again).flatten_since == ms(1)
     assert fold(again, kill, ms(3)) is again
+
+
+def test_only_what_was_held_while_market_data_was_away_is_for_a_person():
+    account = folded(hydrated(position_row(0)), [stale(active=True)], at=2)
+    account = fold(account, evidence.position("0.010", at=3), ms(3))
+    account = fold(account, scored(signal(at=4)), ms(4))
+    assert blocked(account, stale(active=False)) == []
+
+
+def test_what_a_person_has_looked_at_is_not_asked_for_again_by_the_same_gate():
+    account = folded(scored_position(), [stale(active=True)], at=2)
+    account = fold(account, OperatorCommand(action=OperatorAction.ACK, who="me"), ms(3))
+    assert blocked(account) == []
+    assert blocked(account, stale(active=True)) == []

@@ -258,14 +258,16 @@ def test_r12_the_same_account_keeps_its_past_and_believes_none_of_it():
         "account_mode_mismatch",
     ):
         account = fold(account, GateChanged(gate=gate, active=True), ms(1))
-    account = replace(fold(account, reached(61000), ms(1)), deaf_strikes=1, hydrating=True)
+    told = {"leverage BTCUSDT": "7 applied"}
+    account = replace(fold(account, reached(61000), ms(1)), deaf_strikes=1, hydrating=True, settings=told)
+    account = replace(account, gap="stream_disconnected")
     run = replace(evidence.run(), writer=2, position_mode=PositionMode.ONE_WAY)
     after = fold(account, run, ms(2))
     assert set(after.gates) == {"kill_switch", f"operator_pause {ETH}", "venue_halt"}
     assert after.run == run
     assert {s.trust for s in after.scopes.values()} == {Trust.UNHYDRATED}
     assert (after.connected, after.hydrated, after.hydrating) == (False, False, False)
-    assert (after.deaf_strikes, after.marks) == (0, {})
+    assert (after.deaf_strikes, after.marks, after.settings, after.gap) == (0, {}, {}, "")
     assert fold(after, run, ms(3)) is after
 
 
