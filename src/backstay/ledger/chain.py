@@ -7,7 +7,7 @@ import msgspec
 from backstay.ledger.codec import GENESIS, Head, line_start, prev_of, seq_of
 from backstay.ledger.disk import Disk
 
-CHUNK = 128 << 10
+CHUNK = 256 << 10
 """Bytes read at a time where lines are only hashed."""
 _NOTHING = sha256(usedforsecurity=False)
 """The hash of no bytes: copying it takes two thirds of the time of making one."""
