@@ -36,7 +36,7 @@ FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
 
 def registered(account: A, e: RequestsRegistered, now: TimeNs) -> A:
     def mine(s: ScopeState) -> ScopeState:
-        return _registered(s, tuple([r for r in e.requests if r.scope == s.scope]), e.pre_armed, now, False)
+        return register(s, replace(e, requests=tuple([r for r in e.requests if r.scope == s.scope])), now)
 
     return each(account, dict.fromkeys([r.scope for r in e.requests]), mine)
 
@@ -54,15 +54,9 @@ def only_scope(asked: tuple[Request, ...]) -> Scope | None:
 
 def register(s: ScopeState, e: RequestsRegistered, now: TimeNs, own: bool = False) -> ScopeState:
     """Requests that all are of this scope (see `only_scope`)."""
-    return _registered(s, e.requests, e.pre_armed, now, own)
-
-
-def _registered(
-    s: ScopeState, asked: tuple[Request, ...], pre_armed: bool, now: TimeNs, own: bool
-) -> ScopeState:
-    for request in asked:
+    for request in e.requests:
         if request.ctx_id not in (s.contexts if request.context is not None else s.pendings):
-            return requests.register(s, asked, pre_armed, now, own)
+            return requests.register(s, e.requests, e.pre_armed, now, own)
     return s
 
 

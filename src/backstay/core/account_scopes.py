@@ -1,6 +1,7 @@
 """Finding and changing scopes and gates inside the account state; what every handler of the fold needs."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -8,16 +9,12 @@ from backstay.core.state import AccountState, Gate, ScopeState
 from backstay.core.types import PositionSide, Product, Scope, TimeNs, Trust
 
 A = AccountState
-_scopes: dict[tuple[Product, str, PositionSide], Scope] = {}
 
 
+@cache
 def scope_of(product: Product, symbol: str, side: PositionSide) -> Scope:
     """The scope of an event; the same object for the same names (it is a dictionary key everywhere)."""
-    key = (product, symbol, side)
-    found = _scopes.get(key)
-    if found is None:
-        found = _scopes[key] = Scope(product, symbol, side)
-    return found
+    return Scope(product, symbol, side)
 
 
 def scope_state(account: AccountState, key: Scope) -> ScopeState:

@@ -97,11 +97,12 @@ def plan(field: Field, now: TimeNs) -> Decision:
         return Recover(s.reasons, s.retry_at or None)
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
-    verdicts = join(field, now)
+    verdicts = _sorted(field)
     burst_ends = burst_end(s)
     in_burst = now < burst_ends
     if in_burst and not _stop_missing(field, verdicts):
-        return Wait("burst", burst_ends)
+        return Wait("burst", burst_ends)  # the rest of the join is not asked for
+    _matched(field, verdicts, now)
     if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is MARKET:
         most, left = field.market_max, field.sellable
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=most, sellable=left)
@@ -154,9 +155,12 @@ def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
 
 def join(field: Field, now: TimeNs) -> Verdicts:
     """Sort own working orders by slot, and find those that are what their slot wants (12, step 6)."""
-    s = field.state
+    return _matched(field, _sorted(field), now)
+
+
+def _sorted(field: Field) -> Verdicts:
     working: dict[SlotKey, list[OrderContext]] = {}
-    for ctx in s.contexts.values():
+    for ctx in field.state.contexts.values():
         if ctx.phase in _NOT_WORKING or ctx.stuck:
             continue
         key = ctx.slot.key
@@ -164,8 +168,12 @@ def join(field: Field, now: TimeNs) -> Verdicts:
             working[key].append(ctx)
         else:
             working[key] = [ctx]
-    v = Verdicts(working, lists.by_key(field.slots), {})
-    for key, held in working.items():
+    return Verdicts(working, lists.by_key(field.slots), {})
+
+
+def _matched(field: Field, v: Verdicts, now: TimeNs) -> Verdicts:
+    s = field.state
+    for key, held in v.working.items():
         slot = v.desired.get(key)
         if slot is None:
             continue
@@ -192,10 +200,9 @@ def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
     """The order belongs to the life that the scope leads now (flat: the one about to begin)."""
-    direction = s.position.direction
-    if direction is None:
-        return ctx.epoch == s.epoch + 1
-    return ctx.epoch == s.epoch and ctx.direction is direction
+    if ctx.epoch == s.epoch:
+        return ctx.direction is s.position.direction
+    return ctx.epoch == s.epoch + 1 and not s.position.quantity
 
 
 def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:

@@ -7,8 +7,10 @@ import msgspec
 from backstay.ledger.codec import GENESIS, Head, line_start, prev_of, seq_of
 from backstay.ledger.disk import Disk
 
-CHUNK = 1 << 20
+CHUNK = 256 << 10
 """Bytes read at a time where lines are only hashed."""
+_NOTHING = sha256(usedforsecurity=False)
+"""The hash of no bytes: copying it takes two thirds of the time of making one."""
 
 
 class Flaw(msgspec.Struct, frozen=True):
@@ -45,33 +47,31 @@ class ChainWalker:
         """Check the next bytes of the file; False once there is a flaw."""
         if self.flaw is not None:
             return False
-        lines = (self.rest + data).split(b"\n")
-        self.rest = lines.pop()
-        if not lines:
-            return True
-        seq, prev, before = self.head.seq, self.head.hash, b""
-        sha = sha256
-        good = 0
-        for line in lines:
+        data = self.rest + data
+        start, seq, prev = self.head, self.head.seq, self.head.hash
+        earlier, before, last, begin = prev, 0, 0, 0
+        hasher = _NOTHING.copy
+        # One line at a time: the next one takes the same memory, which never leaves the processor's cache.
+        while (end := data.find(b"\n", begin)) >= 0:
+            line = data[begin:end]
             if not line.startswith(b'{"seq":%d,"prev":"%b","at":' % (seq + 1, prev)):
                 break
             seq += 1
-            before = prev
-            prev = sha(line, usedforsecurity=False).hexdigest().encode()
-            good += 1
-        offset = self.head.offset
-        if good:
-            passed = lines[:good]
-            offset += sum(map(len, passed)) + good
-            self.last_line = passed[-1]
-            size = len(self.last_line) + 1
-            self.before = self.head
-            if good > 1:
-                self.before = Head(seq - 1, before, offset - size, len(passed[-2]) + 1)
+            sha = hasher()
+            sha.update(line)
+            earlier, prev = prev, sha.hexdigest().encode()
+            before, last, begin = last, begin, end + 1
+        if good := seq - start.seq:
+            offset = start.offset + begin
+            size = begin - last
+            self.last_line = data[last : begin - 1]
+            self.before = start if good == 1 else Head(seq - 1, earlier, offset - size, last - before)
             self.head = Head(seq, prev, offset, size)
             self.walked += good
-        if good < len(lines):
-            self.flaw = self._explain(lines[good])
+        if end >= 0:
+            self.flaw = self._explain(line)
+            begin = data.rfind(b"\n") + 1
+        self.rest = data[begin:]
         return self.flaw is None
 
     def _explain(self, line: bytes) -> Flaw:

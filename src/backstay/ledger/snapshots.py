@@ -97,14 +97,15 @@ class SnapshotStore[T]:
         """The highest record number that an intact snapshot was taken at; 0 for none."""
         for name in reversed(self._names()):
             stored = self._stored(f"{self.folder}/{name}")
-            if isinstance(stored, _Stored):
-                return stored.head.seq
+            if not isinstance(stored, str):
+                return stored[0].head.seq
         return 0
 
     def _names(self) -> list[str]:
         return [name for name in self._disk.list(self.folder) if name.endswith(SUFFIX)]
 
-    def _stored(self, path: str) -> _Stored | str:
+    def _stored(self, path: str) -> tuple[_Stored, str] | str:
+        """What is in a file, with the digest of its state; or why it cannot be used."""
         try:
             stored = self._decode_stored(self._disk.read(path))
         except (msgspec.DecodeError, OSError) as error:
@@ -114,16 +115,17 @@ class SnapshotStore[T]:
         digest = sha256(stored.state, usedforsecurity=False).hexdigest()
         if stored.seal != _seal(stored.head, digest):
             return "its contents do not match its digest"
-        return stored
+        return stored, digest
 
     def _load(self, path: str) -> Snapshot[T] | str:
-        stored = self._stored(path)
-        if isinstance(stored, str):
-            return stored
+        found = self._stored(path)
+        if isinstance(found, str):
+            return found
+        stored, digest = found
         if not line_matches(self._disk, self._path, stored.head):
             return f"the ledger does not have its record {stored.head.seq} at byte {stored.head.offset}"
         try:
             state = self._unpack(stored.state)
         except (msgspec.DecodeError, ValueError) as error:
             return f"its state is of another version ({error})"
-        return Snapshot(stored.head, state, sha256(stored.state, usedforsecurity=False).hexdigest())
+        return Snapshot(stored.head, state, digest)
