@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backstay import __version__
 from backstay.cli import exits
 from backstay.cli.main import app
 from backstay.cli.reference import page
@@ -294,3 +295,11 @@ def test_doctor_names_the_key_that_is_wrong(folder, capsys):
     code, out, _ = run(capsys, "doctor", "--json")
     assert code == 2
     assert "did you mean run.mode" in json.loads(out)["checks"][0]["detail"]
+
+
+def test_the_program_is_a_module_too():
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-m", "backstay", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == __version__
