@@ -38,8 +38,8 @@ async def run(
 
     `page` opens a screen before anything is taken over; `started` is called once the account is guarded,
     `delayed` with a sentence each time the start has to be tried again.
-    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved. An account
-    that could not be had while another one was guarded is raised at the end.
+    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved. What
+    kept one account from being guarded while the other one was is raised at the end.
     """
     may_run(settings)
     prepare_folders(settings)
