@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from backstay.app.errors import ExchangeError
+from backstay.app.errors import ExchangeError, UnreachableError
 from backstay.app.run import run as run_guards
 from backstay.core.types import Product
 from backstay.runtime.control import ControlClient, ControlError, socket_path
@@ -81,3 +81,45 @@ async def test_an_account_whose_keys_are_refused_ends_the_run_and_the_other_is_s
         with pytest.raises(ExchangeError, match="refused the keys") as refused:
             await asyncio.wait_for(run_guards(settings, stop=asyncio.Event()), 20)
         assert refused.value.exit_code == 5
+
+
+@pytest.mark.parametrize(("away", "there_"), [("usdm", Product.SPOT), ("spot", Product.USDM)])
+@run
+async def test_an_account_that_stays_out_of_reach_does_not_end_the_guard_of_the_other(tmp_path, away, there_):
+    async with stage(tmp_path) as there:
+        short = {
+            "mode": "DEMO",
+            "enable_trading": True,
+            "start_patience": 3,
+            "data_dir": str(tmp_path / "data"),
+        }
+        settings = there.settings(POSITIONS, SWING, run=short)
+        await there.fault(away, NOTHING)
+        sessions, told, stop = [], [], asyncio.Event()
+        task = asyncio.create_task(
+            run_guards(settings, started=sessions.append, delayed=told.append, stop=stop)
+        )
+        await until(lambda: sessions, 25)
+        (session,) = sessions
+        guarded = session.guard_of(there_)
+        assert guarded.owner.ready.is_set()
+        if there_ is Product.SPOT:
+            await there.buy_spot()
+            await until(lambda: session.host.status()["lots"]["sell_placed"] == 2)
+        else:
+            await there.hand("usdm", do="order", side="BUY", type="MARKET", quantity="0.01")
+            await until(lambda: session.host.status()["positions"]["protected"] == 1)
+        status = session.host.status()
+        assert status["health"]["grade"] == "alarm"
+        assert "not guarded: " in status["health"]["why"]
+        assert not status["ready"]
+        assert sum("NOT GUARDED" in str(error) for error in status["errors"]) == 1, "alarmed, once"
+        client = await ControlClient.connect(socket_path(settings.data_dir))
+        late = SPOT if away == "spot" else "usdm:BTCUSDT:BOTH"
+        with pytest.raises(ControlError, match=r"is not guarded: .* cannot be read.*; nothing was done"):
+            await client.ask("pause", scope=late, who="me")
+        await client.close()
+        stop.set()
+        with pytest.raises(UnreachableError, match="cannot be read") as missing:
+            await task
+        assert missing.value.exit_code == 5

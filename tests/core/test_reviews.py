@@ -8,7 +8,7 @@ from backstay.core.grades import review_of
 from backstay.core.reviews import CONFLICT, review
 from backstay.core.risk import RiskLimits, exposure_refusal
 from backstay.core.scope import block_exposure
-from backstay.core.types import PositionSide, Product, Role, Scope
+from backstay.core.types import OrderStatus, PositionSide, Product, Role, Scope
 from backstay.testing import evidence
 
 from tests.core.scenes import at_rest, own, said
@@ -47,7 +47,7 @@ def test_4_1_a_conflict_between_reads_that_differ_is_none():
     assert review(scene.state) == ""
 
 
-def test_r9_an_order_by_hand_that_uses_up_what_may_be_reduced_is_no_conflict():
+def test_r9_an_order_by_hand_that_uses_up_what_may_be_reduced_is_no_conflict_and_waited_out():
     scene = refused(Effect.REDUCE_ONLY, role=Role.TP)
     scene.fold(evidence.order(order_id=77, client_id="web_1", at=61_000, price="61000", quantity="0.005"))
     for _ in range(2):
@@ -59,6 +59,12 @@ def test_r9_an_order_by_hand_that_uses_up_what_may_be_reduced_is_no_conflict():
     assert review(scene.state) == ""
     scene.recover()
     assert "blocked TP/0: reduce_only" in scene.step().notes
+    gone = evidence.order(
+        OrderStatus.CANCELED, order_id=77, client_id="web_1", at=90_000, price="61000", quantity="0.005"
+    )
+    scene.fold(gone)
+    scene.tick(300)
+    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
 
 
 def test_4_1_a_position_in_review_keeps_its_protection_and_gets_what_it_lacks():

@@ -213,11 +213,11 @@ def takes_not_found_for_absent(patch):
 
     original = reading.queried
 
-    def queried(s, q, now, quiet=0):
+    def queried(s, q, now):
         ctx = s.contexts.get(q.ctx_id)
         if q.order is None and q.algo is None and ctx is not None and not ctx.is_terminal:
             return reading._absent(s, ctx, now)
-        return original(s, q, now, quiet)
+        return original(s, q, now)
 
     patch.setattr(reading, "queried", queried)
     patch.setattr(recovery, "in_doubt", lambda s: ())

@@ -250,6 +250,27 @@ def test_the_network_is_gone_for_a_while(seconds):
     play(script, policy=LADDER)
 
 
+def test_r11_what_a_gap_and_a_lagging_read_hid_is_found_by_a_second_read():
+    """Closed and turned round by hand while the stream was away; the read after it still showed the past."""
+
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        world.exchange.network.unplug()
+        await world.settle(2)
+        world.hand("order", side="SELL", type="MARKET", quantity="0.030")
+        lag = {"visibility_lag": {"ms": 4000, "lagging": "positions"}}
+        world.faults({"match": {"until_ms": 9_000}, "effect": lag})
+        world.exchange.network.plug()
+        await world.trusted()
+        assert world.scope().position.quantity == D("0.010")
+        await world.until(lambda: world.scope().position.quantity == D("-0.020"), "seen", within_s=15)
+        await world.trusted()
+        assert any("STOP_MARKET BUY" in line for line in world.resting()), world.describe()
+
+    play(script, policy=policy())
+
+
 def test_i14_a_read_for_one_leg_that_tells_of_the_other_is_acted_upon():
     async def script(world):
         world.open("LONG", "0.010", at="60000")

@@ -31,3 +31,7 @@ class ExchangeError(AppError):
     """The exchange cannot be reached, or refused the keys."""
 
     exit_code = 5
+
+
+class UnreachableError(ExchangeError):
+    """It could not be reached for as long as the configuration has patience; a later start may."""

@@ -35,6 +35,8 @@ class GuardHost:
         self.guard = guard
         self.news = News(lambda: guard.owner.account)
         self._extra = extra
+        self.missing = ""
+        """Why this account could finally not be had while another one is guarded; empty: it was not so."""
         self.database: Callable[[], str] = lambda: "none"
         """One line on the store, for who keeps one."""
         self._refreshed_at = 0
@@ -127,6 +129,8 @@ class GuardHost:
         table, venue = self.positions(), self.guard.venue.status()
         waiting = status.reviews(account, owner.last)
         grade, why = status.health(account, table, waiting)
+        if self.missing:
+            grade, why = "alarm", f"not guarded: {self.missing}"
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),

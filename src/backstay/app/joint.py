@@ -91,7 +91,10 @@ class JointHost:
 
 
 def _starting(host: GuardHost) -> str:
-    return f"the {NAMES[host.guard.config.product]} account is not guarded yet, its start is under way"
+    name = NAMES[host.guard.config.product]
+    if host.missing:
+        return f"the {name} account is not guarded: {host.missing}"
+    return f"the {name} account is not guarded yet, its start is under way"
 
 
 def _joined(usdm: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from backstay.app.config import Settings
-from backstay.app.errors import ConfigError, ExchangeError
+from backstay.app.errors import ConfigError, ExchangeError, UnreachableError
 from backstay.app.nearest import nearest
 from backstay.core.events import AccountModeSnapshot, InstrumentsSnapshot
 from backstay.core.modes import FACTS
@@ -81,4 +81,6 @@ def unreachable(
         return ExchangeError(
             f"{host} refused the signature (-1022): the secret or private key is not this key's"
         )
-    return ExchangeError(f"{host} cannot be read: {failure}. `backstay doctor` looks further")
+    if failure.fatal:
+        return ExchangeError(f"{host} cannot be read: {failure}. `backstay doctor` looks further")
+    return UnreachableError(f"{host} cannot be read: {failure}. `backstay doctor` looks further")

@@ -38,7 +38,8 @@ async def run(
 
     `page` opens a screen before anything is taken over; `started` is called once the account is guarded,
     `delayed` with a sentence each time the start has to be tried again.
-    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved.
+    Raises AppError and the errors of the layers below; whatever happens, what can be saved is saved. What
+    kept one account from being guarded while the other one was is raised at the end.
     """
     may_run(settings)
     prepare_folders(settings)
@@ -65,6 +66,9 @@ async def run(
 
                 taking = asyncio.ensure_future(session.take_over(lambda delay: tell(delay.noted())))
                 reason = await _watch(session, ended, taking, ready)
+                if session.missing:
+                    # It was told when it happened; the exit code says that not all was guarded.
+                    raise next(iter(session.missing.values()))
         finally:
             if close_page is not None:
                 await close_page()

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backstay.app.config import Settings
-from backstay.app.errors import ConfigError, RefusedError
+from backstay.app.errors import ConfigError, RefusedError, UnreachableError
 from backstay.app.garbage import CollectorAtRest
 from backstay.app.guard import Guard
 from backstay.app.host import GuardHost
 from backstay.app.joint import JointHost
 from backstay.app.posts import Post, open_post
+from backstay.app.preflight import NAMES
+from backstay.core.grades import ACCOUNT_MISSING
+from backstay.core.records import Noted
 from backstay.core.types import Product
 from backstay.runtime.control import ControlServer, socket_path
 from backstay.runtime.lock import InstanceLock
@@ -50,7 +53,10 @@ class Session:
         self.posts = tuple(posts)
         self.guards = tuple(post.guard for post in posts)
         """USD-M first, where both are guarded."""
-        self.host = JointHost([GuardHost(guard) for guard in self.guards])
+        self._hosts = {guard.config.product: GuardHost(guard) for guard in self.guards}
+        self.host = JointHost(list(self._hosts.values()))
+        self.missing: dict[Product, UnreachableError] = {}
+        """Accounts that could finally not be had, while another one is guarded."""
         self.page_url = ""
         """Where the status page is; empty: there is none."""
         self._control: ControlServer | None = None
@@ -92,17 +98,40 @@ class Session:
     async def take_over(self, tell: Callable[[Delay], object] = ignored) -> None:
         """Check and take over each account on its own, and open the control socket with the first one.
 
-        An account that cannot be had yet, and is tried again, holds up no other. Raises ConfigError,
-        ExchangeError and ControlError; what was taken over before that stays until `close`.
+        An account that cannot be had yet, and is tried again, holds up no other; nor does it end the other's
+        guard when the patience with it is over (`missing`). Raises ConfigError, ExchangeError and
+        ControlError; what was taken over before that stays until `close`.
         """
         await _each(self._take(post, tell) for post in self.posts)
 
     async def _take(self, post: Post, tell: Callable[[Delay], object]) -> None:
-        await post.check(self.settings, self._patience, tell)
-        await post.start(self.settings, self._patience)
+        try:
+            await post.check(self.settings, self._patience, tell)
+            await post.start(self.settings, self._patience)
+        except UnreachableError as error:
+            self.missing[post.product] = error
+            if len(self.missing) == len(self.posts):
+                raise
+            await self._do_without(post, error)
+            return
         if not self._followed:
             self._follow()
             await self.listen()
+        for product in self.missing:
+            self._tell_missing(product)
+
+    async def _do_without(self, post: Post, error: UnreachableError) -> None:
+        """A position is not left without its guard because another account is out of reach."""
+        self._hosts[post.product].missing = str(error)
+        await post.guard.stop("it could not be had")
+        self._tell_missing(post.product)
+
+    def _tell_missing(self, product: Product) -> None:
+        """In the ledger of who is guarded: screens, logs and alerts read it."""
+        note = Noted(ACCOUNT_MISSING, {"account": NAMES[product], "error": str(self.missing[product])})
+        for guard in self.guards:
+            if guard.owner.ready.is_set() and guard.config.product not in self.missing:
+                guard.tell(note)
 
     def _follow(self) -> None:
         self._followed = True
@@ -127,7 +156,8 @@ class Session:
                 await self._control.close()
             if self._following is not None:
                 self._following.guard_stops()
-            await _stop_all(self.guards, reason)
+            left = [guard for guard in self.guards if guard.config.product not in self.missing]
+            await _stop_all(left, reason)
         finally:
             if self._following is not None:
                 await self._following.stop()

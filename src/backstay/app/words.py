@@ -82,6 +82,8 @@ def _noted(body: Noted) -> str:
             if "uncovered" in detail:
                 what = f"{detail['uncovered']} of {detail['of']} WITHOUT A STOP"
             return f"{what} for {_ms(float(detail['naked_ms']))}: {detail.get('reason', '')}"
+        case "account_missing":
+            return f"the {detail['account']} account is NOT GUARDED: {detail['error']}"
         case "start_delayed":
             again, end = _ms(float(detail["next_attempt_in_ms"])), _ms(float(detail["gives_up_in_ms"]))
             return (

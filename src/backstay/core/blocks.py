@@ -7,6 +7,7 @@ A block never costs trust (I-28). Who writes them is `backstay.core.requests`, h
 from backstay.core.contexts import OrderContext
 from backstay.core.lots import get
 from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint
+from backstay.core.room import has_room
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import EXPOSING, TimeNs
@@ -19,6 +20,9 @@ def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
     if block.by_lot:
         # The request itself names what the lots hold: another quantity is another request.
         return block.key is not None and s.lots is not None and get(s.lots, block.key.step) is not None
+    direction = s.position.direction
+    if block.crowded and direction is not None and has_room(s, direction.closing, block.crowded):
+        return False
     return block.position == s.position.quantity or block.key is None
 
 

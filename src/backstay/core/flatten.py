@@ -76,9 +76,8 @@ def flatten(
     if any(p.key == EXIT for p in s.pendings.values()):
         return Wait("flatten: the closing order is being confirmed")
     if any(c.key == EXIT and c.slot.kind is OrderType.MARKET and c.is_resting for c in s.contexts.values()):
-        return Wait(
-            "flatten: the closing order is being filled"
-        )  # reported as NEW: what it leaves is not known
+        # A read showed it open: what it leaves is not known.
+        return Wait("flatten: the closing order is being filled")
     held = exit_held(s, now)
     if held:
         times = [b.until for b in held if b.until]

@@ -17,6 +17,7 @@ from backstay.core.lots import get
 from backstay.core.orders import SENDING, Evidence
 from backstay.core.rejections import MAX_REPEATS, hold_for, treatment
 from backstay.core.reviews import CONFLICT
+from backstay.core.room import has_room
 from backstay.core.scope import block_exposure, lose_trust
 from backstay.core.slots import Slot
 from backstay.core.state import Block, Pending, ScopeState
@@ -352,7 +353,11 @@ def _blocked(
     key = None if rule.exposure and exposing and e.action is not CANCEL else ctx.key
     earlier = next((b for b in s.blocks if b.key == key and b.fingerprint == refused), None)
     premise = premise_of(s, ctx.slot)
-    same_premise = earlier is not None and earlier.position == premise
+    reduces = ctx.slot.quantity or ZERO
+    crowded = reduces if rule.distrust_if_open and not has_room(s, ctx.slot.side, reduces) else ZERO
+    same_premise = (
+        earlier is not None and earlier.position == premise and not (earlier.crowded and not crowded)
+    )
     count = earlier.count + 1 if earlier is not None and same_premise else 1
     hold = hold_for(rule, count, e.retry_after_ms * MS)
     block = Block(
@@ -364,18 +369,11 @@ def _blocked(
         position=premise or ZERO,
         fingerprint=refused,
         by_lot=by_lot,
+        crowded=crowded,
     )
     rest = tuple(b for b in s.blocks if b is not earlier)
     s = replace(s, blocks=(*rest, block))
-    if rule.distrust_if_open and count >= MAX_REPEATS and _has_room(s, ctx):
+    if rule.distrust_if_open and count >= MAX_REPEATS and not crowded:
         # Each attempt needed trust, each trust a snapshot, and all of them showed the same position (4.1).
         return block_exposure(s, CONFLICT, now)
     return s
-
-
-def _has_room(s: ScopeState, ctx: OrderContext) -> bool:
-    """What rests on the closing side, whoever placed it, leaves enough of the position to reduce (R-9)."""
-    rests = (
-        r.quantity - r.filled for r in s.orders.values() if r.side is ctx.slot.side and orders.is_open(r)
-    )
-    return sum(rests, ctx.slot.quantity or ZERO) <= abs(s.position.quantity)

@@ -91,6 +91,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """The refused request; another request is not blocked."""
     by_lot: bool = False
     """Of a lot's SELL: its premise is what that lot holds (`position`), not the whole position."""
+    crowded: Decimal = ZERO
+    """What was to be reduced when other orders of the closing side had left no room for it; 0: they had."""
 
 
 class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

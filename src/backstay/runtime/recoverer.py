@@ -72,9 +72,9 @@ class Host(Protocol):
 FILTERS_EVERY = 60 * SECOND
 MODE_EVERY_S = 15.0
 """In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
-TRADES_AGAIN_S = 10.0
-"""Spot: orders and trades are served from copies that may lag. What a gap hid is looked for once more, so
-long after the account was read: nothing else would ever tell of an order that ended in it."""
+READ_AGAIN_S = 10.0
+"""Positions, and on spot orders and trades, are served from copies that may lag. What a gap hid is looked for
+once more, so long after the account was read: nothing else would ever tell of what happened in it."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 MANY_SCOPES = 8
@@ -282,22 +282,26 @@ class Recoverer:
         if not failure:
             owner.lookout.close()
         self.deaf()
-        if not failure and unread(owner.account, owner.engine, self._venue.venue_now_ns()):
+        spot = bool(unread(owner.account, owner.engine, self._venue.venue_now_ns()))
+        if not failure and (spot or not first):
             if self._again is not None:
                 self._again.cancel()
-            self._again = asyncio.get_running_loop().create_task(self._read_trades_again())
+            self._again = asyncio.get_running_loop().create_task(self._read_again(spot=spot))
         return failure
 
-    async def _read_trades_again(self) -> None:
+    async def _read_again(self, *, spot: bool) -> None:
         owner = self._owner
-        await asyncio.sleep(TRADES_AGAIN_S)
+        await asyncio.sleep(READ_AGAIN_S)
         if not owner.account.connected or None in self._running:
             return  # a recovery reads them, and comes back here
         try:
-            begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
-            owner.apply(await self._venue.read_orders(None))
-            for event in await read_trades(self._venue, begin):
-                owner.apply(event)
+            if spot:
+                begin = unread(owner.account, owner.engine, self._venue.venue_now_ns())
+                owner.apply(await self._venue.read_orders(None))
+                for event in await read_trades(self._venue, begin):
+                    owner.apply(event)
+            else:
+                owner.apply(await self._venue.read_positions(None))
         except VenueUnavailable as error:
             self.last_failure = error
             return
