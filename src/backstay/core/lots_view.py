@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from backstay.core.blocks import holds
-from backstay.core.contexts import TERMINAL, OrderContext
+from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.instruments import Instrument
 from backstay.core.lots import NONE
 from backstay.core.orders import is_open
@@ -13,6 +13,7 @@ from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, TimeNs
 from backstay.core.view import LotsView, PositionView
 
+_NO_ORDER = TERMINAL | {Phase.PRE_ARMED}
 SPOT_FEE = Decimal("0.001")
 """Both sides, without any discount, until the account's own rates are read."""
 
@@ -23,12 +24,14 @@ def lots_view(
     """The facts of a spot scope for a strategy that sells lots; its cost does not grow with their number."""
     selling: dict[int, OrderContext] = {}
     under_way = 0
+    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
     for ctx in s.contexts.values():
-        if ctx.slot.lots and ctx.phase not in TERMINAL:
+        if ctx.slot.lots and ctx.phase not in _NO_ORDER:
             under_way += ctx.order_id not in s.orders
             for name in ctx.slot.lots:
                 selling[name] = ctx
-    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
+            if ctx.awaits_lot:
+                halted = halted or f"order {ctx.ctx_id} does not tell which lot it sells"
     lots = s.lots or NONE
     view = LotsView(
         lots=lots,

@@ -109,6 +109,7 @@ def _order(row: rows.Order) -> OrderReport:
         trailing_delta=row.trailing_delta,
         prevented=optional(row.prevented_quantity),
         on_book=row.is_working,
+        label=row.strategy_id,
     )
 
 
