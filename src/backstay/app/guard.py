@@ -40,6 +40,7 @@ from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.replay import fold_entries
+from backstay.ledger.shared import SharedAccounts
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
@@ -113,6 +114,9 @@ class Guard:
         self.journal = journal
         self.reports = reports
         """What opening the ledger had to repair, one sentence each."""
+        self.shared = SharedAccounts()
+        """What this process knows of the ledger's past: its readers go on with it."""
+        self.shared.publish(journal.seq, account)
         self._snapshots = snapshots
         self._snapshot_due = SNAPSHOT_EVERY
         self._burial: asyncio.Task[None] | None = None
@@ -260,6 +264,7 @@ class Guard:
         head = self.journal.durable_now()
         if isinstance(head, Head):
             self._snapshots.save(self.owner.account, head)
+            self.shared.publish(head.seq, self.owner.account)
         self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
 
     def _called(self, call: Call) -> None:

@@ -8,13 +8,16 @@ from backstay.core.state import AccountState, pack, unpack
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 from backstay.ledger.reader import chunks
+from backstay.ledger.shared import SharedAccounts
 from backstay.ledger.snapshots import SnapshotStore
 
 
-def account_at(disk: Disk, path: str, head: Head) -> AccountState:
-    """The account after record `head.seq`, from the newest snapshot that is not later."""
+def account_at(disk: Disk, path: str, head: Head, shared: SharedAccounts | None = None) -> AccountState:
+    """The account after record `head.seq`: a shared one, else from the newest snapshot that is not later."""
     if not head.seq:
         return AccountState()
+    if shared is not None and (known := shared.at(head.seq)) is not None:
+        return known
     snapshots = SnapshotStore(disk, path, pack=pack, unpack=unpack)
     found, _ = snapshots.newest(at_most=head.seq)
     account = found.state if found is not None else AccountState()

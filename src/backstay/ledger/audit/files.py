@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from backstay.core.account import fold
 from backstay.core.records import Body, Decided, Noted, Record
 from backstay.core.state import AccountState
 from backstay.core.types import TimeNs
@@ -36,6 +35,7 @@ from backstay.ledger.errors import DamagedLedgerError
 from backstay.ledger.past import account_at
 from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.reader import lines
+from backstay.ledger.shared import SharedAccounts
 
 THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE = "thinking.jsonl", "orders.csv", "calls.csv", "trades.csv"
 FILES = (THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE)
@@ -65,7 +65,14 @@ def _no_pause() -> None:
 class AuditFiles:
     """One ledger's audit files in `folder`. `step` until it returns 0; later again. One writer at a time."""
 
-    def __init__(self, folder: Path, disk: Disk, path: str, words: Callable[[Body], str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        disk: Disk,
+        path: str,
+        words: Callable[[Body], str],
+        shared: SharedAccounts | None = None,
+    ) -> None:
         self.reports: list[str] = []
         """What was found at the beginning and is worth telling."""
         self._folder = folder
@@ -74,6 +81,7 @@ class AuditFiles:
         self._words = words
         self._cursor: Cursor | None = None
         self._account = AccountState()
+        self._shared = shared if shared is not None else SharedAccounts()
         self._lock: int | None = None
 
     # --- following ----------------------------------------------------------------------------------
@@ -129,6 +137,7 @@ class AuditFiles:
         for offset, line in lines(self._disk, self._path, head.offset, most):
             record = self._decode(line, offset, head.seq + 1)
             self._feed(record, cursor, texts)
+            self._account = self._shared.adopted(record.seq, self._account)
             size = len(line) + 1
             head, taken = Head(record.seq, hash_line(line), offset + size, size), taken + 1
             pause()
@@ -150,7 +159,7 @@ class AuditFiles:
         if isinstance(body, Noted):
             texts[CALLS_FILE].append(call_line(record))
             return
-        self._account = fold(before, body, record.at)
+        self._account = self._shared.fold(before, record)
         texts[THINKING].append(thinking(record, self._words))
         texts[ORDERS_FILE].extend(order_lines(record, before, self._account, cursor.sent))
         cursor.book.feed(record, before, self._account)
@@ -190,7 +199,7 @@ class AuditFiles:
         self._own()
         cursor = self._found()
         if cursor is not None:
-            self._account = account_at(self._disk, self._path, cursor.head)
+            self._account = account_at(self._disk, self._path, cursor.head, self._shared)
             for name in (THINKING, ORDERS_FILE, CALLS_FILE):
                 os.truncate(self._folder / name, cursor.sizes[name])
             self._trades(cursor)
