@@ -45,6 +45,8 @@ HEADERS = {ORDERS_FILE: row(ORDERS), CALLS_FILE: row(CALLS), TRADES_FILE: row(TR
 FORMAT = 1
 """Files of another format are made again."""
 BATCH = 256
+UNWRITTEN_MOST = 1024
+"""Records taken in before the files are written although there are more: each write has all open trades."""
 
 
 class Cursor(msgspec.Struct):
@@ -83,6 +85,8 @@ class AuditFiles:
         self._account = AccountState()
         self._shared = shared if shared is not None else SharedAccounts()
         self._lock: int | None = None
+        self._texts: dict[str, list[str]] = {}
+        self._unwritten = 0
 
     # --- following ----------------------------------------------------------------------------------
 
@@ -125,15 +129,24 @@ class AuditFiles:
         return {name: path.stat().st_size for name, path in found.items() if path.exists()}
 
     def close(self) -> None:
-        """Let another process write the files."""
-        self._cursor = None
+        """Write what is not written yet, and let another process write the files. Raises StoreError."""
+        cursor, self._cursor = self._cursor, None
+        try:
+            if cursor is not None and self._unwritten:
+                self._write(cursor)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: the audit files cannot be written: {error.strerror}") from None
+        finally:
+            self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _take(self, cursor: Cursor, most: int, pause: Callable[[], None]) -> int:
-        texts: dict[str, list[str]] = {name: [] for name in FILES}
-        head, taken, book = cursor.head, 0, cursor.book
+        texts = self._texts
+        head, taken = cursor.head, 0
         for offset, line in lines(self._disk, self._path, head.offset, most):
             record = self._decode(line, offset, head.seq + 1)
             self._feed(record, cursor, texts)
@@ -141,15 +154,21 @@ class AuditFiles:
             size = len(line) + 1
             head, taken = Head(record.seq, hash_line(line), offset + size, size), taken + 1
             pause()
-        if not taken:
-            return 0
         cursor.head = head
+        self._unwritten += taken
+        if self._unwritten and (taken < most or self._unwritten >= UNWRITTEN_MOST):
+            self._write(cursor)
+        return taken
+
+    def _write(self, cursor: Cursor) -> None:
+        texts, book = self._texts, cursor.book
         for name in (THINKING, ORDERS_FILE, CALLS_FILE):
             self._append(name, "".join(texts[name]), cursor)
         if book.dirty or book.sealed:
             self._trades(cursor)
         self._save(cursor)
-        return taken
+        self._unwritten = 0
+        texts.update((name, []) for name in FILES)
 
     def _feed(self, record: Record, cursor: Cursor, texts: dict[str, list[str]]) -> None:
         before, body = self._account, record.body
@@ -197,6 +216,7 @@ class AuditFiles:
     def _begin(self) -> Cursor:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._own()
+        self._texts, self._unwritten = {name: [] for name in FILES}, 0
         cursor = self._found()
         if cursor is not None:
             self._account = account_at(self._disk, self._path, cursor.head, self._shared)
