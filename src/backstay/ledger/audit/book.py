@@ -19,6 +19,7 @@ from backstay.core.events import (
     OrderQueried,
     OrderReport,
     OrdersSnapshot,
+    PriceReached,
     RecoveryEnded,
     RequestsRegistered,
     RunStarted,
@@ -30,7 +31,7 @@ from backstay.core.records import Body, Record
 from backstay.core.scored import SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs
-from backstay.ledger.audit.desk import CENT, Desk, Seen
+from backstay.ledger.audit.desk import CENT, Desk, Price, Seen
 from backstay.ledger.audit.trade import CLOSED, LEFT, OPEN, Trade
 
 GRACE = 3 * SECOND
@@ -46,6 +47,8 @@ class Book(msgspec.Struct, omit_defaults=True):
     """Open lots of spot, by name: each is a trade of its own."""
     reasons: dict[str, str] = {}
     """Custom id of a closing order -> why it was asked for."""
+    prices: dict[str, Price] = {}
+    """Symbol -> its latest recorded price on futures: a fee in BNB is counted by that of its pair."""
     began_at: TimeNs = 0
     """The first run: fills before it are not ours to tell."""
     sealed: list[Trade] = []
@@ -70,6 +73,10 @@ class Book(msgspec.Struct, omit_defaults=True):
                 self._asked(body)
             case SignalScored():
                 self._scored(body, record, after)
+            case PriceReached() if body.product is Product.USDM:
+                self._priced(body.symbol, Price(body.price, body.at))
+            case OrderReport() if body.product is Product.USDM and body.last_price:
+                self._priced(body.symbol, Price(body.last_price, body.at))
             case AccountReport() if body.reason == "FUNDING_FEE":
                 self._funding(body)
         if after is not before:
@@ -86,7 +93,7 @@ class Book(msgspec.Struct, omit_defaults=True):
             self._lots(known, s, record, account)
             return
         desk = self._desk(key)
-        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons))
+        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons, self.prices))
         desk.first_stop(s)
         if desk.net == s.position.quantity:
             desk.differs_since = 0
@@ -118,6 +125,11 @@ class Book(msgspec.Struct, omit_defaults=True):
             self.sealed.append(trade)
         self.desks, self.lots = {}, {}
         self.began_at, self.dirty = record.at, True
+
+    def _priced(self, symbol: str, price: Price) -> None:
+        known = self.prices.get(symbol)
+        if known is None or price.at >= known.at:
+            self.prices[symbol] = price
 
     def _asked(self, body: RequestsRegistered) -> None:
         for request in body.requests:
@@ -167,7 +179,7 @@ class Book(msgspec.Struct, omit_defaults=True):
                 continue
             s = account.scopes.get(desk.scope)
             if s is not None and s.trusted and s.matched:
-                desk.believe(Seen(record.seq, s, account, self.reasons))
+                desk.believe(Seen(record.seq, s, account, self.reasons, self.prices))
                 desk.differs_since = 0
                 self._gather(desk)
 
