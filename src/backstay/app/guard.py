@@ -17,7 +17,7 @@ import msgspec
 from backstay import __version__
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.lot_alerts import LotAlerts
-from backstay.app.market import MarketSide, scored_symbols
+from backstay.app.market import MarketSide, SpotBooks, scored_symbols
 from backstay.app.settling import Settling, wishes
 from backstay.binance.net.rest import Call
 from backstay.binance.net.spot_venue import SpotVenue
@@ -141,6 +141,8 @@ class Guard:
             )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
+        else:
+            SpotBooks(self.owner, self.venue)
         self.venue.hear_calls(self._called)
         if config.product is Product.SPOT:
             self.listeners.append(LotAlerts(self.owner).record)

@@ -168,6 +168,7 @@ def _decide_lots(account: AccountState, s: ScopeState, manager: Manager, engine:
         tuple([v for v in verdicts if type(v) is Refused]),
         wanted.watches,
         wanted.wake_at,
+        book=wanted.book,
         protects=False,
     )
 

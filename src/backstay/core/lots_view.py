@@ -11,7 +11,7 @@ from backstay.core.risk import open_gate
 from backstay.core.spot import uncovered
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, TimeNs
-from backstay.core.view import LotsView, PositionView
+from backstay.core.view import NO_MARKET, LotsView, MarketView, PositionView
 
 _NO_ORDER = TERMINAL | {Phase.PRE_ARMED}
 SPOT_FEE = Decimal("0.001")
@@ -65,4 +65,5 @@ def lots_view(
         maker_fee=account.maker_fee if account.maker_fee is not None else SPOT_FEE,
         taker_fee=account.taker_fee if account.taker_fee is not None else SPOT_FEE,
         lots=view,
+        market=NO_MARKET if s.book is None else MarketView(book=s.book),
     )
