@@ -46,7 +46,7 @@ def told(records, *, age_s=None, burns=True):
         if not isinstance(body, (Decided, Noted)):
             account = fold(before, body, record.at)
         book.feed(Record(record.seq, record.at, record.cause, body), before, account)
-    trades = [*book.sealed, *book.unsealed()]
+    trades = [*book.sealed, *book.unsealed(account)]
     return list(csv.DictReader(io.StringIO("".join(map(trade_line, trades))), fieldnames=TRADES))
 
 

@@ -7,6 +7,7 @@ nothing is on its way any more, and the trade says so. A fill that is told of la
 Everything follows from records alone, in order, so a book that is made again is the same.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -25,7 +26,7 @@ from backstay.core.events import (
     RunStarted,
 )
 from backstay.core.instruments import Instrument
-from backstay.core.lots import Ended, Lot, changed
+from backstay.core.lots import Ended, Lot, changed, every
 from backstay.core.names import lot_name
 from backstay.core.records import Body, Record
 from backstay.core.scored import SignalScored
@@ -43,8 +44,10 @@ class Book(msgspec.Struct, omit_defaults=True):
     """Every trade that is not sealed yet; `feed` it each record with the account before and after it."""
 
     desks: dict[str, Desk] = {}
-    lots: dict[str, Trade] = {}
-    """Open lots of spot, by name: each is a trade of its own."""
+    lots: dict[str, int] = {}
+    """Open lots of spot by name, each a trade of its own: the record that told of it. The rest stands in the
+    account, which may hold ten thousand of them.
+    """
     reasons: dict[str, str] = {}
     """Custom id of a closing order -> why it was asked for."""
     prices: dict[str, Price] = {}
@@ -56,10 +59,10 @@ class Book(msgspec.Struct, omit_defaults=True):
     dirty: bool = False
     """Something that a row shows has changed since the writer looked."""
 
-    def unsealed(self) -> list[Trade]:
-        """Trades whose row may still change, in the order in which they were opened."""
+    def unsealed(self, account: AccountState) -> list[Trade]:
+        """Trades whose row may still change, in the order in which they were opened; `account` as it is."""
         found = [trade for desk in self.desks.values() for trade in desk.trades]
-        return sorted([*found, *self.lots.values()], key=lambda t: (t.opened_seq, t.id))
+        return sorted([*found, *self._open_lots(account)], key=lambda t: (t.opened_seq, t.id))
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Book(msgspec.Struct, omit_defaults=True):
             return
         if (old.account, old.mode, old.environment) == (run.account, run.mode, run.environment):
             return
-        for trade in self.unsealed():
+        for trade in self.unsealed(before):
             trade.status = LEFT if trade.status == OPEN else trade.status
             self.sealed.append(trade)
         self.desks, self.lots = {}, {}
@@ -221,14 +224,24 @@ class Book(msgspec.Struct, omit_defaults=True):
             known = self.lots.pop(name, None)
             if known is None and lot.trade_id in retired:
                 continue  # its end was told already
-            seq = known.opened_seq if known is not None else record.seq
-            trade = _of_lot(name, lot, s.scope, seq, rules)
+            seq = known if known is not None else record.seq
             self.dirty = True
             if lot.ended is Ended.NO:
-                self.lots[name] = trade
+                self.lots[name] = seq
             else:
+                trade = _of_lot(name, lot, s.scope, seq, rules)
                 trade.closed_seq = record.seq
                 self.sealed.append(trade)
+
+    def _open_lots(self, account: AccountState) -> Iterator[Trade]:
+        for key, s in account.scopes.items():
+            if s.lots is None or not self.lots:
+                continue
+            rules = account.instruments.get(key.symbol)
+            for lot in every(s.lots):
+                name = lot_name(key.symbol, lot.trade_id)
+                if (seq := self.lots.get(name)) is not None:
+                    yield _of_lot(name, lot, key, seq, rules)
 
 
 def _of_lot(name: str, lot: Lot, key: Scope, seq: int, rules: Instrument | None) -> Trade:

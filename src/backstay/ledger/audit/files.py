@@ -200,7 +200,7 @@ class AuditFiles:
     def _trades(self, cursor: Cursor) -> None:
         book = cursor.book
         above = "".join(map(trade_line, book.sealed)).encode()
-        below = "".join(map(trade_line, book.unsealed())).encode()
+        below = "".join(map(trade_line, book.unsealed(self._account))).encode()
         _write(self._folder / TRADES_FILE, cursor.sizes[TRADES_FILE], above + below)
         cursor.sizes[TRADES_FILE] += len(above)
         book.sealed, book.dirty = [], False
