@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from backstay.core.account import fold
+from backstay.core.account import fold_in_place
 from backstay.core.records import Decided, Noted, Record
 from backstay.core.state import AccountState, pack, unpack
 from backstay.ledger.codec import Head
@@ -24,7 +24,7 @@ def account_at(disk: Disk, path: str, head: Head, shared: SharedAccounts | None 
     start = found.head.offset if found is not None else 0
     for record in _until(chunks(disk, path, start), head.seq):
         if not isinstance(record.body, (Decided, Noted)):
-            account = fold(account, record.body, record.at)
+            account = fold_in_place(account, record.body, record.at)
     return account
 
 
