@@ -53,7 +53,7 @@ def open_orders(
 ) -> OrdersSnapshot:
     """GET openOrders; `symbols` is what was asked for (empty: all)."""
     return OrdersSnapshot(
-        # Row by row: ten thousand of them as the wire's shapes would take megabytes beside what is made of them.
+        # Row by row: ten thousand of the wire's shapes at once would take megabytes more.
         rows=tuple(_order(_ORDER.decode(row)) for row in _EACH.decode(body)),
         requested_at=requested_at,
         received_at=received_at,
