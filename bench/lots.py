@@ -98,6 +98,15 @@ def until(folder: Path, process: subprocess.Popen[str], fits: str, what: Any = T
     sys.exit(f"{fits} did not become {what} within {PATIENCE_S} s")
 
 
+def caught_up(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the store has everything: an end in good order leaves nothing to the next start."""
+    end = time.monotonic() + PATIENCE_S
+    while "up to date" not in str(until(folder, process, "ready").get("database")):
+        if time.monotonic() > end:
+            sys.exit(f"the store did not catch up within {PATIENCE_S} s")
+        time.sleep(1)
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
     process = command(folder, "run")
@@ -145,7 +154,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         with running(many) as process:
             result = json.loads(full.stdout.readline())
             print(f"lots made: {json.dumps(result)}", file=sys.stderr, flush=True)
-            time.sleep(2)
+            caught_up(many, process)
         with running(many) as process:
             used, wall = ready_cost(many, process)
             time.sleep(options.rest)

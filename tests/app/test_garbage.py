@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from backstay.app import garbage
-from backstay.app.garbage import PATIENCE, CollectorAtRest
+from backstay.app.garbage import PATIENCE, SETTLED, CollectorAtRest
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,16 @@ def test_a_bad_moment_is_let_pass_but_not_for_ever():
     _, collected = run(lambda: bool(asked.append(1)), PATIENCE * 2)
     assert len(asked) >= PATIENCE
     assert 0 < collected < len(asked)
+
+
+def test_what_a_start_needed_for_a_moment_is_given_back_once(monkeypatch):
+    given = []
+    monkeypatch.setattr(garbage, "returner", lambda: lambda: given.append(1))
+    run(lambda: True, 3 * SETTLED)
+    assert given == [1]
+
+
+def test_where_the_c_library_cannot_give_memory_back_nothing_happens(monkeypatch):
+    assert garbage.returner()() in (0, 1, None)
+    monkeypatch.setattr(garbage.ctypes, "CDLL", lambda _name: object())
+    assert garbage.returner()() is None

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from backstay.core.cover import uncovered
 from backstay.core.decisions import Act, Converged, Wait
-from backstay.core.planner import BRIDGE, MAIN_STOP
+from backstay.core.slots import BRIDGE, MAIN_STOP
 from backstay.core.types import (
     Action,
     AlgoStatus,

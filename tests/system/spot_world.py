@@ -51,7 +51,9 @@ class SpotSystem:
 
     look_every = 0.0
 
-    def __init__(self, clock: LoopClock, *, policy: SwingPolicy, burns_bnb: bool = False) -> None:
+    def __init__(
+        self, clock: LoopClock, *, policy: SwingPolicy, burns_bnb: bool = False, sync_delay_s: float = 0.0005
+    ) -> None:
         self.clock = clock
         self.policy = policy
         self.exchange = PaperSpotExchange(
@@ -60,6 +62,8 @@ class SpotSystem:
         self.auditor = SpotAuditor(PREFIX)
         self.exchange.listen(self.auditor.event)
         self.disk = MemoryDisk()
+        self.sync_delay_s = sync_delay_s
+        """What a group commit takes."""
         self.guard: Guard | None = None
         self.starts = 0
         self.loop_errors: list[dict[str, Any]] = []
@@ -90,7 +94,7 @@ class SpotSystem:
                 clock=self.clock,
                 entropy=SeededEntropy(f"1/{self.starts}"),
                 disk=self.disk,
-                writer=InlineWriter(delay_s=0.0005),
+                writer=InlineWriter(delay_s=self.sync_delay_s),
                 lease=HeldLease(),
                 log=lambda _: None,
             ),
@@ -102,10 +106,13 @@ class SpotSystem:
     def transport(self) -> Any:
         return self.exchange.transport()
 
-    def kill(self) -> None:
+    def kill(self, *, power: bool = False) -> None:
+        """`kill -9`; with `power`, the machine goes down: what was not synced is gone."""
         guard, self.guard = self.guard, None
         if guard is not None:
             guard.kill()
+        if power:
+            self.disk = self.disk.crash()
 
     @property
     def running(self) -> Guard:
@@ -194,10 +201,12 @@ class SpotSystem:
 type Script = Callable[[SpotSystem], Awaitable[None]]
 
 
-def play_spot(script: Script, *, sell_when: SellWhen = SellWhen.FILL, **options: Any) -> SpotSystem:
+def play_spot(
+    script: Script, *, sell_when: SellWhen = SellWhen.FILL, sync_delay_s: float = 0.0005, **options: Any
+) -> SpotSystem:
     """Run `script` in a fresh system, hold the run against the promises, and return the system."""
     policy = SwingPolicy(symbols=(SYMBOL,), sell_when=sell_when, **options)
-    return run_system(script, lambda clock: SpotSystem(clock, policy=policy))
+    return run_system(script, lambda clock: SpotSystem(clock, policy=policy, sync_delay_s=sync_delay_s))
 
 
 def run_system[S: SpotSystem](

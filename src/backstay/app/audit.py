@@ -8,6 +8,7 @@ from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.words import words
 from backstay.ledger.audit.files import AuditFiles
 from backstay.ledger.disk import Disk, FileDisk
+from backstay.ledger.shared import SharedAccounts
 
 
 def audit_folder(settings: Settings, ledger: str) -> Path:
@@ -23,10 +24,17 @@ class AuditReader:
     """Keeps the audit files of one ledger up to date (implements `readers.Reader`)."""
 
     def __init__(
-        self, ledger: str, folder: Path, disk: Disk, path: str, *, told: Callable[[str], object]
+        self,
+        ledger: str,
+        folder: Path,
+        disk: Disk,
+        path: str,
+        *,
+        told: Callable[[str], object],
+        shared: SharedAccounts | None = None,
     ) -> None:
         self.name = f"audit files of {ledger}"
-        self._files = AuditFiles(folder, disk, path, words)
+        self._files = AuditFiles(folder, disk, path, words, shared)
         self._told = told
 
     def step(self, most: int, pause: Callable[[], None]) -> int:

@@ -40,12 +40,14 @@ class Following:
         self._loop = asyncio.get_running_loop()
         self._guarding = False
         disk = FileDisk(settings.data_dir)
+        shared = {guard.config.ledger: guard.shared for guard in self._guards}
         self._store = StoreReader(
             url_of(settings),
             disk,
             told=self._tell,
             now=guard.world.clock.now_ns,
             keep=settings.store.keep_completed,
+            shared=shared,
         )
         self._metrics = Metrics(lambda: gauges(guards)) if settings.metrics.enabled else None
         self._served: Callable[[], None] | None = None
@@ -57,7 +59,9 @@ class Following:
                 settings.alerts.urls, words, self._undelivered, account=settings.account.name
             )
         self._audit = [
-            AuditReader(name, audit_folder(settings, name), disk, path, told=self._tell)
+            AuditReader(
+                name, audit_folder(settings, name), disk, path, told=self._tell, shared=shared.get(path)
+            )
             for name, path in LEDGERS.items()
         ]
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]

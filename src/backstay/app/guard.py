@@ -17,7 +17,7 @@ import msgspec
 from backstay import __version__
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.lot_alerts import LotAlerts
-from backstay.app.market import MarketSide, scored_symbols
+from backstay.app.market import MarketSide, SpotBooks, scored_symbols
 from backstay.app.settling import Settling, wishes
 from backstay.binance.net.rest import Call
 from backstay.binance.net.spot_venue import SpotVenue
@@ -40,6 +40,7 @@ from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
 from backstay.ledger.replay import fold_entries
+from backstay.ledger.shared import SharedAccounts
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.marketdata.news import NO_NEWS, NewsDesk
 from backstay.runtime.owner import PATIENT, Owner
@@ -116,6 +117,9 @@ class Guard:
         self.journal = journal
         self.reports = reports
         """What opening the ledger had to repair, one sentence each."""
+        self.shared = SharedAccounts()
+        """What this process knows of the ledger's past: its readers go on with it."""
+        self.shared.publish(journal.seq, account)
         self._snapshots = snapshots
         self._snapshot_due = SNAPSHOT_EVERY
         self._burial: asyncio.Task[None] | None = None
@@ -140,6 +144,8 @@ class Guard:
             )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
+        else:
+            SpotBooks(self.owner, self.venue)
         self.rounds = Rounds(
             self.owner,
             self.venue,
@@ -273,6 +279,7 @@ class Guard:
         head = self.journal.durable_now()
         if isinstance(head, Head):
             self._snapshots.save(self.owner.account, head)
+            self.shared.publish(head.seq, self.owner.account)
         self._snapshot_due = self.journal.seq + SNAPSHOT_EVERY
 
     def _called(self, call: Call) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from backstay.binance.net import market_stream
+from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import BookTicker, Depth, Kline, MarketEvent, MarkPrice
@@ -142,6 +143,24 @@ class MarketSide:
             if feed is not None:
                 feed.on_mark(event.symbol, event.funding_rate)
         elif isinstance(event, Depth):
+            self._owner.books.heard(event.symbol, _book(event))
+
+
+class SpotBooks:
+    """The market side of a spot guard: nothing is scored there, but a strategy may ask for order books."""
+
+    def __init__(self, owner: Owner, venue: SpotVenue) -> None:
+        self._owner = owner
+        self._venue = venue
+        venue.hear(self._heard)
+        owner.books.subscribe = self.watch_books
+
+    def watch_books(self, symbols: Sequence[str]) -> None:
+        """Follow the order books of exactly these symbols; they go to the owner."""
+        self._venue.watch_streams(market_stream.top_levels_of_spot(symbol) for symbol in symbols)
+
+    def _heard(self, event: MarketEvent) -> None:
+        if isinstance(event, Depth):
             self._owner.books.heard(event.symbol, _book(event))
 
 

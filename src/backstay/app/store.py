@@ -21,6 +21,7 @@ from backstay.ledger.errors import LedgerError
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.store import Store, checked, file_of, table
 from backstay.ledger.projections.upkeep import clean, counts, open_or_replace, rebuild
+from backstay.ledger.shared import SharedAccounts
 
 FILE = "backstay.db"
 LEDGERS: dict[str, str] = {"usdm": LEDGER, "spot": SPOT_LEDGER}
@@ -51,6 +52,7 @@ class StoreReader:
         now: Callable[[], TimeNs],
         keep: TimeNs | None = None,
         ledgers: Mapping[str, str] = LEDGERS,
+        shared: Mapping[str, SharedAccounts] | None = None,
     ) -> None:
         self._url = url
         self._disk = disk
@@ -58,6 +60,8 @@ class StoreReader:
         self._now = now
         self._keep = keep
         self._ledgers = ledgers
+        self._shared = shared or {}
+        """By path of the ledger."""
         self._store: Store | None = None
         self._keepers: list[Keeper] = []
         self._clean_at = 0
@@ -68,7 +72,8 @@ class StoreReader:
             if self._store is None:
                 self._store = open_or_replace(self._url, self._told)
                 self._keepers = [
-                    Keeper(self._store, name, self._disk, path) for name, path in self._ledgers.items()
+                    Keeper(self._store, name, self._disk, path, self._shared.get(path))
+                    for name, path in self._ledgers.items()
                 ]
             taken = 0
             for keeper in self._keepers:

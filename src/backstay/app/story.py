@@ -81,7 +81,7 @@ def story_of(disk: Disk, path: str, seq: int) -> Story | None:
                     after = 0 if isinstance(body, SignalScored) else LED_UP
             ended.extend(book.sealed)
             book.sealed = []
-    for trade in (*ended, *book.unsealed()):
+    for trade in (*ended, *book.unsealed(account)):
         if _holds(trade, seq, asked, after):
             wanted = trade
     return _told(wanted, told) if wanted is not None else None

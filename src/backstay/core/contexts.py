@@ -110,6 +110,11 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.slot.close_position and self.slot.trigger is None and not self.sent_at
 
     @property
+    def awaits_lot(self) -> bool:
+        """The identity of a SELL whose lot is not known: not bought yet, or its record was lost."""
+        return self.slot.one_lot < 0
+
+    @property
     def is_terminal(self) -> bool:
         return self.phase in TERMINAL
 

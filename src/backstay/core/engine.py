@@ -46,6 +46,11 @@ class Manager(msgspec.Struct, frozen=True):
     lives: bool = True
     """The strategy asks how its entry and its exit live (`PositionView.entry`, `exit`); False spares them."""
 
+    @property
+    def sells_at_once(self) -> bool:
+        """A lot is offered in the moment of its fill, says the policy: its SELL's identity stands by."""
+        return self.by_lot and bool(getattr(self.policy, "at_once", False))
+
 
 class Engine(msgspec.Struct, frozen=True):
     """The managers of one account, and its limits."""
@@ -163,6 +168,7 @@ def _decide_lots(account: AccountState, s: ScopeState, manager: Manager, engine:
         tuple([v for v in verdicts if type(v) is Refused]),
         wanted.watches,
         wanted.wake_at,
+        book=wanted.book,
         protects=False,
     )
 

@@ -83,6 +83,8 @@ class OrderReport(Event, frozen=True, tag="OrderReport"):
     """Spot: quantity that self-trade prevention took away (A)."""
     on_book: bool = True
     """Spot: False while a stop is not triggered, or a leg waits for its working leg."""
+    label: int = 0
+    """Spot: the number that the order was placed with (strategyId); a SELL of ours bears its lot."""
 
 
 class AlgoReport(Event, frozen=True, tag="AlgoReport"):

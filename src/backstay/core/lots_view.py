@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from backstay.core.blocks import holds
-from backstay.core.contexts import TERMINAL, OrderContext
+from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.instruments import Instrument
 from backstay.core.lots import NONE
 from backstay.core.orders import is_open
@@ -11,8 +11,9 @@ from backstay.core.risk import open_gate
 from backstay.core.spot import uncovered
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, TimeNs
-from backstay.core.view import LotsView, PositionView
+from backstay.core.view import NO_MARKET, LotsView, MarketView, PositionView
 
+_NO_ORDER = TERMINAL | {Phase.PRE_ARMED}
 SPOT_FEE = Decimal("0.001")
 """Both sides, without any discount, until the account's own rates are read."""
 
@@ -23,12 +24,14 @@ def lots_view(
     """The facts of a spot scope for a strategy that sells lots; its cost does not grow with their number."""
     selling: dict[int, OrderContext] = {}
     under_way = 0
+    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
     for ctx in s.contexts.values():
-        if ctx.slot.lots and ctx.phase not in TERMINAL:
+        if ctx.slot.lots and ctx.phase not in _NO_ORDER:
             under_way += ctx.order_id not in s.orders
             for name in ctx.slot.lots:
                 selling[name] = ctx
-    halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
+            if ctx.awaits_lot:
+                halted = halted or f"order {ctx.ctx_id} does not tell which lot it sells"
     lots = s.lots or NONE
     view = LotsView(
         lots=lots,
@@ -62,4 +65,5 @@ def lots_view(
         maker_fee=account.maker_fee if account.maker_fee is not None else SPOT_FEE,
         taker_fee=account.taker_fee if account.taker_fee is not None else SPOT_FEE,
         lots=view,
+        market=NO_MARKET if s.book is None else MarketView(book=s.book),
     )

@@ -27,7 +27,7 @@ from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to
 from backstay.core.placement import cancel, change, conflict, held_back, in_order, still_guards
 from backstay.core.reviews import review
 from backstay.core.scope import burst_end
-from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
+from backstay.core.slots import BRIDGE, EXIT, MAIN_STOP, Slot, SlotKey, Unplaceable
 from backstay.core.spot import untouchable
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
@@ -44,7 +44,6 @@ from backstay.core.types import (
 )
 from backstay.core.unrepaired import unrepaired
 
-MAIN_STOP, BRIDGE, EXIT = SlotKey(Role.SL, 0), SlotKey(Role.SL, BRIDGE_STEP), SlotKey(Role.EXIT)
 # Looked up once: `plan` is on the path from a fill to its stop.
 SL, MARKET, REGISTERED = Role.SL, OrderType.MARKET, Phase.REGISTERED
 TRUSTED, RECOVERING, MANUAL_REVIEW = Trust.TRUSTED, Trust.RECOVERING, Trust.MANUAL_REVIEW

@@ -214,7 +214,7 @@ def restarted(s: ScopeState) -> ScopeState:
     """A new process knows the past but has seen no evidence: everything unproven is in doubt (R-12)."""
     contexts: dict[str, OrderContext] = {}
     for key, ctx in s.contexts.items():
-        if ctx.is_standby and ctx.phase is Phase.ABSENT:
+        if (ctx.is_standby or ctx.awaits_lot) and ctx.phase is Phase.ABSENT:
             continue  # of the process before the last one: nothing of it is on its way any more
         phase = moved(ctx, Evidence.DROPPED if _unneeded(s, ctx) else Evidence.RESTARTED)
         if phase is not ctx.phase:

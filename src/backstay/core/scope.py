@@ -16,6 +16,7 @@ from backstay.core.confirmations import CONSUMING, heard, without_settled
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.cover import naked_since
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
+from backstay.core.next_sale import told
 from backstay.core.reviews import LASTING
 from backstay.core.state import Block, Position, ScopeState
 from backstay.core.types import (
@@ -121,7 +122,10 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) 
 
 def _order_followed(ctx: OrderContext, r: OrderReport, now: TimeNs) -> OrderContext:
     phase = orders.TRANSITIONS.get((ctx.phase, orders.STATUS_EVIDENCE[r.status]), ctx.phase)
-    return replace(ctx, phase=phase, order_id=r.order_id, filled=r.filled, updated_at=now)
+    slot = ctx.slot
+    if slot.lots and ctx.awaits_lot:
+        slot = told(slot, r)
+    return replace(ctx, slot=slot, phase=phase, order_id=r.order_id, filled=r.filled, updated_at=now)
 
 
 def _child_followed(ctx: OrderContext, r: OrderReport) -> OrderContext:
@@ -359,7 +363,8 @@ def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, Orde
     kept = {}
     for name, c in s.contexts.items():
         if c.phase is PRE_ARMED:
-            if c.epoch == now and (c.direction is direction or not c.is_standby):
+            mine = c.epoch == now and (c.direction is direction or not c.is_standby)
+            if mine or c.awaits_lot:
                 kept[name] = c
         elif c.epoch == now or c.phase not in TERMINAL:
             kept[name] = c
@@ -368,7 +373,9 @@ def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, Orde
 
 def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
     """Pre-armed contexts of a life that is over were never used: after a restart they would be in doubt."""
-    return {k: c for k, c in s.contexts.items() if c.phase is not PRE_ARMED or c.epoch > s.epoch}
+    return {
+        k: c for k, c in s.contexts.items() if c.phase is not PRE_ARMED or c.epoch > s.epoch or c.awaits_lot
+    }
 
 
 def _exposure_block(s: ScopeState, effect: str, now: TimeNs) -> tuple[Block, ...]:

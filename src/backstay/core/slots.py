@@ -73,6 +73,13 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_
     leg: "Slot | None" = None
     """Spot: the other leg of an OCO list; both are placed by one request and end together."""
 
+    @property
+    def one_lot(self) -> int:
+        """The lot that this order sells alone and for good; negative: one that is not bought yet (see
+        `backstay.core.next_sale`); 0: none, or several.
+        """
+        return self.lots[0] if len(self.lots) == 1 and self.hands_off else 0
+
 
 def surface_of(product: Product, kind: OrderType) -> Surface:
     """Where an order of this kind lives: only USD-M has a surface of its own for conditional orders."""

@@ -1,4 +1,7 @@
-"""Stops on standby: what a flat scope will need first if somebody opens a position in it by hand.
+"""Orders on standby: what a scope will need first if somebody trades in it by hand.
+
+A flat scope on USD-M needs a stop if a position is opened; a symbol of spot needs the SELL of the next lot
+(`backstay.core.next_sale`).
 
 Nobody announces such a position, and yet one thing of it is known beforehand: the strategy will want a
 close-position stop, of the one direction or of the other. So its context can be durable while nothing
@@ -17,6 +20,7 @@ from backstay.core.account_scopes import scope_of, scope_state
 from backstay.core.contexts import Phase
 from backstay.core.engine import Engine, Manager
 from backstay.core.instruments import Instrument
+from backstay.core.next_sale import UNBOUGHT, next_sale
 from backstay.core.position_view import position_view
 from backstay.core.slots import MAIN_STOP, Slot
 from backstay.core.state import AccountState, ScopeState
@@ -30,7 +34,11 @@ def named_scopes(engine: Engine, mode: PositionMode) -> list[Scope]:
     """The scopes that the managers name, whether or not anything was ever heard of them."""
     found: dict[Scope, None] = {}
     for m in engine.managers:
-        if m.product is not Product.USDM:
+        if m.product is Product.SPOT:
+            if m.sells_at_once:
+                found.update(
+                    dict.fromkeys(scope_of(m.product, x, PositionSide.BOTH) for x in sorted(m.symbols))
+                )
             continue
         sides = [PositionSide.BOTH]
         if mode is PositionMode.HEDGE:
@@ -41,12 +49,16 @@ def named_scopes(engine: Engine, mode: PositionMode) -> list[Scope]:
 
 
 def standbys(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> tuple[Slot, ...]:
-    """The stops that scope `key` lacks on standby at local time `now` (ns); their trigger is still open."""
+    """What scope `key` lacks on standby at local time `now` (ns): stops whose trigger is still open, or SELLs
+    of lots that are not bought yet.
+    """
     run, instrument = account.run, account.instruments.get(key.symbol)
     manager = engine.manager(key)
-    if run is None or instrument is None or manager is None or manager.by_lot:
+    if run is None or instrument is None or manager is None:
         return ()
     s = scope_state(account, key)
+    if manager.by_lot:
+        return _next_sales(account, s) if manager.sells_at_once else ()
     if key.product is not Product.USDM or s.position.quantity or not s.trusted or s.flatten_since:
         return ()
     if "kill_switch" in account.gates:
@@ -58,6 +70,14 @@ def standbys(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> 
             if slot is not None:
                 slots.append(slot)
     return tuple(slots)
+
+
+def _next_sales(account: AccountState, s: ScopeState) -> tuple[Slot, ...]:
+    """The identities of SELLs that are missing; none while nothing new may be placed anyway."""
+    if not s.trusted or s.flatten_since or "kill_switch" in account.gates:
+        return ()
+    taken = {c.slot.one_lot for c in s.contexts.values() if c.awaits_lot and not c.is_terminal}
+    return tuple(next_sale(lot) for lot in UNBOUGHT if lot not in taken)
 
 
 def _has_side(key: Scope, direction: Direction) -> bool:

@@ -6,6 +6,7 @@ Which stops stand by is decided in `backstay.core.standby`; here they get their 
 from backstay.core.account_scopes import scope_state
 from backstay.core.contexts import OrderContext, Phase, Premise, Request
 from backstay.core.engine import Engine
+from backstay.core.next_sale import fits
 from backstay.core.slots import Slot, surface_of
 from backstay.core.standby import standbys
 from backstay.core.state import AccountState, ScopeState
@@ -15,6 +16,9 @@ from backstay.runtime.ports import Entropy
 
 def armed_for(s: ScopeState, slot: Slot) -> OrderContext | None:
     """An unused pre-armed context of this slot, on the same surface and side."""
+    if slot.lots:
+        standing = (c for c in s.contexts.values() if c.phase is Phase.PRE_ARMED and fits(c.slot, slot))
+        return next(standing, None)
     for ctx in s.contexts.values():
         if ctx.phase is Phase.PRE_ARMED and ctx.key == slot.key and ctx.slot.side is slot.side:
             same_surface = ctx.surface is surface_of(s.scope.product, slot.kind)
@@ -44,6 +48,7 @@ def _request(account: AccountState, key: Scope, slot: Slot, entropy: Entropy, no
     run, s = account.run, scope_state(account, key)
     if run is None:
         raise RuntimeError("a stop was put on standby before a run started")
+    # Of a stop the epoch that its position will begin; a lot has none of its own.
     long = slot.side is Direction.LONG.closing
     context = OrderContext(
         ctx_id=entropy.order_id(run.id_prefix),

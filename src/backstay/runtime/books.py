@@ -50,11 +50,12 @@ class Books:
 
     def heard(self, symbol: str, book: Book) -> None:
         """The top of an order book: evidence while a plan asks for it, once a second; else thrown away."""
-        if symbol not in self._wanted or not self._owner.live:
+        scopes = self._wanted.get(symbol)
+        if not scopes or not self._owner.live:
             return
         if book.at >= self._recorded.get(symbol, 0) + EVERY:
             self._recorded[symbol] = book.at
-            self._owner.on_event(BookSeen(symbol=symbol, book=book))
+            self._owner.on_event(BookSeen(symbol=symbol, book=book, product=next(iter(scopes)).product))
 
     def _tell(self) -> None:
         if self.subscribe is not None:

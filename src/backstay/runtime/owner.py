@@ -356,7 +356,7 @@ class Owner:
             due.append(alarm_at)
         if due:
             self._arm_timer(key, min(due))
-        if not s.position.quantity:
+        if not s.position.quantity or s.lots is not None:
             self._foresight.wish(key)
         held = (s.position.quantity or s.lots is not None) and self.engine.manager(key) is not None
         self._marks.follow(key, plan.watches if held else None)

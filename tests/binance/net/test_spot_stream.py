@@ -8,7 +8,7 @@ import pytest
 
 from backstay.binance.net import market_stream
 from backstay.binance.net.outcomes import StreamLost, VenueUnavailable
-from backstay.binance.wire.decode_market import AggTrade, BookTicker, Kline, MarkPrice
+from backstay.binance.wire.decode_market import AggTrade, BookTicker, Depth, Kline, MarkPrice
 from backstay.core.events import (
     AccountReport,
     BalancesSnapshot,
@@ -305,14 +305,19 @@ async def test_marks_are_last_trade_prices_and_every_stream_has_its_values(micro
                 market_stream.kline(SYMBOL, "1m"),
                 market_stream.agg_trade(SYMBOL),
                 market_stream.book_ticker(SYMBOL),
+                market_stream.top_levels_of_spot(SYMBOL),
             ]
         )
-        kinds = {MarkPrice, Kline, AggTrade, BookTicker}
+        kinds = {MarkPrice, Kline, AggTrade, BookTicker, Depth}
         await until(lambda: {type(event) for event in gateway.market} >= kinds, 10)
         now = gateway.venue.venue_now_ns()
         for event in gateway.market:
             assert event.symbol == SYMBOL
             assert abs(event.at - now) < 60 * 10**9
+        book = next(event for event in gateway.market if isinstance(event, Depth))
+        assert book.bids[0][0] < book.asks[0][0]
+        assert list(book.bids) == sorted(book.bids, reverse=True)
+        assert list(book.asks) == sorted(book.asks)
         assert gateway.marks[0][0] == SYMBOL
         assert abs(gateway.marks[0][1] / exchange.last - 1) < Decimal("0.05")
         connections = [row for row in exchange.requests() if row.get("surface") == "market"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.binance.wire.decode_market import AggTrade, BookTicker, Kline, MarkPrice
+from backstay.binance.wire.decode_market import AggTrade, BookTicker, Depth, Kline, MarkPrice
 from backstay.binance.wire.decode_market_spot import decode_market_spot
 from backstay.binance.wire.errors import WireError
 
@@ -45,6 +45,13 @@ def test_each_stream_bare_and_wrapped(name):
 @pytest.mark.parametrize("name", ["partial_book", "depth", "control"])
 def test_what_nothing_reads_is_empty(name):
     assert decode_market_spot(SPOT_MARKET[name]) == ()
+
+
+@pytest.mark.parametrize("stream", ["btcusdt@depth20", "btcusdt@depth5@100ms"])
+def test_a_partial_book_has_the_symbol_of_its_stream(stream):
+    levels = b'{"lastUpdateId":7,"bids":[["1.2","3"],["1.1","4"]],"asks":[["1.3","5"]]}'
+    (book,) = decode_market_spot(b'{"stream":"%b","data":%b}' % (stream.encode(), levels))
+    assert book == Depth("BTCUSDT", ((D("1.2"), D(3)), (D("1.1"), D(4))), ((D("1.3"), D(5)),), 0)
 
 
 def test_microseconds():

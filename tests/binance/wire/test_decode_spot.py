@@ -104,6 +104,12 @@ def test_a_leg_that_its_list_ended():
     assert (report.list_id, report.expiry_reason, report.on_book) == (12, "OCO_TRIGGER", False)
 
 
+def test_an_order_tells_the_label_that_it_was_placed_with():
+    report = decode_spot(altered("new", j=8123))
+    assert isinstance(report, OrderReport)
+    assert (report.label, order("new").label) == (8123, 0)
+
+
 def test_a_trailing_stop():
     report = order("trailing")
     assert (report.kind, report.trailing_delta) == (OrderType.TRAILING_STOP_MARKET, 250)

@@ -50,6 +50,14 @@ def test_open_orders():
     assert decode.order(SPOT_REST["order"]) == limit
 
 
+def test_an_order_that_was_read_tells_its_label():
+    labelled = json.loads(SPOT_REST["order"]) | {"strategyId": 8123}
+    told, untold = (decode.order(x) for x in (json.dumps(labelled).encode(), SPOT_REST["order"]))
+    assert told is not None
+    assert untold is not None
+    assert (told.label, untold.label) == (8123, 0)
+
+
 def test_balances():
     snapshot = decode.balances(SPOT_REST["account"], **AT)
     assert snapshot.rows == (

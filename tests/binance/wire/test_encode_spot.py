@@ -53,6 +53,11 @@ def limit(**changes):
 GTC, IOC = {"timeInForce": "GTC"}, {"timeInForce": "IOC"}
 PLACED = [
     (limit(), {"type": "LIMIT", "price": "90900.1", "quantity": "0.01", "timeInForce": "GTC"}),
+    (
+        limit(lots=(8123,), hands_off=True),
+        GTC | {"type": "LIMIT", "price": "90900.1", "quantity": "0.01", "strategyId": "8123"},
+    ),
+    (limit(lots=(7, 9), hands_off=True), GTC | {"type": "LIMIT", "price": "90900.1", "quantity": "0.01"}),
     (limit(tif=TimeInForce.IOC), IOC | {"type": "LIMIT", "price": "90900.1", "quantity": "0.01"}),
     (limit(tif=TimeInForce.GTX), {"type": "LIMIT_MAKER", "price": "90900.1", "quantity": "0.01"}),
     (context(OrderType.MARKET, quantity="1"), {"type": "MARKET", "quantity": "1"}),
@@ -290,7 +295,7 @@ def test_both_transports_say_and_sign_the_same_exact_numbers(ctx, price, quantit
     signature = frame.pop("signature")
     assert signature == SIGNER.sign_ws(frame)
     assert frame == {
-        **{name: int(v) if name == "trailingDelta" else v for name, v in params.items()},
+        **{name: int(v) if name in ("strategyId", "trailingDelta") else v for name, v in params.items()},
         "apiKey": "api-key",
         "recvWindow": 5000,
         "timestamp": 1790000000000,

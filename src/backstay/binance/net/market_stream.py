@@ -38,6 +38,11 @@ def top_levels(symbol: str) -> str:
     return f"{symbol.lower()}@depth20@500ms"
 
 
+def top_levels_of_spot(symbol: str) -> str:
+    """The same once a second; spot knows one second and a tenth of it."""
+    return f"{symbol.lower()}@depth20"
+
+
 def kline(symbol: str, interval: str) -> str:
     return f"{symbol.lower()}@kline_{interval}"
 
@@ -73,11 +78,14 @@ class MarketStream:
         timings: Timings,
         decode: Callable[[bytes], tuple[MarketEvent, ...]] = decode_market,
         routed: bool = True,
+        combined: bool = False,
         query: str = "",
     ) -> None:
         """`market_url` and `public_url` are the roots of the two routes; without `routed` everything travels
-        on the first. `query` is what follows the path, with its question mark.
+        on the first. `combined`: every frame names its stream. `query` is what follows the path, with its
+        question mark.
         """
+        self._path = "stream" if combined else "ws"
         self._decode = decode
         self._routed = routed
         self._query = query
@@ -138,7 +146,7 @@ class MarketStream:
         number = len(self._connections) + 1
         connection = _Connection(
             self._transport,
-            url=f"{self._urls[public]}/ws{self._query}",
+            url=f"{self._urls[public]}/{self._path}{self._query}",
             public=public,
             gate=self._gate,
             entropy=self._entropy,

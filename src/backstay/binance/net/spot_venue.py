@@ -29,7 +29,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Clock, Entropy, Transport
 from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import endpoints_spot
-from backstay.binance.wire.decode_market import BookTicker, MarketEvent, MarkPrice
+from backstay.binance.wire.decode_market import BookTicker, Depth, MarketEvent, MarkPrice
 from backstay.binance.wire.decode_market_spot import decode_market_spot
 from backstay.binance.wire.decode_spot_rest import Commission
 from backstay.binance.wire.endpoints import SpotEndpoints
@@ -210,6 +210,7 @@ class SpotVenue(Gateway[SpotDesk]):
             timings=world.timings,
             decode=decode_market_spot,
             routed=False,
+            combined=True,
             query=world.query,
         )
 
@@ -305,6 +306,10 @@ class SpotVenue(Gateway[SpotDesk]):
         self._marks = frozenset(market_stream.mini_ticker(symbol) for symbol in symbols)
         self._market.follow(self._marks | self._streams)
 
+    def hear(self, on_market: Callable[[MarketEvent], None]) -> None:
+        """Give every market event to `on_market` from now on, instead of to whom it was given."""
+        self._on_market = on_market
+
     def watch_streams(self, streams: Iterable[str]) -> None:
         """Follow exactly these further market streams (see `market_stream`); they arrive at `on_market`."""
         self._streams = frozenset(streams)
@@ -314,6 +319,6 @@ class SpotVenue(Gateway[SpotDesk]):
         if type(event) is MarkPrice:
             self._on_mark(event.symbol, event.price, event.at)
         if self._on_market is not None:
-            if type(event) is BookTicker:
+            if isinstance(event, (BookTicker, Depth)):
                 event = msgspec.structs.replace(event, at=self._time.now_ns())
             self._on_market(event)

@@ -1,16 +1,18 @@
 """Spot market frames to the values of `decode_market`.
 
 Sources: binance-spot.md 8. A book ticker bears no type and no time: its `at` is 0, and whoever received it
-knows when. The last trade's price of a mini ticker is a `MarkPrice`: it is what spot's stops trigger on.
+knows when. A partial book does not even bear its symbol: that stands in the name of its stream, on a combined
+connection. The last trade's price of a mini ticker is a `MarkPrice`: it is what spot's stops trigger on.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from backstay.binance.wire.decode_market import AggTrade, BookTicker, Kline, MarketEvent, MarkPrice
+from backstay.binance.wire.decode_market import AggTrade, BookTicker, Depth, Kline, MarketEvent, MarkPrice
 from backstay.binance.wire.errors import WireError, redact
 from backstay.binance.wire.frames_spot import Stamp
 from backstay.binance.wire.frames_usdm import Id
@@ -61,6 +63,12 @@ class _Book(Struct, gc=False):
     A: str
 
 
+class _Levels(Struct, rename="camel", gc=False):
+    last_update_id: Id
+    bids: tuple[tuple[str, str], ...]
+    asks: tuple[tuple[str, str], ...]
+
+
 class _Envelope(Struct, gc=False):
     e: str = ""
     stream: str = ""
@@ -72,6 +80,8 @@ class _Envelope(Struct, gc=False):
 
 _ONE: Final = msgspec.json.Decoder(_Mini | _Kline | _Trade)
 _BOOK: Final = msgspec.json.Decoder(_Book)
+_LEVELS: Final = msgspec.json.Decoder(_Levels)
+_partial_book: Final = re.compile(r"([a-z0-9_]+)@depth(?:5|10|20)(?:@100ms)?").fullmatch
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _EACH: Final = msgspec.json.Decoder(tuple[Raw, ...])
 _TAGS: Final = frozenset({"24hrMiniTicker", "kline", "aggTrade"})
@@ -98,7 +108,8 @@ def _read(frame: bytes | Raw, depth: int) -> tuple[MarketEvent, ...]:
     if bytes(memoryview(frame)[:4]) != b'{"e"':
         envelope = _ENVELOPE.decode(frame)
         if isinstance(envelope.data, Raw) and not envelope.e and depth == 0:
-            return _read(envelope.data, 1)
+            named = _partial_book(envelope.stream)
+            return (_levels(named[1], envelope.data),) if named else _read(envelope.data, 1)
         if not envelope.e:
             # Depth updates have `e`, partial books no symbol: with both `u` and `s` it is a book ticker.
             return (_book(_BOOK.decode(frame)),) if envelope.u >= 0 and envelope.s else ()
@@ -120,6 +131,12 @@ def _mini(wire: _Mini) -> MarkPrice:
 def _book(wire: _Book) -> BookTicker:
     number = NUMBERS
     return BookTicker(wire.s, number[wire.b], number[wire.B], number[wire.a], number[wire.A], 0)
+
+
+def _levels(symbol: str, data: Raw) -> Depth:
+    wire, number = _LEVELS.decode(data), NUMBERS
+    bids, asks = (tuple((number[p], number[q]) for p, q in side) for side in (wire.bids, wire.asks))
+    return Depth(symbol.upper(), bids, asks, 0)
 
 
 def _kline(wire: _Kline) -> Kline:

@@ -97,6 +97,7 @@ def _execution(wire: frames.Execution) -> OrderReport:
         wire.d,
         optional(wire.A),
         wire.w,
+        wire.j,
     )
 
 

@@ -29,6 +29,9 @@ _TIF: Final = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})
 class SpotMutation(Mutation, frozen=True, gc=False):
     """`trigger` is the stop price, `callback_rate` the trailing distance in basis points."""
 
+    label: str = ""
+    """strategyId: the lot that the order sells."""
+
     def values(self, api_key: str, recv_window_ms: int, timestamp_ms: int) -> tuple[str | int, ...]:
         return (
             api_key,
@@ -37,6 +40,7 @@ class SpotMutation(Mutation, frozen=True, gc=False):
             self.quantity,
             recv_window_ms,
             self.trigger,
+            self.label,
             timestamp_ms,
             self.callback_rate,
         )
@@ -48,7 +52,8 @@ class SpotMutation(Mutation, frozen=True, gc=False):
 def place(ctx: OrderContext) -> SpotMutation:
     """The request that places a context's slot. Raises EncodeError.
 
-    `reduce_only`, `working_type` and `price_protect` have no meaning on spot and are not said.
+    `reduce_only`, `working_type` and `price_protect` have no meaning on spot and are not said. The SELL of
+    one lot bears the lot for its label (strategyId), by which it is known again whatever was lost.
     """
     slot = ctx.slot
     try:
@@ -61,6 +66,7 @@ def place(ctx: OrderContext) -> SpotMutation:
             slot.tif,
             slot.trigger is not None or slot.activate_price is not None,
             slot.callback_rate is not None,
+            slot.one_lot > 0,
         )
         return _filled(form, ctx.ctx_id, slot, spot_type)
     except (ValueError, EncodeError) as error:
@@ -219,12 +225,19 @@ def _filled(form: Form, custom_id: str, slot: Slot, spot_type: SpotType) -> Spot
         plain(slot.quantity),
         "" if stop is None else plain(stop),
         "" if slot.callback_rate is None else str(basis_points(slot.callback_rate)),
+        label=str(slot.one_lot) if slot.one_lot > 0 else "",
     )
 
 
 @lru_cache(_FORMS)
 def _place_form(
-    symbol: str, side: Side, spot_type: SpotType, tif: TimeInForce, has_stop: bool, trails: bool
+    symbol: str,
+    side: Side,
+    spot_type: SpotType,
+    tif: TimeInForce,
+    has_stop: bool,
+    trails: bool,
+    labelled: bool,
 ) -> Form:
     fields: dict[str, str | SpotHole] = {
         "newClientOrderId": SpotHole.CUSTOM_ID,
@@ -241,6 +254,8 @@ def _place_form(
         fields["timeInForce"] = tif.value
     if has_stop:
         fields["stopPrice"] = SpotHole.STOP_PRICE
+    if labelled:
+        fields["strategyId"] = SpotHole.STRATEGY_ID
     if trails:
         fields["trailingDelta"] = SpotHole.TRAILING_DELTA
     return compile_form(endpoints.WS_PLACE, endpoints.ORDER_PLACE, fields, SpotHole)

@@ -43,12 +43,13 @@ class SpotHole(IntEnum):
     QUANTITY = 3
     RECV_WINDOW = 4
     STOP_PRICE = 5
-    TIMESTAMP = 6
-    TRAILING_DELTA = 7
+    STRATEGY_ID = 6
+    TIMESTAMP = 7
+    TRAILING_DELTA = 8
 
 
 _NUMBERS: Final = frozenset(
-    {"cancelOrderId", "orderId", "orderListId", "recvWindow", "timestamp", "trailingDelta"}
+    {"cancelOrderId", "orderId", "orderListId", "recvWindow", "strategyId", "timestamp", "trailingDelta"}
 )
 """Parameters that the WebSocket API wants as JSON numbers."""
 _SWALLOW: Final = "%.0s"

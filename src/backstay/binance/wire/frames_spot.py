@@ -45,6 +45,7 @@ class Execution(Struct, tag_field="e", tag="executionReport", kw_only=True, gc=F
     m: bool = False
     Z: str = "0"
     d: int = 0
+    j: int = 0
     A: str | None = None
     expiry: str = msgspec.field(default="NONE", name="eR")
 

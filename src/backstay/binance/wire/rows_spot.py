@@ -31,6 +31,7 @@ class Order(Struct, kw_only=True, rename="camel", gc=False):
     spent: str | None = msgspec.field(default=None, name="cummulativeQuoteQty")
     stop_price: str | None = None
     trailing_delta: int = 0
+    strategy_id: int = 0
     prevented_quantity: str | None = None
     is_working: bool = True
     expiry_reason: str = ""

@@ -7,6 +7,7 @@ nothing is on its way any more, and the trade says so. A fill that is told of la
 Everything follows from records alone, in order, so a book that is made again is the same.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -19,18 +20,19 @@ from backstay.core.events import (
     OrderQueried,
     OrderReport,
     OrdersSnapshot,
+    PriceReached,
     RecoveryEnded,
     RequestsRegistered,
     RunStarted,
 )
 from backstay.core.instruments import Instrument
-from backstay.core.lots import Ended, Lot, changed
+from backstay.core.lots import Ended, Lot, changed, every
 from backstay.core.names import lot_name
 from backstay.core.records import Body, Record
 from backstay.core.scored import SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs
-from backstay.ledger.audit.desk import CENT, Desk, Seen
+from backstay.ledger.audit.desk import CENT, Desk, Price, Seen
 from backstay.ledger.audit.trade import CLOSED, LEFT, OPEN, Trade
 
 GRACE = 3 * SECOND
@@ -42,10 +44,14 @@ class Book(msgspec.Struct, omit_defaults=True):
     """Every trade that is not sealed yet; `feed` it each record with the account before and after it."""
 
     desks: dict[str, Desk] = {}
-    lots: dict[str, Trade] = {}
-    """Open lots of spot, by name: each is a trade of its own."""
+    lots: dict[str, int] = {}
+    """Open lots of spot by name, each a trade of its own: the record that told of it. The rest stands in the
+    account, which may hold ten thousand of them.
+    """
     reasons: dict[str, str] = {}
     """Custom id of a closing order -> why it was asked for."""
+    prices: dict[str, Price] = {}
+    """Symbol -> its latest recorded price on futures: a fee in BNB is counted by that of its pair."""
     began_at: TimeNs = 0
     """The first run: fills before it are not ours to tell."""
     sealed: list[Trade] = []
@@ -53,10 +59,10 @@ class Book(msgspec.Struct, omit_defaults=True):
     dirty: bool = False
     """Something that a row shows has changed since the writer looked."""
 
-    def unsealed(self) -> list[Trade]:
-        """Trades whose row may still change, in the order in which they were opened."""
+    def unsealed(self, account: AccountState) -> list[Trade]:
+        """Trades whose row may still change, in the order in which they were opened; `account` as it is."""
         found = [trade for desk in self.desks.values() for trade in desk.trades]
-        return sorted([*found, *self.lots.values()], key=lambda t: (t.opened_seq, t.id))
+        return sorted([*found, *self._open_lots(account)], key=lambda t: (t.opened_seq, t.id))
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -70,6 +76,10 @@ class Book(msgspec.Struct, omit_defaults=True):
                 self._asked(body)
             case SignalScored():
                 self._scored(body, record, after)
+            case PriceReached() if body.product is Product.USDM:
+                self._priced(body.symbol, Price(body.price, body.at))
+            case OrderReport() if body.product is Product.USDM and body.last_price:
+                self._priced(body.symbol, Price(body.last_price, body.at))
             case AccountReport() if body.reason == "FUNDING_FEE":
                 self._funding(body)
         if after is not before:
@@ -86,7 +96,7 @@ class Book(msgspec.Struct, omit_defaults=True):
             self._lots(known, s, record, account)
             return
         desk = self._desk(key)
-        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons))
+        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons, self.prices))
         desk.first_stop(s)
         if desk.net == s.position.quantity:
             desk.differs_since = 0
@@ -113,11 +123,16 @@ class Book(msgspec.Struct, omit_defaults=True):
             return
         if (old.account, old.mode, old.environment) == (run.account, run.mode, run.environment):
             return
-        for trade in self.unsealed():
+        for trade in self.unsealed(before):
             trade.status = LEFT if trade.status == OPEN else trade.status
             self.sealed.append(trade)
         self.desks, self.lots = {}, {}
         self.began_at, self.dirty = record.at, True
+
+    def _priced(self, symbol: str, price: Price) -> None:
+        known = self.prices.get(symbol)
+        if known is None or price.at >= known.at:
+            self.prices[symbol] = price
 
     def _asked(self, body: RequestsRegistered) -> None:
         for request in body.requests:
@@ -167,7 +182,7 @@ class Book(msgspec.Struct, omit_defaults=True):
                 continue
             s = account.scopes.get(desk.scope)
             if s is not None and s.trusted and s.matched:
-                desk.believe(Seen(record.seq, s, account, self.reasons))
+                desk.believe(Seen(record.seq, s, account, self.reasons, self.prices))
                 desk.differs_since = 0
                 self._gather(desk)
 
@@ -209,14 +224,24 @@ class Book(msgspec.Struct, omit_defaults=True):
             known = self.lots.pop(name, None)
             if known is None and lot.trade_id in retired:
                 continue  # its end was told already
-            seq = known.opened_seq if known is not None else record.seq
-            trade = _of_lot(name, lot, s.scope, seq, rules)
+            seq = known if known is not None else record.seq
             self.dirty = True
             if lot.ended is Ended.NO:
-                self.lots[name] = trade
+                self.lots[name] = seq
             else:
+                trade = _of_lot(name, lot, s.scope, seq, rules)
                 trade.closed_seq = record.seq
                 self.sealed.append(trade)
+
+    def _open_lots(self, account: AccountState) -> Iterator[Trade]:
+        for key, s in account.scopes.items():
+            if s.lots is None or not self.lots:
+                continue
+            rules = account.instruments.get(key.symbol)
+            for lot in every(s.lots):
+                name = lot_name(key.symbol, lot.trade_id)
+                if (seq := self.lots.get(name)) is not None:
+                    yield _of_lot(name, lot, key, seq, rules)
 
 
 def _of_lot(name: str, lot: Lot, key: Scope, seq: int, rules: Instrument | None) -> Trade:

@@ -16,12 +16,21 @@ from backstay.core.events import AlgoReport, FillRow, OrderReport
 from backstay.core.names import position_name
 from backstay.core.slots import BRIDGE_STEP
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import ZERO, ExecutionType, Role, Scope, Side, TimeNs
+from backstay.core.types import SECOND, ZERO, ExecutionType, Role, Scope, Side, TimeNs
 from backstay.ledger.audit.trade import CLOSED, Trade
 
 IDS_KEPT = 2_000
 ORDERS_KEPT = 256
 CENT = Decimal("0.00000001")
+
+
+PRICE_FRESH = 3600 * SECOND
+"""A price that was recorded so long before or after a fee, or less, counts it."""
+
+
+class Price(msgspec.Struct, frozen=True, array_like=True):
+    price: Decimal
+    at: TimeNs
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -32,6 +41,13 @@ class Seen(msgspec.Struct, frozen=True):
     account: AccountState
     reasons: dict[str, str]
     """Custom id of a closing order -> why it was asked for."""
+    prices: dict[str, Price] = {}
+    """By symbol, the latest recorded one."""
+
+    def price(self, symbol: str, at: TimeNs) -> Decimal | None:
+        """Of this symbol about this time; None: none was recorded."""
+        known = self.prices.get(symbol)
+        return known.price if known is not None and abs(at - known.at) <= PRICE_FRESH else None
 
 
 class Counted(msgspec.Struct, omit_defaults=True):
@@ -107,7 +123,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             ctx = seen.scope.contexts.get(r.client_id)
             self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
         if fresh:
-            self._money(counted, r, r.last_qty)
+            self._money(counted, r, r.last_qty, seen)
 
     def row(self, r: FillRow, seen: Seen) -> None:
         """A trade that was read."""
@@ -123,7 +139,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 r.side, more, more * r.price, r.at, _reason(name, seen), seen.scope.contexts.get(name)
             )
             self._take(counted, fill, seen)
-        self._money(counted, r, r.quantity)
+        self._money(counted, r, r.quantity, seen)
 
     def algo(self, r: AlgoReport, seen: Seen) -> None:
         """A conditional order that has executed: its child's own reports may have been lost in a gap."""
@@ -305,7 +321,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             score=plan.score if plan is not None else None,
         )
 
-    def _money(self, counted: Counted, row: OrderReport | FillRow, quantity: Decimal) -> None:
+    def _money(self, counted: Counted, row: OrderReport | FillRow, quantity: Decimal, seen: Seen) -> None:
         """Fees and results of one trade of the venue, to the trade or the two that it belongs to."""
         whole = sum(counted.shares.values(), ZERO)
         rest, asset = row.commission, row.commission_asset
@@ -315,7 +331,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             part = rest if number == len(mine) else (row.commission * share / whole).quantize(CENT)
             rest -= part
             if part and asset:
-                trade.fees = {**trade.fees, asset: trade.fees.get(asset, ZERO) + part}
+                trade.charge(part, asset, seen.price(asset + trade.asset, row.at))
             if (trade.sign > 0) is (row.side is Side.SELL):
                 trade.realized += row.realized_pnl
                 trade.realized_of += share if len(mine) > 1 else quantity

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from backstay.core.account import fold
 from backstay.core.records import Body, Decided, Noted, Record
 from backstay.core.state import AccountState
 from backstay.core.types import TimeNs
@@ -36,15 +35,18 @@ from backstay.ledger.errors import DamagedLedgerError
 from backstay.ledger.past import account_at
 from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.reader import lines
+from backstay.ledger.shared import SharedAccounts
 
 THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE = "thinking.jsonl", "orders.csv", "calls.csv", "trades.csv"
 FILES = (THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE)
 CURSOR = ".audit.json"
 LOCK = ".audit.lock"
 HEADERS = {ORDERS_FILE: row(ORDERS), CALLS_FILE: row(CALLS), TRADES_FILE: row(TRADES), THINKING: ""}
-FORMAT = 1
+FORMAT = 2
 """Files of another format are made again."""
 BATCH = 256
+UNWRITTEN_MOST = 1024
+"""Records taken in before the files are written although there are more: each write has all open trades."""
 
 
 class Cursor(msgspec.Struct):
@@ -65,7 +67,14 @@ def _no_pause() -> None:
 class AuditFiles:
     """One ledger's audit files in `folder`. `step` until it returns 0; later again. One writer at a time."""
 
-    def __init__(self, folder: Path, disk: Disk, path: str, words: Callable[[Body], str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        disk: Disk,
+        path: str,
+        words: Callable[[Body], str],
+        shared: SharedAccounts | None = None,
+    ) -> None:
         self.reports: list[str] = []
         """What was found at the beginning and is worth telling."""
         self._folder = folder
@@ -74,7 +83,10 @@ class AuditFiles:
         self._words = words
         self._cursor: Cursor | None = None
         self._account = AccountState()
+        self._shared = shared if shared is not None else SharedAccounts()
         self._lock: int | None = None
+        self._texts: dict[str, list[str]] = {}
+        self._unwritten = 0
 
     # --- following ----------------------------------------------------------------------------------
 
@@ -117,30 +129,46 @@ class AuditFiles:
         return {name: path.stat().st_size for name, path in found.items() if path.exists()}
 
     def close(self) -> None:
-        """Let another process write the files."""
-        self._cursor = None
+        """Write what is not written yet, and let another process write the files. Raises StoreError."""
+        cursor, self._cursor = self._cursor, None
+        try:
+            if cursor is not None and self._unwritten:
+                self._write(cursor)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: the audit files cannot be written: {error.strerror}") from None
+        finally:
+            self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _take(self, cursor: Cursor, most: int, pause: Callable[[], None]) -> int:
-        texts: dict[str, list[str]] = {name: [] for name in FILES}
-        head, taken, book = cursor.head, 0, cursor.book
+        texts = self._texts
+        head, taken = cursor.head, 0
         for offset, line in lines(self._disk, self._path, head.offset, most):
             record = self._decode(line, offset, head.seq + 1)
             self._feed(record, cursor, texts)
+            self._account = self._shared.adopted(record.seq, self._account)
             size = len(line) + 1
             head, taken = Head(record.seq, hash_line(line), offset + size, size), taken + 1
             pause()
-        if not taken:
-            return 0
         cursor.head = head
+        self._unwritten += taken
+        if self._unwritten and (taken < most or self._unwritten >= UNWRITTEN_MOST):
+            self._write(cursor)
+        return taken
+
+    def _write(self, cursor: Cursor) -> None:
+        texts, book = self._texts, cursor.book
         for name in (THINKING, ORDERS_FILE, CALLS_FILE):
             self._append(name, "".join(texts[name]), cursor)
         if book.dirty or book.sealed:
             self._trades(cursor)
         self._save(cursor)
-        return taken
+        self._unwritten = 0
+        texts.update((name, []) for name in FILES)
 
     def _feed(self, record: Record, cursor: Cursor, texts: dict[str, list[str]]) -> None:
         before, body = self._account, record.body
@@ -150,7 +178,7 @@ class AuditFiles:
         if isinstance(body, Noted):
             texts[CALLS_FILE].append(call_line(record))
             return
-        self._account = fold(before, body, record.at)
+        self._account = self._shared.fold(before, record)
         texts[THINKING].append(thinking(record, self._words))
         texts[ORDERS_FILE].extend(order_lines(record, before, self._account, cursor.sent))
         cursor.book.feed(record, before, self._account)
@@ -172,7 +200,7 @@ class AuditFiles:
     def _trades(self, cursor: Cursor) -> None:
         book = cursor.book
         above = "".join(map(trade_line, book.sealed)).encode()
-        below = "".join(map(trade_line, book.unsealed())).encode()
+        below = "".join(map(trade_line, book.unsealed(self._account))).encode()
         _write(self._folder / TRADES_FILE, cursor.sizes[TRADES_FILE], above + below)
         cursor.sizes[TRADES_FILE] += len(above)
         book.sealed, book.dirty = [], False
@@ -188,9 +216,10 @@ class AuditFiles:
     def _begin(self) -> Cursor:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._own()
+        self._texts, self._unwritten = {name: [] for name in FILES}, 0
         cursor = self._found()
         if cursor is not None:
-            self._account = account_at(self._disk, self._path, cursor.head)
+            self._account = account_at(self._disk, self._path, cursor.head, self._shared)
             for name in (THINKING, ORDERS_FILE, CALLS_FILE):
                 os.truncate(self._folder / name, cursor.sizes[name])
             self._trades(cursor)

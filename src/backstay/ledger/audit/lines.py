@@ -273,8 +273,11 @@ def trade_line(t: Trade) -> str:
     notes = [t.guess_note] if t.guess_note else []
     if t.funding_shared:
         notes.append("funding is a share of what several positions paid together")
-    if t.other_fees:
-        notes.append("fees_other are not in net_pnl")
+    notes.extend(f"{text(fee)} {asset} counted at recorded prices" for asset, fee in t.converted.items())
+    notes.extend(
+        f"{text(fee)} {asset} is not in fees and net_pnl: no price of it was recorded within an hour"
+        for asset, fee in t.uncounted.items()
+    )
     cells = {
         "id": t.id,
         "symbol": t.symbol,

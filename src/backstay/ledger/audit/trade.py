@@ -41,6 +41,10 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Quantity of the closing fills that the venue reported it with."""
     fees: dict[str, Decimal] = {}
     """By asset."""
+    converted: dict[str, Decimal] = {}
+    """By asset: how much of `fees` a recorded price counts in the margin asset."""
+    converted_to: Decimal = ZERO
+    """What that is there, at the price of each fee's own time."""
     asset: str = ""
     """Margin asset: what fees, funding and results are counted in."""
     funding: Decimal = ZERO
@@ -88,17 +92,30 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def fee(self) -> Decimal:
-        """Fees that were taken in the margin asset."""
-        return self.fees.get(self.asset, ZERO)
+        """Fees in the margin asset: taken there, or counted there at a recorded price."""
+        return self.fees.get(self.asset, ZERO) + self.converted_to
 
     @property
     def other_fees(self) -> dict[str, Decimal]:
-        """Fees that were taken in another asset; they are not in `net`."""
+        """Fees as they were taken in another asset."""
         return {asset: fee for asset, fee in sorted(self.fees.items()) if asset != self.asset and fee}
 
     @property
+    def uncounted(self) -> dict[str, Decimal]:
+        """Of `other_fees` what is not in `net`: no price of it was recorded in time."""
+        rest = {asset: fee - self.converted.get(asset, ZERO) for asset, fee in self.other_fees.items()}
+        return {asset: fee for asset, fee in rest.items() if fee}
+
+    def charge(self, fee: Decimal, asset: str, price: Decimal | None) -> None:
+        """A fee was taken; `price`: of its asset in the margin asset, None: not known."""
+        self.fees = {**self.fees, asset: self.fees.get(asset, ZERO) + fee}
+        if asset != self.asset and price is not None:
+            self.converted = {**self.converted, asset: self.converted.get(asset, ZERO) + fee}
+            self.converted_to += fee * price
+
+    @property
     def net(self) -> Decimal:
-        """Gross less fees in the margin asset, with funding."""
+        """Gross less `fee`, with funding."""
         return self.gross - self.fee + self.funding
 
     @property

@@ -20,6 +20,7 @@ from backstay.ledger.projections.projector import Projector
 from backstay.ledger.projections.store import Store
 from backstay.ledger.projections.system_rows import System
 from backstay.ledger.reader import lines
+from backstay.ledger.shared import SharedAccounts
 
 BATCH = 256
 
@@ -31,7 +32,9 @@ def _no_pause() -> None:
 class Keeper:
     """One ledger's rows in one store. `step` until it returns 0; later again."""
 
-    def __init__(self, store: Store, ledger: str, disk: Disk, path: str) -> None:
+    def __init__(
+        self, store: Store, ledger: str, disk: Disk, path: str, shared: SharedAccounts | None = None
+    ) -> None:
         self.ledger = ledger
         self.head = GENESIS
         self.reports: list[str] = []
@@ -39,6 +42,7 @@ class Keeper:
         self._store = store
         self._disk = disk
         self._path = path
+        self._shared = shared if shared is not None else SharedAccounts()
         self._projector: Projector | None = None
 
     def step(self, most: int = BATCH, pause: Callable[[], None] = _no_pause) -> int:
@@ -93,4 +97,5 @@ class Keeper:
             head = None
         self.head = head if head is not None else GENESIS
         system = self._store.system(self.ledger) if head is not None else System()
-        return Projector(self.ledger, account_at(self._disk, self._path, self.head), system)
+        account = account_at(self._disk, self._path, self.head, self._shared)
+        return Projector(self.ledger, account, system, self._shared)

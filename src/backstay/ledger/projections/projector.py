@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from backstay.core.account import fold
 from backstay.core.events import RunStarted
-from backstay.core.records import Decided, Noted, Record
+from backstay.core.records import Record
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import Product
 from backstay.ledger.projections.changes import Change, Leave
@@ -12,6 +11,7 @@ from backstay.ledger.projections.order_rows import fill_puts, order_puts
 from backstay.ledger.projections.pair_rows import is_by_lot, pair_puts
 from backstay.ledger.projections.position_rows import position_puts
 from backstay.ledger.projections.system_rows import System, alert_puts, system_after, system_put
+from backstay.ledger.shared import SharedAccounts
 
 
 def project(ledger: str, before: AccountState, record: Record, after: AccountState) -> Iterator[Change]:
@@ -50,17 +50,17 @@ def _another(before: AccountState, run: RunStarted) -> bool:
 class Projector:
     """Feed it every record of one ledger, in order, from where `account` and `system` stand."""
 
-    def __init__(self, ledger: str, account: AccountState, system: System) -> None:
+    def __init__(self, ledger: str, account: AccountState, system: System, shared: SharedAccounts) -> None:
         self.ledger = ledger
         self.account = account
         self.system = system
+        self._shared = shared
 
     def feed(self, record: Record) -> Iterator[Change]:
         """The changes of one record; all of them must be taken before the next record is fed."""
         before = self.account
-        body = record.body
-        if not isinstance(body, (Decided, Noted)):
-            self.account = fold(before, body, record.at)
+        after = self._shared.fold(before, record)
         self.system = system_after(self.system, record)
-        yield from project(self.ledger, before, record, self.account)
+        yield from project(self.ledger, before, record, after)
         yield system_put(self.ledger, self.system, record)
+        self.account = self._shared.adopted(record.seq, after)

@@ -83,6 +83,9 @@ class OneSale(SpotObserver):
         symbol = order.symbol
         if sent.params.get("side") != "SELL":
             self.say(f"{symbol}: {sent.client_id} is no SELL", sent.at_ms)
+        label = sent.params.get("strategyId")
+        if label is not None and str(label) != str(order.lots[0]):
+            self.say(f"{symbol}: {sent.client_id} tells lot {label} and sells {order.lots}", sent.at_ms)
         keys = [(symbol, number) for number in order.lots]
         left = sum((self._received(key) - sold.get(key, ZERO) for key in keys), ZERO)
         if sent.quantity != self.watch.whole(symbol, left):

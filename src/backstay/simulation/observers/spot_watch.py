@@ -1,6 +1,6 @@
 """Spot as its observers see it: the venue's truth, what the process was told, and what its ledger tells."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 import msgspec
@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.core.account import fold
-from backstay.core.events import FillsSnapshot, RequestsRegistered
+from backstay.core.contexts import Request
+from backstay.core.events import FillsSnapshot, RequestSent, RequestsRegistered
 from backstay.core.lots import Lot, changed
 from backstay.core.state import AccountState
 from backstay.core.types import MS, Action, PositionSide, Product, Scope
@@ -61,14 +62,24 @@ class LedgerStory:
                 if isinstance(entry.body, FillsSnapshot):
                     self.followed.setdefault(entry.body.symbol, entry.body.requested_at // MS)
                 elif isinstance(entry.body, RequestsRegistered):
-                    self._orders(entry.body)
+                    self._orders(entry.body.requests)
+                elif isinstance(entry.body, RequestSent) and entry.body.request is not None:
+                    self._orders((entry.body.request,))  # it stood by: only now it says what it sells
                 self._lots(before, account)
 
-    def _orders(self, body: RequestsRegistered) -> None:
-        for r in body.requests:
+    def _orders(self, requests: Iterable[Request]) -> None:
+        for r in requests:
             if r.action is Action.PLACE and r.context is not None:
                 slot = r.context.slot
                 self.orders[r.ctx_id] = Offered(r.scope.symbol, slot.lots, slot.hands_off)
+
+    def label(self, name: str, lot: int) -> None:
+        """What an order of ours told the venue that it sells. Where the ledger lost the record of its being
+        sent, this is all there is; where it has one, both must say the same (`one_sale`).
+        """
+        order = self.orders.get(name)
+        if order is not None and order.lots and order.lots[0] < 0:
+            self.orders[name] = msgspec.structs.replace(order, lots=(lot,))
 
     def _lots(self, before: AccountState, after: AccountState) -> None:
         for key, s in after.scopes.items():
@@ -126,6 +137,9 @@ class SpotWatch(Watch):
         if self._story is None and self.account() is not None:
             self._flush()
             self._story = LedgerStory(self.disk())
+            for sent in self.all_sent:
+                if sent.action == "place" and "strategyId" in sent.params:
+                    self._story.label(sent.client_id, int(sent.params["strategyId"]))
         return self._story
 
     # --- the rules, computed here once more ---------------------------------------------------------

@@ -41,6 +41,11 @@ class SwingPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fee_assets: tuple[str, ...] = ("BNB",)
     """Third assets in which the venue may take a commission; it then counts by the account's own rate."""
 
+    @property
+    def at_once(self) -> bool:
+        """A lot is offered in the moment of its fill."""
+        return self.sell_when is SellWhen.FILL
+
     def __post_init__(self) -> None:
         if not 0 < self.profit < 10:
             raise ValueError(f"profit is {self.profit}; write a fraction above 0, such as 0.3%")
