@@ -164,11 +164,12 @@ def test_i30_a_kill_that_is_said_again_tries_again_what_was_refused_without_an_e
     assert fold(again, kill, ms(3)) is again
 
 
-def test_only_what_was_held_while_market_data_was_away_is_for_a_person():
+def test_what_was_opened_while_market_data_was_away_is_for_a_person_when_they_are_back():
     account = folded(hydrated(position_row(0)), [stale(active=True)], at=2)
     account = fold(account, evidence.position("0.010", at=3), ms(3))
     account = fold(account, scored(signal(at=4)), ms(4))
-    assert blocked(account, stale(active=False)) == []
+    assert blocked(account) == []
+    assert blocked(account, stale(active=False)) == ["BTCUSDT"]
 
 
 def test_what_a_person_has_looked_at_is_not_asked_for_again_by_the_same_gate():

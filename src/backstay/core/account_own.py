@@ -29,7 +29,6 @@ from backstay.core.types import Direction, Product, Scope, Subject, TimeNs
 A = AccountState
 
 
-"""Gate of a market that is not heard of; followed by a symbol where only that one is meant."""
 FAR_REACHING = frozenset({Effect.BANNED, Effect.KEYS, Effect.MARGIN})
 """Refusals that mean more than their own scope."""
 

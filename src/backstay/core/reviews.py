@@ -9,6 +9,7 @@ from backstay.core.state import Block, ScopeState
 from backstay.core.types import Role, Trust
 
 STALE_DATA = "stale_data"
+"""Also the gate of a market that is not heard of; followed by a symbol where only that one is meant."""
 CONFLICT = "conflict"
 REVIEWS = {
     STALE_DATA: "nothing was known of its market while the position was open",
