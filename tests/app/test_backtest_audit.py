@@ -35,7 +35,7 @@ def audited(disk: MemoryDisk) -> list[audit.Trade]:
         if not isinstance(record.body, (Decided, Noted)):
             before, account = account, fold(account, record.body, record.at)
             book.feed(record, before, account)
-    return sorted([*book.sealed, *book.unsealed()], key=lambda t: (t.opened_at, t.symbol))
+    return sorted([*book.sealed, *book.unsealed(account)], key=lambda t: (t.opened_at, t.symbol))
 
 
 @pytest.mark.parametrize("seed", [3, 8])
