@@ -115,6 +115,8 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the open lots still hold, together."""
     lacking: Decimal = ZERO
     """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
+    untold: Decimal | None = None
+    """The balance that does not show the latest trade, of the same millisecond, yet; None: time tells."""
     flags: dict[int, Flag] = {}
     """Open lots that are not left to the strategy, by trade id."""
     retired: dict[int, Lot] = {}

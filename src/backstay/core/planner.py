@@ -27,7 +27,7 @@ from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to
 from backstay.core.placement import cancel, change, conflict, held_back, in_order, still_guards
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE_STEP, Slot, SlotKey, Unplaceable
-from backstay.core.spot import untouchable
+from backstay.core.spot import under_sale, untouchable
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -183,7 +183,11 @@ def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
 
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
-    """The order belongs to the life that the scope leads now (flat: the one about to begin)."""
+    """The order belongs to the life that the scope leads now (flat: the one about to begin). That of a lot
+    belongs to its lot, whatever life is led.
+    """
+    if ctx.slot.lots:
+        return True
     direction = s.position.direction
     if direction is None:
         return ctx.epoch == s.epoch + 1
@@ -322,7 +326,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
-        if _locked(s, v, key) or blocked(s, slot, now):
+        if _locked(s, v, slot) or blocked(s, slot, now):
             continue
         if held_back(s, slot, v.working, field.repair_delay, field.retry_cancelled, now):
             continue
@@ -345,8 +349,11 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
     return Act(Family.PROTECT, tuple(intents), "stop_missing" if missing else "protection_differs")
 
 
-def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
+def _locked(s: ScopeState, v: Verdicts, slot: Slot) -> bool:
     """Something is under way in this slot: an unconfirmed mutation, or protection being consumed."""
+    if slot.lots:
+        return under_sale(s, slot)
+    key = slot.key
     for pending in s.pendings.values():
         if pending.key == key and pending.epoch >= s.epoch:
             return True
