@@ -276,16 +276,17 @@ def sellable(account: A, s: ScopeState) -> Decimal | None:
     """How much of the derived position may be sold: not what the account no longer holds, nor what orders of
     others have locked, in whole steps. None where the filters are not known.
 
-    Balances tell nothing of a trade that is not older than they are.
+    Balances tell nothing of a trade that they do not show yet.
     """
     instrument = account.instruments.get(s.scope.symbol)
     if instrument is None or not instrument.step:
         return None
     quantity = s.position.quantity
-    if account.balances_at > s.fill_at:
-        row = account.balances.get(instrument.base)
+    row = account.balances.get(instrument.base)
+    wallet = row.wallet if row is not None else ZERO
+    if account.balances_at >= s.fill_at and (s.lots is None or s.lots.untold != wallet):
         locked = sum((r.quantity - r.filled for r in s.orders.values() if _locks(s, r)), ZERO)
-        quantity = min(quantity, (row.wallet if row is not None else ZERO) - locked)
+        quantity = min(quantity, wallet - locked)
     return max(round_down(quantity, instrument.step), ZERO)
 
 
@@ -305,12 +306,14 @@ def _gap_kept(
     trades = tuple(trades)
     if not trades:
         return lots
-    gap, untold, at = uncovered(account, before), None, trades[-1].at
-    told = at < account.balances_at
-    if at == account.balances_at and trades[-1].order_id in ours:
+    gap, untold, last = uncovered(account, before), None, trades[-1]
+    told = last.at < account.balances_at
+    buys = last.side is Side.BUY
+    if last.at == account.balances_at and (buys or last.order_id in ours):
         # Two orders may be filled in one millisecond, each with its report and then its balances, and those
-        # of the first have the time of the second. More is missing where a late report follows its balances.
-        told = gap > lots.lacking
+        # of the first have the time of the second. Where a late report follows its balances, what is missing
+        # has changed by what it tells.
+        told = gap < lots.lacking if buys else gap > lots.lacking
         row = account.balances.get(_base(account, before.scope.symbol))
         untold = row.wallet if row is not None else ZERO
     if told:

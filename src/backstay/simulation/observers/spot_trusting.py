@@ -39,6 +39,20 @@ class SpotLoops(Loops):
         return super().allowed(sent) * max(sizes.count(sent.quantity), 1)
 
 
+class GuardUntrusted(Untrusted):
+    """As of lots; what the owner closes is sold on the last known holding."""
+
+    def _flattens(self, sent: Sent) -> bool:
+        closed = sent.key in self.watch.closing
+        return closed and (sent.action == "cancel" or sent.params.get("side") == "SELL")
+
+
+class GuardReplays(Replays):
+    """The promise of futures in spot's ledger."""
+
+    ledger = SPOT_LEDGER
+
+
 class SpotReplays(Replays):
     """No request leaves an untrusted scope: there is no stop to place blindly."""
 
