@@ -42,8 +42,6 @@ def guards_what_was_added_by_a_list_of_its_own(patch):
         standing = [c for held in working.values() for c in held if c.key == slot.key]
         covered = sum((c.slot.quantity or Decimal(0) for c in standing), Decimal(0))
         more = (slot.quantity or Decimal(0)) - covered
-            (c.slot.quantity or Decimal(0) for c in standing), Decimal(0)
-        )
         if not standing or more <= 0 or slot.leg is None:
             return original(s, slot, working, generation, repair_delay, now)
         return place(

@@ -117,6 +117,12 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
     untold: Decimal | None = None
     """The balance that does not show the latest trade, of the same millisecond, yet; None: time tells."""
+    flat_to: int = 0
+    """The trade that ended the latest position of the symbol; 0: none has."""
+    rest: Decimal = ZERO
+    """What that trade left by the trades known: below one step, or negative (coins of no trade were sold)."""
+    began: int = 0
+    """The first trade of the present position; of the latest one where there is none."""
     flags: dict[int, Flag] = {}
     """Open lots that are not left to the strategy, by trade id."""
     retired: dict[int, Lot] = {}

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from backstay.core import legs
+from backstay.core import holding, legs
 from backstay.core.account_scopes import scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
@@ -191,10 +191,13 @@ def _sold_elsewhere(account: A, book: Book, row: OrderReport) -> None:
 def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, step: Decimal) -> ScopeState:
     """The scope with its lots, and the position row that follows from its trades (O-7)."""
     old = s.position
-    quantity, entry = old.quantity, old.entry_price
+    held = holding.held(s)
     for trade in trades:
         received = _received(trade, get(lots, trade.trade_id) or lots.retired.get(trade.trade_id))
-        quantity, entry = _moved(quantity, entry, trade, received, step)
+        held = holding.moved(held, trade, received, step)
+    quantity, entry = held.quantity, held.entry
+    if (held.flat_to, held.rest, held.began) != (lots.flat_to, lots.rest, lots.began):
+        lots = replace(lots, flat_to=held.flat_to, rest=held.rest, began=held.began)
     at = old.at if lots.short else max(old.at, s.fill_at)
     seen_at = (s.fill_seen_at or now) if lots.short else 0
     position = old
@@ -221,19 +224,6 @@ def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, st
     return naked(s, now)
 
 
-def _moved(
-    quantity: Decimal, entry: Decimal, trade: Trade, received: Decimal, step: Decimal
-) -> tuple[Decimal, Decimal]:
-    """(quantity, average price) after a trade. More sold than we know of: that was never ours to count. What
-    a sale leaves below one step can never be sold: it is dust, and no position.
-    """
-    if trade.side is Side.SELL:
-        left = quantity - trade.quantity
-        return (left, entry) if left > 0 and left >= step else (ZERO, ZERO)
-    total = quantity + received
-    return total, (quantity * entry + received * trade.price) / total if total else ZERO
-
-
 def _received(trade: Trade, lot: Lot | None) -> Decimal:
     """What a BUY brought in, less its commission in the base asset."""
     return lot.received if lot is not None else trade.quantity
@@ -241,11 +231,11 @@ def _received(trade: Trade, lot: Lot | None) -> Decimal:
 
 def _closed_out(book: Book, s: ScopeState, trades: Iterable[Trade], step: Decimal) -> None:
     """Trades of orders that sell the whole position: where they leave none, its lots end with it."""
-    quantity, at = s.position.quantity, 0
+    held, at = holding.held(s), 0
     for trade in trades:
-        quantity, _ = _moved(quantity, ZERO, trade, _received(trade, book.get(trade.trade_id)), step)
+        held = holding.moved(held, trade, _received(trade, book.get(trade.trade_id)), step)
         at = trade.at
-    if at and not quantity:
+    if at and not held.quantity:
         book.close_out(at)
 
 
