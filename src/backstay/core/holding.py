@@ -7,25 +7,31 @@ depends on where it lies: before the sale that ended the position before, betwee
 from decimal import Decimal
 from typing import NamedTuple
 
-from backstay.core.lots import NONE, Trade
+from backstay.core.lots import ENDS_MOST, NONE, Trade
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Side
 
+type Ends = tuple[tuple[int, Decimal], ...]
+
 
 class Held(NamedTuple):
-    """A position on its way through trades; `flat_to`, `rest` and `began` as in `Lots`."""
+    """A position on its way through trades; `ends` and `began` as in `Lots`."""
 
     quantity: Decimal
     entry: Decimal
-    flat_to: int
-    rest: Decimal
+    ends: Ends
     began: int
 
 
 def held(s: ScopeState) -> Held:
     """What is known before a trade."""
     lots = s.lots or NONE
-    return Held(s.position.quantity, s.position.entry_price, lots.flat_to, lots.rest, lots.began)
+    return Held(s.position.quantity, s.position.entry_price, lots.ends, lots.began)
+
+
+def still_open(ends: Ends, read_to: int) -> Ends:
+    """The ends that a trade may yet be told from before of: up to `read_to` every trade is known."""
+    return ends if not ends or ends[0][0] > read_to else tuple(x for x in ends if x[0] > read_to)
 
 
 def moved(before: Held, trade: Trade, received: Decimal, step: Decimal) -> Held:
@@ -33,8 +39,8 @@ def moved(before: Held, trade: Trade, received: Decimal, step: Decimal) -> Held:
     ours to count. What a sale leaves below one step can never be sold: it is dust, and no position.
     """
     buys, name = trade.side is Side.BUY, trade.trade_id
-    if name < before.flat_to:
-        return _earlier(before, received if buys else -trade.quantity, trade.price, step)
+    if before.ends and name < before.ends[-1][0]:
+        return _earlier(before, name, received if buys else -trade.quantity, trade.price, step)
     if buys:
         began = min(name, before.began) if before.quantity else name
         return _added(before, received, trade.price)._replace(began=began)
@@ -43,17 +49,25 @@ def moved(before: Held, trade: Trade, received: Decimal, step: Decimal) -> Held:
     left = before.quantity - trade.quantity
     if _beyond_dust(left, step):
         return before._replace(quantity=left)
-    return Held(ZERO, ZERO, name, left, before.began)
+    return Held(ZERO, ZERO, (*before.ends, (name, left))[-ENDS_MOST:], before.began)
 
 
-def _earlier(before: Held, change: Decimal, price: Decimal, step: Decimal) -> Held:
-    """A trade from before the sale that left nothing: it counts as far as that sale would have left more."""
-    rest = before.rest + change
-    more = _beyond_dust(rest, step) - _beyond_dust(before.rest, step)
-    if more > 0:
-        return _added(before, more, price)._replace(rest=rest)
-    quantity = _beyond_dust(before.quantity + more, step)
-    return before._replace(quantity=quantity, entry=before.entry if quantity else ZERO, rest=rest)
+def _earlier(before: Held, name: int, change: Decimal, price: Decimal, step: Decimal) -> Held:
+    """A trade from before a sale that left nothing: it counts as far as that sale, and each that ended a
+    position after it, would have left more.
+    """
+    ends = []
+    for end, rest in before.ends:
+        after = rest
+        if end > name:
+            after = rest + change
+            change = _beyond_dust(after, step) - _beyond_dust(rest, step)
+        ends.append((end, after))
+    now = before._replace(ends=tuple(ends))
+    if change > 0:
+        return _added(now, change, price)
+    quantity = _beyond_dust(now.quantity + change, step)
+    return now._replace(quantity=quantity, entry=now.entry if quantity else ZERO)
 
 
 def _added(before: Held, received: Decimal, price: Decimal) -> Held:

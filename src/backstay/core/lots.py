@@ -28,6 +28,8 @@ AHEAD_MOST = 256
 """Trade ids remembered one by one above `read_to`."""
 COUNTED_MOST = 256
 """Orders whose trades are counted although nothing says that they work: their end may be told later."""
+ENDS_MOST = 64
+"""Ends of positions remembered for trades that are told late."""
 STRANGERS_MOST = 64
 """Orders of somebody else whose SELLs are remembered, in case that a context turns out to be theirs."""
 
@@ -117,10 +119,9 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
     untold: Decimal | None = None
     """The balance that does not show the latest trade, of the same millisecond, yet; None: time tells."""
-    flat_to: int = 0
-    """The trade that ended the latest position of the symbol; 0: none has."""
-    rest: Decimal = ZERO
-    """What that trade left by the trades known: below one step, or negative (coins of no trade were sold)."""
+    ends: tuple[tuple[int, Decimal], ...] = ()
+    """The trades above `read_to` that ended a position, and what each left by the trades known: less than one
+    step, or negative where coins of no trade were sold."""
     began: int = 0
     """The first trade of the present position; of the latest one where there is none."""
     flags: dict[int, Flag] = {}

@@ -196,8 +196,9 @@ def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, st
         received = _received(trade, get(lots, trade.trade_id) or lots.retired.get(trade.trade_id))
         held = holding.moved(held, trade, received, step)
     quantity, entry = held.quantity, held.entry
-    if (held.flat_to, held.rest, held.began) != (lots.flat_to, lots.rest, lots.began):
-        lots = replace(lots, flat_to=held.flat_to, rest=held.rest, began=held.began)
+    ends = holding.still_open(held.ends, lots.read_to)
+    if (ends, held.began) != (lots.ends, lots.began):
+        lots = replace(lots, ends=ends, began=held.began)
     at = old.at if lots.short else max(old.at, s.fill_at)
     seen_at = (s.fill_seen_at or now) if lots.short else 0
     position = old

@@ -9,6 +9,7 @@ from typing import Any
 from backstay.core.state import AccountState
 from backstay.simulation.observers.spot_guarded import STOPS, Guarded
 from backstay.simulation.spot_scene import SpotOrder
+from backstay.strategies.position_manager.policy import StopKind
 
 
 class SpotConverges(Guarded):
@@ -54,6 +55,9 @@ class SpotConverges(Guarded):
         """Its price follows from the average; whether a moved stop is right, a fresh process says."""
         policy = self.policy(symbol)
         rests = [o for o in ours if o.kind not in STOPS]
+        moves = policy.stop_loss.kind is StopKind.TRAILING_LOCAL or policy.break_even is not None
+        if moves and not rests and len(ours) == 1:
+            return  # a stop that has passed the take-profit stands alone
         if policy.take_profit.enabled and len(rests) != 1:
             yield f"{len(rests)} take-profits of {needed} rest"
         if not policy.take_profit.enabled and rests:
