@@ -54,9 +54,7 @@ def late(story, *numbers):
         pytest.param(("10", "-4", "-6", "5"), (2,), "5", id="a sale before the one that left nothing"),
         pytest.param(("10", "-10", "2", "5"), (3,), "7", id="the first buy of the present position"),
         pytest.param(("10", "-10", "5", "-2"), (3,), "3", id="what was sold in part"),
-        pytest.param(
-            ("10", "-10", "8", "-2", "5", "-20", "4", "-4", "3"), (3, 4), "3", id="two ago"
-        ),
+        pytest.param(("10", "-10", "8", "-2", "5", "-20", "4", "-4", "3"), (3, 4), "3", id="two ago"),
         pytest.param(("10", "-10", "8", "5", "-5", "4", "-4", "3"), (3,), "11", id="carried on from then"),
         pytest.param(("10", "5", "-3"), (2, 3), "12", id="two of the present position"),
         pytest.param(("10", "0.05", "-10", "5"), (2,), "5", id="dust"),
