@@ -5,13 +5,13 @@ from itertools import permutations
 
 import pytest
 
-from backstay.core.holding import Held, moved
-from backstay.core.lots import Trade
+from backstay.core.holding import Held, moved, settled
+from backstay.core.lots import SINCE_MOST, Trade
 from backstay.core.types import ZERO, Side
 
 D = Decimal
 STEP = D("0.1")
-NOTHING = Held(ZERO, ZERO, (), 0)
+NOTHING = Held(ZERO, ZERO, (), (ZERO, ZERO))
 
 
 def trades(*signed):
@@ -39,34 +39,37 @@ def held(told):
     return state
 
 
-def late(story, *numbers):
-    """The story with these trades told last, as a read tells them: by their ids."""
-    return [t for t in story if t.trade_id not in numbers] + [t for t in story if t.trade_id in numbers]
+STORIES = [
+    pytest.param(("10", "6", "-16", "5"), "5", id="everything was sold"),
+    pytest.param(("10", "6", "-20", "5"), "5", id="more was sold than bought"),
+    pytest.param(("10", "-10", "-3", "5"), "5", id="other coins were sold while nothing was held"),
+    pytest.param(("10", "-4", "-6", "5"), "5", id="it was sold in parts"),
+    pytest.param(("1.276", "-1.2", "4", "-2"), "2", id="dust"),
+    pytest.param(("8", "-5", "5", "-20", "4", "-4"), "0", id="several positions"),
+]
 
 
-@pytest.mark.parametrize(
-    ("signed", "untold", "position"),
-    [
-        pytest.param(("10", "6", "-16", "5"), (2,), "5", id="a buy before a sale of everything"),
-        pytest.param(("10", "6", "-10", "5"), (2,), "11", id="a buy before a sale of the rest"),
-        pytest.param(("10", "6", "-20", "5"), (2,), "5", id="a buy before a sale of more than was bought"),
-        pytest.param(("10", "-10", "-3", "5"), (3,), "5", id="a sale of other coins while nothing was held"),
-        pytest.param(("10", "-4", "-6", "5"), (2,), "5", id="a sale before the one that left nothing"),
-        pytest.param(("10", "-10", "2", "5"), (3,), "7", id="the first buy of the present position"),
-        pytest.param(("10", "-10", "5", "-2"), (3,), "3", id="what was sold in part"),
-        pytest.param(("10", "-10", "8", "-2", "5", "-20", "4", "-4", "3"), (3, 4), "3", id="two ago"),
-        pytest.param(("10", "-10", "8", "5", "-5", "4", "-4", "3"), (3,), "11", id="carried on from then"),
-        pytest.param(("10", "5", "-3"), (2, 3), "12", id="two of the present position"),
-        pytest.param(("10", "0.05", "-10", "5"), (2,), "5", id="dust"),
-    ],
-)
-def test_o7_a_trade_told_late_counts_where_it_belongs(signed, untold, position):
+@pytest.mark.parametrize(("signed", "position"), STORIES)
+def test_o7_a_position_is_the_same_whatever_order_its_trades_are_told_in(signed, position):
     story = trades(*signed)
-    assert held(story).quantity == D(position)
-    assert held(late(story, *untold)).quantity == D(position)
+    in_order = held(story)
+    assert in_order.quantity == D(position)
+    for told in permutations(story):
+        assert held(told)[:2] == in_order[:2]
 
 
-def test_o7_within_one_position_the_order_of_trades_does_not_matter():
-    story = trades("10", "4", "-3", "2", "-5")
-    for told in permutations(story[1:]):
-        assert held([story[0], *told]).quantity == D(8)
+def test_what_is_known_for_certain_is_not_kept():
+    story = trades("10", "-4", "3", "5")
+    whole = held(story)
+    known = settled(whole, 2, STEP)
+    assert [number for number, *_ in known.since] == [3, 4]
+    assert known.base == (D(6), D(10))
+    assert settled(whole, 9, STEP).since == ()
+    assert known[:2] == settled(whole, 9, STEP)[:2] == whole[:2]
+
+
+def test_the_trades_that_are_kept_are_bounded():
+    state = held(trades(*["1"] * 200))
+    assert len(state.since) == SINCE_MOST
+    assert state.quantity == D(200)
+    assert state.base[0] == 200 - SINCE_MOST

@@ -196,9 +196,9 @@ def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, st
         received = _received(trade, get(lots, trade.trade_id) or lots.retired.get(trade.trade_id))
         held = holding.moved(held, trade, received, step)
     quantity, entry = held.quantity, held.entry
-    ends = holding.still_open(held.ends, lots.read_to)
-    if (ends, held.began) != (lots.ends, lots.began):
-        lots = replace(lots, ends=ends, began=held.began)
+    held = holding.settled(held, lots.read_to, step)
+    if held.since is not lots.since:
+        lots = replace(lots, since=held.since, base=held.base)
     at = old.at if lots.short else max(old.at, s.fill_at)
     seen_at = (s.fill_seen_at or now) if lots.short else 0
     position = old
@@ -345,7 +345,7 @@ def forget_lot(s: ScopeState, e: OperatorCommand, now: TimeNs) -> ScopeState:
     position = replace(s.position, quantity=left, entry_price=s.position.entry_price if left else ZERO)
     if position.direction is not s.position.direction:
         s = new_life(s, position, s.position.at)
-    return naked(replace(s, lots=book.done(), position=position), now)
+    return naked(replace(s, lots=replace(book.done(), since=()), position=position), now)
 
 
 def acknowledged(s: ScopeState) -> ScopeState:

@@ -37,7 +37,7 @@ class SpotConverges(Guarded):
             return
         if not s.trusted:
             yield f"{s.trust} at rest ({', '.join(s.reasons)})"
-        if abs(s.position.quantity - held) > self.slack(symbol):
+        if s.position.quantity != held:
             yield f"{held} are held, and the process knows of {s.position.quantity}"
         ours, needed = self.exits(truth, symbol), self.needed(truth, symbol)
         if not held:
@@ -48,7 +48,7 @@ class SpotConverges(Guarded):
 
     def _stop(self, symbol: str, ours: list[SpotOrder], needed: Decimal, average: Decimal) -> Iterator[str]:
         size = self.stop_size(self.watch.truth, symbol)
-        if abs(size - needed) > self.slack(symbol):
+        if size != needed:
             yield f"a stop of {needed} is wanted at {average} bought, there is one of {size}"
 
     def _target(self, symbol: str, ours: list[SpotOrder], needed: Decimal) -> Iterator[str]:

@@ -52,10 +52,6 @@ class Guarded(SpotObserver):
         self._holdings[key] = len(scene.fills), quantity, average
         return quantity, average
 
-    def slack(self, symbol: str) -> Decimal:
-        """A process that was told of a sale late cannot say whether it left dust, which no step can sell."""
-        return self.watch.setup.specs[symbol].step if self.watch.troubles else ZERO
-
     def sellable(self, scene: SpotScene, symbol: str) -> Decimal:
         """What may be offered: not what the account does not hold, nor what orders by hand have locked."""
         quantity, _ = self.holding(scene, symbol)

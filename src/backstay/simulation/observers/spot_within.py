@@ -42,5 +42,5 @@ class Within(Guarded):
         since = now - (BOUND_MS if troubled else MOMENT_MS)
         lately = [was for until, was in self._was.get(sent.key[0], ()) if until >= since]
         most = max([self._is.get(sent.key[0], ZERO), *lately])
-        if sent.quantity > most + self.slack(sent.key[0]):
+        if sent.quantity > most:
             self.say(f"{sent.key[0]}: {sent.client_id} offers {sent.quantity}, the holding is {most}")
