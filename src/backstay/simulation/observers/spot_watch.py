@@ -107,6 +107,8 @@ class SpotWatch(Watch):
         self.away_ms: dict[int, int] = {}
         """By process, since when its user data stream has been away."""
         self.paused = False
+        self.acks_ms: list[int] = []
+        """When the operator acknowledged: what was refused until then is tried again, once."""
         self.followed: dict[str, int] = {}
         """Since when (venue, ms) the trades of a guarded symbol have been followed."""
         self._story: LedgerStory | None = None
