@@ -21,7 +21,7 @@ class Guarded(SpotObserver):
 
     def __init__(self, watch: Any) -> None:
         super().__init__(watch)
-        self._holdings: dict[tuple[int, str], tuple[int, Decimal, Decimal]] = {}
+        self._holdings: dict[tuple[SpotScene, str], tuple[int, Decimal, Decimal]] = {}
 
     def policy(self, symbol: str) -> PositionPolicy:
         return self.watch.setup.guards[symbol]
@@ -31,7 +31,7 @@ class Guarded(SpotObserver):
 
         More sold than was bought is not of the holding; less than a step left over is dust.
         """
-        key = id(scene), symbol
+        key = scene, symbol
         known = self._holdings.get(key)
         if known is not None and known[0] == len(scene.fills):
             return known[1], known[2]
