@@ -15,8 +15,8 @@ __all__ = ["MUTANTS"]
 """Those of every product."""
 
 
-def halts(setup):
-    return tuple(fault("halt", 4_000, 40_000, symbol=s, status="HALT") for s in setup.symbols)
+def refused_keys(setup):
+    return (fault("keys_revoked", setup.duration_ms // 4, 40_000),)
 
 
 @mutant("naked", scenario="spot_guard")
@@ -29,7 +29,7 @@ def guards_a_holding_by_its_take_profit_alone(patch):
     patch.setattr(spot, "_composed", composed)
 
 
-@mutant("naked", scenario="spot_guard", plan=halts)
+@mutant("naked", scenario="spot_guard", plan=refused_keys)
 def tells_nobody_of_a_naked_holding(patch):
     patch.setattr(NakedWatch, "alarm", lambda self, key, s, now, why: None)
 
