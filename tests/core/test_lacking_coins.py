@@ -3,6 +3,9 @@ the open orders, waits for them."""
 
 from decimal import Decimal
 
+import pytest
+from msgspec.structs import replace
+
 from backstay.core.decisions import Act, Converged
 from backstay.core.events import AccountReport, BalanceRow, Effect
 from backstay.core.lots_view import lots_view
@@ -146,3 +149,32 @@ def heard_of_nothing(scene, act):
     scene.deaf = True
     act()
     scene.deaf = False
+
+
+def two_sold_in_one_millisecond(*, reported_late):
+    """Three lots rest, the coins of one are taken away; two SELLs are filled at one and the same time."""
+    scene = bought(("10", "1.2345"), ("10", "1.2345"), ("10", "1.2345"))
+    scene.rest()
+    first, second = scene.requests[:2]
+    holds(scene, scene.balances[BASE] - 9)
+    gap = missing(scene)
+    assert gap > 8
+    scene.tick(1)
+    scene.deaf = True
+    begin = len(scene.events)
+    scene.fill(first)
+    scene.fill(second)
+    scene.deaf = False
+    told = [replace(e, at=scene.now) for e in scene.events[begin:]]
+    if reported_late:
+        told.sort(key=lambda e: not isinstance(e, AccountReport))
+    return scene, gap, told
+
+
+@pytest.mark.parametrize("reported_late", [False, True])
+def test_balances_of_the_first_of_two_sales_in_one_millisecond_are_not_taken_for_those_of_both(reported_late):
+    scene, gap, told = two_sold_in_one_millisecond(reported_late=reported_late)
+    for event in told:
+        scene.fold(event)
+        assert missing(scene) >= gap
+    assert missing(scene) == gap

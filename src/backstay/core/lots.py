@@ -28,6 +28,8 @@ AHEAD_MOST = 256
 """Trade ids remembered one by one above `read_to`."""
 COUNTED_MOST = 256
 """Orders whose trades are counted although nothing says that they work: their end may be told later."""
+SINCE_MOST = 64
+"""Trades that are put in order once more when an earlier one is told."""
 STRANGERS_MOST = 64
 """Orders of somebody else whose SELLs are remembered, in case that a context turns out to be theirs."""
 
@@ -115,6 +117,12 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the open lots still hold, together."""
     lacking: Decimal = ZERO
     """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
+    untold: Decimal | None = None
+    """The balance that does not show the latest trade, of the same millisecond, yet; None: time tells."""
+    since: tuple[tuple[int, Decimal, Decimal], ...] = ()
+    """(trade id, what it brought or took, price) of the latest trades above `read_to`, ascending."""
+    base: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    """(quantity, average price) of the position before the trades `since`, if there are any."""
     flags: dict[int, Flag] = {}
     """Open lots that are not left to the strategy, by trade id."""
     retired: dict[int, Lot] = {}

@@ -28,7 +28,7 @@ from backstay.core.placement import cancel, change, conflict, held_back, in_orde
 from backstay.core.reviews import review
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE, EXIT, MAIN_STOP, Slot, SlotKey, Unplaceable
-from backstay.core.spot import untouchable
+from backstay.core.spot import under_sale, untouchable
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
@@ -198,10 +198,12 @@ def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
 
 
 def _current(s: ScopeState, ctx: OrderContext) -> bool:
-    """The order belongs to the life that the scope leads now (flat: the one about to begin)."""
+    """The order belongs to the life that the scope leads now (flat: the one about to begin). That of a lot
+    belongs to its lot, whatever life is led.
+    """
     if ctx.epoch == s.epoch:
-        return ctx.direction is s.position.direction
-    return ctx.epoch == s.epoch + 1 and not s.position.quantity
+        return ctx.direction is s.position.direction or bool(ctx.slot.lots)
+    return (ctx.epoch == s.epoch + 1 and not s.position.quantity) or bool(ctx.slot.lots)
 
 
 def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
@@ -336,7 +338,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
-        if _locked(s, v, key) or blocked(s, slot, now):
+        if _locked(s, v, slot) or blocked(s, slot, now):
             continue
         if held_back(s, slot, v.working, field.repair_delay, field.retry_cancelled, now):
             continue
@@ -359,8 +361,11 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
     return Act(Family.PROTECT, tuple(intents), "stop_missing" if missing else "protection_differs")
 
 
-def _locked(s: ScopeState, v: Verdicts, key: SlotKey) -> bool:
+def _locked(s: ScopeState, v: Verdicts, slot: Slot) -> bool:
     """Something is under way in this slot: an unconfirmed mutation, or protection being consumed."""
+    if slot.lots:
+        return under_sale(s, slot)
+    key = slot.key
     for pending in s.pendings.values():
         if pending.key == key and pending.epoch >= s.epoch:
             return True

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from backstay.core import legs
+from backstay.core import holding, legs
 from backstay.core.account_scopes import scope_of, scope_state, with_scope
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
@@ -20,6 +20,7 @@ from backstay.core.lots import NONE, Flag, Lot, Lots, Mark, Trade, get
 from backstay.core.money import round_down
 from backstay.core.orders import is_fill, is_open
 from backstay.core.scope import burst_began, new_life
+from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     SECOND,
@@ -190,10 +191,14 @@ def _sold_elsewhere(account: A, book: Book, row: OrderReport) -> None:
 def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, step: Decimal) -> ScopeState:
     """The scope with its lots, and the position row that follows from its trades (O-7)."""
     old = s.position
-    quantity, entry = old.quantity, old.entry_price
+    held = holding.held(s)
     for trade in trades:
         received = _received(trade, get(lots, trade.trade_id) or lots.retired.get(trade.trade_id))
-        quantity, entry = _moved(quantity, entry, trade, received, step)
+        held = holding.moved(held, trade, received, step)
+    quantity, entry = held.quantity, held.entry
+    held = holding.settled(held, lots.read_to, step)
+    if held.since is not lots.since:
+        lots = replace(lots, since=held.since, base=held.base)
     at = old.at if lots.short else max(old.at, s.fill_at)
     seen_at = (s.fill_seen_at or now) if lots.short else 0
     position = old
@@ -220,19 +225,6 @@ def _derived(s: ScopeState, lots: Lots, trades: Iterable[Trade], now: TimeNs, st
     return naked(s, now)
 
 
-def _moved(
-    quantity: Decimal, entry: Decimal, trade: Trade, received: Decimal, step: Decimal
-) -> tuple[Decimal, Decimal]:
-    """(quantity, average price) after a trade. More sold than we know of: that was never ours to count. What
-    a sale leaves below one step can never be sold: it is dust, and no position.
-    """
-    if trade.side is Side.SELL:
-        left = quantity - trade.quantity
-        return (left, entry) if left > 0 and left >= step else (ZERO, ZERO)
-    total = quantity + received
-    return total, (quantity * entry + received * trade.price) / total if total else ZERO
-
-
 def _received(trade: Trade, lot: Lot | None) -> Decimal:
     """What a BUY brought in, less its commission in the base asset."""
     return lot.received if lot is not None else trade.quantity
@@ -240,11 +232,11 @@ def _received(trade: Trade, lot: Lot | None) -> Decimal:
 
 def _closed_out(book: Book, s: ScopeState, trades: Iterable[Trade], step: Decimal) -> None:
     """Trades of orders that sell the whole position: where they leave none, its lots end with it."""
-    quantity, at = s.position.quantity, 0
+    held, at = holding.held(s), 0
     for trade in trades:
-        quantity, _ = _moved(quantity, ZERO, trade, _received(trade, book.get(trade.trade_id)), step)
+        held = holding.moved(held, trade, _received(trade, book.get(trade.trade_id)), step)
         at = trade.at
-    if at and not quantity:
+    if at and not held.quantity:
         book.close_out(at)
 
 
@@ -257,33 +249,35 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
     instrument = account.instruments.get(s.scope.symbol)
     if s.lots is None or instrument is None or not account.balances_at:
         return ZERO
-    if account.balances_at < s.fill_at:
+    row = account.balances.get(instrument.base)
+    wallet = row.wallet if row is not None else ZERO
+    if account.balances_at < s.fill_at or s.lots.untold == wallet:
         return s.lots.lacking
     held = s.lots.total
     for key, other in account.scopes.items():
         rules = account.instruments.get(key.symbol) if key != s.scope and other.lots is not None else None
         if rules is not None and rules.base == instrument.base and other.lots is not None:
-            if account.balances_at < other.fill_at:
+            if account.balances_at < other.fill_at or other.lots.untold == wallet:
                 return other.lots.lacking
             held += other.lots.total
-    row = account.balances.get(instrument.base)
-    return max(held - (row.wallet if row is not None else ZERO), ZERO)
+    return max(held - wallet, ZERO)
 
 
 def sellable(account: A, s: ScopeState) -> Decimal | None:
     """How much of the derived position may be sold: not what the account no longer holds, nor what orders of
     others have locked, in whole steps. None where the filters are not known.
 
-    Balances tell nothing of a trade that is not older than they are.
+    Balances tell nothing of a trade that they do not show yet.
     """
     instrument = account.instruments.get(s.scope.symbol)
     if instrument is None or not instrument.step:
         return None
     quantity = s.position.quantity
-    if account.balances_at > s.fill_at:
-        row = account.balances.get(instrument.base)
+    row = account.balances.get(instrument.base)
+    wallet = row.wallet if row is not None else ZERO
+    if account.balances_at >= s.fill_at and (s.lots is None or s.lots.untold != wallet):
         locked = sum((r.quantity - r.filled for r in s.orders.values() if _locks(s, r)), ZERO)
-        quantity = min(quantity, (row.wallet if row is not None else ZERO) - locked)
+        quantity = min(quantity, wallet - locked)
     return max(round_down(quantity, instrument.step), ZERO)
 
 
@@ -300,11 +294,25 @@ def _gap_kept(
     `ours`: orders of ours that sell. What others sold may not have been of the lots: the balances, which are
     on their way, will tell.
     """
+    trades = tuple(trades)
     if not trades:
         return lots
-    gap = uncovered(account, before)
+    gap, untold, last = uncovered(account, before), None, trades[-1]
+    told = last.at < account.balances_at
+    buys = last.side is Side.BUY
+    if last.at == account.balances_at and (buys or last.order_id in ours):
+        # Two orders may be filled in one millisecond, each with its report and then its balances, and those
+        # of the first have the time of the second. Where a late report follows its balances, what is missing
+        # has changed by what it tells.
+        told = gap < lots.lacking if buys else gap > lots.lacking
+        row = account.balances.get(_base(account, before.scope.symbol))
+        untold = row.wallet if row is not None else ZERO
+    if told:
+        return lots if lots.untold is None else replace(lots, untold=None)
     gap += sum((t.quantity for t in trades if t.side is Side.SELL and t.order_id not in ours), ZERO)
-    return lots if gap == lots.lacking else replace(lots, lacking=gap)
+    if gap == lots.lacking and untold == lots.untold:
+        return lots
+    return replace(lots, lacking=gap, untold=untold)
 
 
 # --- prices and the owner's word ------------------------------------------------------------------
@@ -337,7 +345,7 @@ def forget_lot(s: ScopeState, e: OperatorCommand, now: TimeNs) -> ScopeState:
     position = replace(s.position, quantity=left, entry_price=s.position.entry_price if left else ZERO)
     if position.direction is not s.position.direction:
         s = new_life(s, position, s.position.at)
-    return naked(replace(s, lots=book.done(), position=position), now)
+    return naked(replace(s, lots=replace(book.done(), since=()), position=position), now)
 
 
 def acknowledged(s: ScopeState) -> ScopeState:
@@ -354,6 +362,19 @@ def acknowledged(s: ScopeState) -> ScopeState:
 def untouchable(s: ScopeState, ctx: OrderContext) -> bool:
     """Hands off: never amended or cancelled by us, unless the owner asked to close what the order sells."""
     return ctx.slot.hands_off and not closing(s, ctx)
+
+
+def under_sale(s: ScopeState, slot: Slot) -> bool:
+    """A lot of this slot has an order under way, or one in another slot (lots sold together): it ends first.
+
+    Which life the derived position leads says nothing of a lot: sales by hand may have begun a new one.
+    """
+    names = frozenset(slot.lots)
+    return any(
+        ctx.key != slot.key or not ctx.is_resting or ctx.ctx_id in s.pendings
+        for ctx in s.contexts.values()
+        if not ctx.is_terminal and not names.isdisjoint(ctx.slot.lots)
+    )
 
 
 def closing(s: ScopeState, ctx: OrderContext) -> bool:

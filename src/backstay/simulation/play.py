@@ -9,8 +9,9 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.joint_world import JointWorld
 from backstay.simulation.machine import Killed, Livelock
 from backstay.simulation.observers.base import Observer
-from backstay.simulation.observers.every import ALL, SPOT
+from backstay.simulation.observers.every import ALL, GUARD, SPOT
 from backstay.simulation.setup import scenario
+from backstay.simulation.spot_guard_world import GuardedWorld
 from backstay.simulation.spot_world import SpotWorld
 from backstay.simulation.world import World
 
@@ -41,13 +42,15 @@ STAGES: dict[str, tuple[type[World], tuple[type[Observer], ...]]] = {
     "usdm": (World, ALL),
     "spot": (SpotWorld, SPOT),
     "joint": (JointWorld, ALL),
+    "guard": (GuardedWorld, GUARD),
 }
-"""By product: the world that plays it, and who watches."""
+"""By product (spot's holdings under guard apart): the world that plays it, and who watches."""
 
 
 def play(case: Case, *, observers: tuple[type[Observer], ...] = (), tell: bool = False) -> Outcome:
     """Run one case to its end on a virtual loop of its own. `observers`: other than the product's own."""
-    make, everyone = STAGES[scenario(case.scenario).product]
+    what = scenario(case.scenario)
+    make, everyone = STAGES["guard" if what.guards else what.product]
     worlds: list[World] = []
     start_ns = EIGHT - (40 if case.seed % 4 == 0 else 3_000) * SECOND
 

@@ -51,6 +51,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Faults that are drawn at least, when the fault rate is above 0."""
     kill_switch: int = 12
     """Per cent of runs in which the operator throws the kill switch."""
+    guards: bool = False
+    """Spot: holdings are guarded as a whole by the position manager, instead of being sold lot by lot."""
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -141,6 +143,11 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     SPOT_CRASHES: Scenario(
         product="spot", words="one death at each boundary of spot's enumerated list, seed by seed"
+    ),
+    "spot_guard": Scenario(
+        product="spot",
+        words="spot holdings, each under one order list of take-profit and stop: anything",
+        guards=True,
     ),
     "joint": Scenario(
         product="joint",

@@ -51,15 +51,37 @@ _DOINGS = {
 }
 
 
+_GUARD_DOINGS = {
+    "buy_in_parts": 6,
+    "buy": 5,
+    "buy_below": 3,
+    "move": 14,
+    "cancel_sell": 2,
+    "sell_part": 4,
+    "sell_free": 1,
+    "sell_above": 1,
+    "oco": 1,
+    "cancel_own": 2,
+    "deposit": 1,
+    "withdraw": 1,
+    "deposit_quote": 1,
+    "impostor": 1,
+    "close_scope": 1,
+    "ack": 1,
+}
+"""Who has the whole holding guarded sells parts of it after taking back what locks it."""
+
+
 def _stories(dice: Random, symbol: str, setup: SpotSetup) -> Iterator[Act]:
     at = dice.randrange(500, 5_000)
     pace = max(setup.duration_ms // 40, 1_500)
     while at < setup.duration_ms - 2_000:
-        do = dice.choices(tuple(_DOINGS), tuple(_DOINGS.values()))[0]
+        doings = _GUARD_DOINGS if setup.guards else _DOINGS
+        do = dice.choices(tuple(doings), tuple(doings.values()))[0]
         amount = D(dice.randrange(3, 260))
         if do == "move":
             amount = D(dice.choice((-150, -80, -40, 30, 60, 90, 140, 220)))
-        elif do in {"sell_free", "withdraw", "lock"}:
+        elif do in {"sell_free", "withdraw", "lock", "sell_part"}:
             amount = D(dice.choice(("0.2", "0.5", "1")))
         yield Act(at_ms=at, do=do, symbol=symbol, leg=str(dice.randrange(1_000_000)), amount=amount)
         at += dice.randrange(pace // 8, pace * 2)
@@ -101,7 +123,7 @@ def spot_body_of(act: Act, scene: SpotScene, price: Decimal) -> dict[str, Any] |
                 "belowType": "STOP_LOSS",
                 "belowStopPrice": below["price"],
             }
-        case "sell_free":
+        case "sell_free" | "sell_part":
             return {"do": "close", "symbol": symbol, "share": f"{act.amount}"}
         case "sell_by_hand":
             return _sold_by_hand(scene, order, dice)

@@ -18,6 +18,7 @@ from backstay.simulation.spot_setup import SpotSetup
 PLACE = "POST /api/v3/order"
 CANCEL = "DELETE /api/v3/order"
 MUTATIONS = (PLACE, PLACE, PLACE, CANCEL)
+LIST = "POST /api/v3/orderList/oco"
 READS = (
     "GET /api/v3/account",
     "GET /api/v3/openOrders",
@@ -163,8 +164,17 @@ def draw_spot_faults(seed: int, name: str, rate: float, setup: SpotSetup) -> tup
     weights = [max(KINDS[k].weight, int(bool(what.kinds))) for k in kinds]
     mean = rate * 5 * min(setup.duration_ms, 150_000) / 60_000
     count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
-    faults = (draw_spot_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count))
+    faults = [draw_spot_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count)]
+    if what.guards:
+        # Holdings are sold by lists; what one alone cannot do goes as a single order.
+        faults = [_of_lists(f) if dice.randrange(4) else f for f in faults]
     return tuple(sorted(faults, key=lambda f: f.at_ms))
+
+
+def _of_lists(fault: Fault) -> Fault:
+    return (
+        replace(fault, args=fault.args | {"endpoint": LIST}) if fault.args.get("endpoint") == PLACE else fault
+    )
 
 
 def draw_spot_fault(dice: Random, kind: str, setup: SpotSetup) -> Fault:

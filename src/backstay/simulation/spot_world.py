@@ -196,8 +196,11 @@ class SpotWorld(World):
 
     def operate(self, act: Act) -> None:
         if act.do in COMMANDS:
-            if self.command(OperatorAction(act.do)) and act.do != "ack":
-                self.watch.paused = act.do == "pause"
+            if self.command(OperatorAction(act.do)):
+                if act.do == "ack":
+                    self.watch.acks_ms.append(self.watch.now_ms())
+                else:
+                    self.watch.paused = act.do == "pause"
             return
         account = self._account()
         scope = self.watch.scope(act.symbol)

@@ -150,6 +150,17 @@ def test_s3_break_even_and_the_ratchet_move_the_leg():
     assert slot.leg.trigger == D("1.2000")
 
 
+def test_a_stop_that_has_passed_the_target_stands_alone():
+    trail = replace(STOP, kind=StopKind.TRAILING_LOCAL, trail_as=StopKind.FIXED_QTY, distance=D("0.01"))
+    policy = replace(POLICY, stop_loss=trail)
+    found = asked(policy, best_price=D("1.26"), mark=D("1.255"))
+    assert found.slots[0].leg is not None
+    beyond = asked(policy, best_price=D("1.40"), mark=D("1.395"))
+    (stop,) = beyond.slots
+    assert stop.leg is None and stop.key.role is Role.SL and stop.trigger > D("1.2592")
+    assert any("the stop has passed it" in note for note in beyond.notes)
+
+
 def test_the_time_stop_leaves_and_keeps_the_list_until_it_has():
     policy = replace(POLICY, time_stop=TimeStopPolicy(after=60 * SECOND))
     assert asked(policy, now=59 * SECOND).wake_at == 60 * SECOND

@@ -16,14 +16,24 @@ from backstay.simulation.observers.reduce_only import ReduceOnly
 from backstay.simulation.observers.replays import Replays
 from backstay.simulation.observers.single import Single
 from backstay.simulation.observers.spot_conserved import Conserved
+from backstay.simulation.observers.spot_converges import SpotConverges
 from backstay.simulation.observers.spot_hands_off import HandsOff
 from backstay.simulation.observers.spot_held import Held
+from backstay.simulation.observers.spot_naked import SpotNaked
 from backstay.simulation.observers.spot_offered import AllOffered
 from backstay.simulation.observers.spot_one_sale import OneSale
+from backstay.simulation.observers.spot_one_unit import OneUnit
 from backstay.simulation.observers.spot_profit import Profit
 from backstay.simulation.observers.spot_safe_stop import SafeStop
 from backstay.simulation.observers.spot_sold_twice import SoldTwice
-from backstay.simulation.observers.spot_trusting import SpotLoops, SpotReplays, SpotUntrusted
+from backstay.simulation.observers.spot_trusting import (
+    GuardReplays,
+    GuardUntrusted,
+    SpotLoops,
+    SpotReplays,
+    SpotUntrusted,
+)
+from backstay.simulation.observers.spot_within import Within
 from backstay.simulation.observers.untrusted import Untrusted
 
 ALL: tuple[type[Observer], ...] = (
@@ -64,5 +74,25 @@ SPOT: tuple[type[Observer], ...] = (
 )
 """Those of spot; where one has the name of another product's, it watches the same promise."""
 
-EVERYBODY: tuple[type[Observer], ...] = (*ALL, *(o for o in SPOT if o.name not in {a.name for a in ALL}))
+GUARD: tuple[type[Observer], ...] = (
+    Alive,
+    SpotNaked,
+    OneUnit,
+    Within,
+    SafeStop,
+    Foreign,
+    Durable,
+    GuardUntrusted,
+    SpotLoops,
+    Single,
+    SpotConverges,
+    Quiet,
+    GuardReplays,
+)
+"""Those of spot holdings under guard, named as above."""
+
+EVERYBODY: tuple[type[Observer], ...] = (
+    *ALL,
+    *{o.name: o for o in (*GUARD, *SPOT) if o.name not in {a.name for a in ALL}}.values(),
+)
 """One observer for each name."""

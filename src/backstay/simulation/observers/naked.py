@@ -31,6 +31,7 @@ class Window(msgspec.Struct):
 class Naked(Observer):
     name = "naked"
     words = "time without a stop is bounded, and alarmed"
+    product = "usdm"
 
     def __init__(self, watch: Any) -> None:
         super().__init__(watch)
@@ -133,7 +134,7 @@ class Naked(Observer):
             if until - since <= ALARM_MS + ALARM_SLACK_MS or clock_moved:
                 continue
             due = since + ALARM_MS + ALARM_SLACK_MS
-            told = alarms.get(f"usdm:{key[0]}:{key[1]}", ())
+            told = alarms.get(f"{self.product}:{key[0]}:{key[1]}", ())
             if not any(since - REPEATED_MS <= at <= max(due, until) for at in told):
                 self.say(
                     f"{leg_name(key)} was known to be without a stop for {until - since} ms: no alarm", since

@@ -32,11 +32,28 @@ class SpotLoops(Loops):
         self.watch = cast("SpotWatch", watch)
 
     def allowed(self, sent: Sent) -> int:
-        """As often for each lot: two of the same size and price ask for the same."""
+        """As often for each lot: two of the same size and price ask for the same. An acknowledgement has what
+        was refused tried once more.
+        """
         symbol, watch = sent.key[0], self.watch
         fills = (f for f in watch.truth.fills.values() if f.symbol == symbol and f.buys)
         sizes = [watch.whole(symbol, f.received(watch.base(symbol))) for f in fills]
-        return super().allowed(sent) * max(sizes.count(sent.quantity), 1)
+        acks = sum(at <= sent.at_ms for at in watch.acks_ms)
+        return (super().allowed(sent) + acks) * max(sizes.count(sent.quantity), 1)
+
+
+class GuardUntrusted(Untrusted):
+    """As of lots; what the owner closes is sold on the last known holding."""
+
+    def _flattens(self, sent: Sent) -> bool:
+        closed = sent.key in self.watch.closing
+        return closed and (sent.action == "cancel" or sent.params.get("side") == "SELL")
+
+
+class GuardReplays(Replays):
+    """The promise of futures in spot's ledger."""
+
+    ledger = SPOT_LEDGER
 
 
 class SpotReplays(Replays):

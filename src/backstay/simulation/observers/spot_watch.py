@@ -23,7 +23,7 @@ from backstay.simulation.spot_setup import BNB, SpotSetup
 D = Decimal
 RATE = D("0.001")
 """What the simulated account pays for either side, without discount."""
-SPOT_PLACES = {"POST /api/v3/order": "regular"}
+SPOT_PLACES = {"POST /api/v3/order": "regular", "POST /api/v3/orderList/oco": "list"}
 SPOT_CANCELS = {
     "DELETE /api/v3/order": "regular",
     "DELETE /api/v3/openOrders": "regular",
@@ -118,6 +118,10 @@ class SpotWatch(Watch):
         self.away_ms: dict[int, int] = {}
         """By process, since when its user data stream has been away."""
         self.paused = False
+        self.acks_ms: list[int] = []
+        """When the operator acknowledged: what was refused until then is tried again, once."""
+        self.followed: dict[str, int] = {}
+        """Since when (venue, ms) the trades of a guarded symbol have been followed."""
         self._story: LedgerStory | None = None
 
     def new_scene(self) -> SpotScene:  # type: ignore[override]  # another product's scene, as above

@@ -113,10 +113,12 @@ def _composed(
     """(slots, prices to be asked at, notes): the list, or the one of its legs that can stand now."""
     if stop is None or target is None:
         return tuple(x for x in (stop, target) if x is not None), (), ()
+    level = target.price if target.price is not None else target.trigger
+    if stop.trigger is not None and level is not None and stop.trigger >= level:
+        return (stop,), (), ("take_profit: the stop has passed it, and stands alone",)
     if refused in _BY_RULE:
         return (stop,), (), (f"take_profit: refused ({refused}), the stop stands alone",)
     if refused in _BY_PRICE:
-        level = target.price if target.price is not None else target.trigger
         if view.mark is None or view.stop_refused == refused:
             return (stop,), (ANY_MARK,), ("take_profit: waits for the price",)
         if level is not None and view.mark >= level:
