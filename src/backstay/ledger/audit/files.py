@@ -42,7 +42,7 @@ FILES = (THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE)
 CURSOR = ".audit.json"
 LOCK = ".audit.lock"
 HEADERS = {ORDERS_FILE: row(ORDERS), CALLS_FILE: row(CALLS), TRADES_FILE: row(TRADES), THINKING: ""}
-FORMAT = 1
+FORMAT = 2
 """Files of another format are made again."""
 BATCH = 256
 
