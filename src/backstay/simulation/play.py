@@ -9,7 +9,8 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.joint_world import JointWorld
 from backstay.simulation.machine import Killed, Livelock
 from backstay.simulation.observers.base import Observer
-from backstay.simulation.observers.every import ALL, SPOT
+from backstay.simulation.observers.every import ALL, SCORED, SPOT
+from backstay.simulation.scored_world import ScoredWorld
 from backstay.simulation.setup import scenario
 from backstay.simulation.spot_world import SpotWorld
 from backstay.simulation.world import World
@@ -41,6 +42,7 @@ STAGES: dict[str, tuple[type[World], tuple[type[Observer], ...]]] = {
     "usdm": (World, ALL),
     "spot": (SpotWorld, SPOT),
     "joint": (JointWorld, ALL),
+    "scored": (ScoredWorld, SCORED),
 }
 """By product: the world that plays it, and who watches."""
 
