@@ -58,7 +58,7 @@ def mutants() -> dict[str, str]:
     sys.path.insert(0, str(ROOT))
     from multiprocessing import get_context
 
-    from tests.simulation.guard_mutants import MUTANTS
+    from tests.simulation.scored_mutants import MUTANTS
 
     with get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
         return dict(pool.map(_noticed, range(len(MUTANTS)), chunksize=1))
@@ -69,8 +69,8 @@ def _noticed(index: int) -> tuple[str, str]:
 
     from backstay.simulation.play import play
 
-    from tests.simulation.guard_mutants import MUTANTS
     from tests.simulation.mutants import case_of
+    from tests.simulation.scored_mutants import MUTANTS
 
     mutant = MUTANTS[index]
     with pytest.MonkeyPatch.context() as patch:

@@ -21,6 +21,7 @@ from backstay.runtime.owner import Owner
 from backstay.simulation.case import draw_case
 from backstay.simulation.corpus import read_corpus
 from backstay.simulation.faults import Fault
+from backstay.simulation.scored_setup import draw_scored_setup
 from backstay.simulation.setup import draw_setup, scenario
 from backstay.simulation.spot_setup import draw_spot_setup
 from backstay.strategies.position_manager import stops, take_profit, wanted
@@ -73,9 +74,12 @@ def halted(setup):
     return tuple(fault("halt", 5_000, 12_000, symbol=s, status="TRADING_HALT") for s in setup.symbols)
 
 
+DRAWS = {"spot": draw_spot_setup, "scored": draw_scored_setup}
+
+
 def case_of(m, seed):
     case = draw_case(seed, m.scenario, m.rate)
-    draw = draw_spot_setup if scenario(m.scenario).product == "spot" else draw_setup
+    draw = DRAWS.get(scenario(m.scenario).product, draw_setup)
     return replace(case, faults=m.plan(draw(seed, m.scenario))) if m.plan is not None else case
 
 

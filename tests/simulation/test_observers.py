@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from backstay.simulation.observers.every import ALL, GUARD, SPOT
+from backstay.simulation.observers.every import ALL, GUARD, SCORED, SPOT
 from backstay.simulation.play import play
 
-from tests.simulation.guard_mutants import MUTANTS
 from tests.simulation.mutants import case_of
+from tests.simulation.scored_mutants import MUTANTS
 
 LONG = "BACKSTAY_LONG" in os.environ
 
@@ -36,10 +36,10 @@ def test_there_are_enough_broken_variants():
 
 def test_every_observer_has_caught_a_mutant_of_its_own():
     named = set().union(*(m.noticed_by for m in MUTANTS))
-    assert {o.name for o in (*ALL, *SPOT, *GUARD)} == named
+    assert {o.name for o in (*ALL, *SPOT, *GUARD, *SCORED)} == named
 
 
 def test_names_are_distinct_and_said_in_words():
-    for observers in (ALL, SPOT, GUARD):
+    for observers in (ALL, SPOT, GUARD, SCORED):
         assert len({o.name for o in observers}) == len(observers)
         assert all(o.words for o in observers)

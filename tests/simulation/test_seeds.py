@@ -60,7 +60,7 @@ def test_no_promise_breaks_in_any_scenario(capsys, scenario):
     assert report["violations"] == 0, (report["failing_seeds"], report["observers"])
 
 
-@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard"])
+@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "scored"])
 def test_without_faults_nothing_is_ever_wrong(capsys, scenario):
     _, report = simulated(capsys, "--seeds", "0:40", "--fault-rate", "0", "--scenario", scenario)
     assert (report["violations"], report["faults_injected"]) == (0, 0), report["failing_seeds"]
@@ -72,7 +72,7 @@ def test_what_failed_once_does_not_fail_again():
     assert report.runs >= 13
 
 
-@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "joint"])
+@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "joint", "scored"])
 def test_a_seed_tells_the_same_story_in_every_process(scenario):
     code = (
         "from backstay.simulation.case import draw_case\n"
@@ -90,7 +90,7 @@ def test_a_seed_tells_the_same_story_in_every_process(scenario):
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "joint"])
+@pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "joint", "scored"])
 def test_telling_a_story_changes_nothing(scenario):
     case = draw_case(3, scenario, 1.0)
     silent, told = play(case), play(case, tell=True)

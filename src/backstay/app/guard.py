@@ -16,8 +16,10 @@ import msgspec
 
 from backstay import __version__
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
+from backstay.app.lives_told import fold_and_hear
 from backstay.app.lot_alerts import LotAlerts
 from backstay.app.market import MarketSide, SpotBooks, scored_symbols
+from backstay.app.missed_fills import MissedFills
 from backstay.app.settling import Settling, wishes
 from backstay.binance.net.rest import Call
 from backstay.binance.net.spot_venue import SpotVenue
@@ -27,19 +29,17 @@ from backstay.binance.net.transport import Transport
 from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.endpoints import SpotEndpoints, UsdmEndpoints
 from backstay.binance.wire.sign import Signer
-from backstay.core.account import fold_in_place
 from backstay.core.engine import Engine, Manager
 from backstay.core.events import RunStarted
 from backstay.core.records import Body, Noted
-from backstay.core.state import AccountState, pack, unpack
-from backstay.core.types import MS, Mode, PositionMode, Product, TimeNs
+from backstay.core.state import AccountState, ScopeState, pack, unpack
+from backstay.core.types import MS, Mode, PositionMode, Product, Scope, TimeNs
 from backstay.ledger.audit.lines import REST_CALL
 from backstay.ledger.codec import Head
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import JournalError
 from backstay.ledger.journal import Journal, Writer
 from backstay.ledger.opening import open_ledger
-from backstay.ledger.replay import fold_entries
 from backstay.ledger.shared import SharedAccounts
 from backstay.ledger.snapshots import SnapshotStore
 from backstay.marketdata.news import NO_NEWS, NewsDesk
@@ -108,6 +108,7 @@ class Guard:
         world: World,
         *,
         account: AccountState,
+        told: dict[Scope, ScopeState],
         journal: Journal,
         snapshots: SnapshotStore[AccountState],
         reports: tuple[str, ...],
@@ -132,11 +133,13 @@ class Guard:
             lease=world.lease,
             account=account,
             on_record=self._recorded,
+            told=told,
         )
         self.venue = self._gateway(config.endpoints)
         self.market: MarketSide | None = None
         """None on spot, where nothing is scored."""
         self.settling: Settling | None = None
+        self.missed: MissedFills | None = None
         if isinstance(self.venue, BinanceVenue):
             wanted = wishes(config.engine, config.position_mode)
             self.settling = Settling(
@@ -144,6 +147,8 @@ class Guard:
             )
             policies = scored_symbols(config.engine)
             self.market = MarketSide(self.owner, self.venue, policies, tell=world.log, news=config.news)
+            self.missed = MissedFills(self.owner, self.venue, journal, tell=world.log)
+            self.listeners.append(self.missed.record)
         else:
             SpotBooks(self.owner, self.venue)
         self.rounds = Rounds(
@@ -213,6 +218,8 @@ class Guard:
             patience,
         )
         self.rounds.start()
+        if self.missed is not None:
+            self.missed.start()
         if self.settling is not None:
             await self.settling.run()
         if self.market is not None:
@@ -223,6 +230,8 @@ class Guard:
     async def stop(self, reason: str) -> None:
         """Stop and keep everything: ledger, snapshot. Resting orders stay at the venue."""
         await self.rounds.stop()
+        if self.missed is not None:
+            await self.missed.stop()
         if self.settling is not None:
             await self.settling.stop()
         if self.market is not None:
@@ -244,6 +253,8 @@ class Guard:
             self.market.abandon()
         if self.settling is not None:
             self.settling.abandon()
+        if self.missed is not None:
+            self.missed.abandon()
         self._abort()
         # The connections are dead, so closing the gateway reaches nobody: it only ends the tasks and timers
         # that would have ended with the process.
@@ -323,9 +334,17 @@ def open_guard(config: GuardConfig, world: World) -> Guard:
     snapshots = SnapshotStore(world.disk, config.ledger, pack=pack, unpack=unpack)
     opened = open_ledger(world.disk, config.ledger, snapshots)
     account = opened.snapshot.state if opened.snapshot is not None else AccountState()
-    account = fold_entries(opened.tail(), account, fold_in_place)
+    account, told = fold_and_hear(opened.tail(), account)
     journal = Journal(world.disk, config.ledger, start=opened.head, writer=world.writer)
-    return Guard(config, world, account=account, journal=journal, snapshots=snapshots, reports=opened.reports)
+    return Guard(
+        config,
+        world,
+        account=account,
+        told=told,
+        journal=journal,
+        snapshots=snapshots,
+        reports=opened.reports,
+    )
 
 
 def describe(engine: Engine) -> str:

@@ -136,7 +136,7 @@ def _told(trade: Trade, told: list[tuple[Record, Scope]]) -> Story:
 def _of_another(body: Body, trade: Trade, *, early: bool) -> bool:
     """The record speaks of the trade before this one, as far as that can be told."""
     if isinstance(body, Decided) and isinstance(body.decision, Act):
-        epoch = int(trade.id.rsplit("-", 1)[1])
+        epoch = int(trade.id.split("-")[2])
         lives = {
             i.premise.epoch + (i.key.role is Role.ENTRY and not i.premise.position)
             for i in body.decision.intents
@@ -215,6 +215,8 @@ def result(trade: Trade) -> str:
     if trade.other_fees:
         paid = ", ".join(f"{text(fee)} {coin}" for coin, fee in trade.other_fees.items())
         parts.append(f"Fees of {paid} are not in it.")
+    if trade.fees_missing:
+        parts.append(f"The fees of {text(trade.fees_missing)} were never told.")
     if trade.guess_note:
         parts.append(f"Note: {trade.guess_note}.")
     return " ".join(parts)

@@ -98,6 +98,8 @@ def _noted(body: Noted) -> str:
                 f"{detail['method']} {detail['path']} {answer} in {took}{': ' + trouble if trouble else ''}"
             )
         case "position_opened":
+            if "side" not in detail:
+                return f"position {detail['position']} opened, and was closed before it could be told"
             size = f"{detail['side']} {detail['quantity']}"
             return f"position {detail['position']} opened: {size} at {detail['entry']}"
         case "position_closed":

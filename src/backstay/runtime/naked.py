@@ -1,24 +1,30 @@
 """How long positions stand without their stop: measured always, alarmed when it lasts (I-37)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from backstay.core.cover import uncovered
 from backstay.core.decisions import Act, Decision, Recover, Wait
 from backstay.core.records import Noted
 from backstay.core.state import ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
-from backstay.runtime.lives import milestones
+from backstay.runtime.lives import Lives
 from backstay.runtime.stats import Stats
 
 MAX_UNPROTECTED = 5 * SECOND
 """A position naked for longer raises an alarm."""
 ALARM_EVERY = 60 * SECOND
+NOBODY: Mapping[Scope, ScopeState] = MappingProxyType({})
 
 
 class NakedWatch:
     """Notes every closed window and every alarm; asks nothing of anybody."""
 
-    def __init__(self, stats: Stats, note: Callable[[Noted, int], None]) -> None:
+    def __init__(
+        self, stats: Stats, note: Callable[[Noted, int], None], told: Mapping[Scope, ScopeState] = NOBODY
+    ) -> None:
+        self.lives = Lives(note, told)
+        """The milestones beside; `told`: the scopes at the latest ones that were recorded."""
         self._stats = stats
         self._note = note
         self._unwanted: set[Scope] = set()
@@ -33,16 +39,6 @@ class NakedWatch:
         took_ns = now - since
         self._stats.naked_ms.append(took_ns / MS)
         self._note(Noted("protected", {"naked_us": took_ns // 1000}, key), 0)
-
-    def lived(self, before: ScopeState | None, s: ScopeState, cause: int) -> None:
-        """Told of every change behind its pass: notes a position that began or ended (`lives`)."""
-        if (
-            before is None
-            or s.epoch != before.epoch
-            or (not s.position.quantity and before.position.quantity)
-        ):
-            for milestone in milestones(before, s):
-                self._note(milestone, cause)
 
     def due(self, key: Scope, s: ScopeState, *, wanted: bool) -> TimeNs | None:
         """When this window is (again) to be told of: after 5 s, 10 s, 20 s ..., then every minute."""

@@ -70,6 +70,7 @@ class Owner:
         lease: Lease,
         account: AccountState | None = None,
         on_record: Callable[[int, TimeNs, Body], None] | None = None,
+        told: Mapping[Scope, ScopeState] | None = None,
     ) -> None:
         self.account = account if account is not None else AccountState()
         self.engine = engine
@@ -88,7 +89,7 @@ class Owner:
         self._timers = Timers(clock, self._wake)
         self._marks = Marks(self._subscribe)
         self.books = Books(self)
-        self._naked = NakedWatch(self.stats, self.note)
+        self._naked = NakedWatch(self.stats, self.note, self.account.scopes if told is None else told)
         self.lookout = Lookout(self, self._naked)
         self._buffer = Buffer(self.lookout.hear)
         self._foresight = Foresight(self, engine, entropy)
@@ -238,9 +239,8 @@ class Owner:
             self._recoverer.filters_doubted()
 
     def _settle(self) -> None:
-        """What can wait until the socket's read is over: to set the timers, to wake the writer.
-
-        A fill comes as several frames of one read; nothing that only follows it may stand in its way.
+        """What can wait until the socket's read is over: a fill comes as several frames of one read, and
+        nothing may stand in its way.
         """
         self._settling = False
         if self._stopped:
@@ -273,8 +273,8 @@ class Owner:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is written any more
             self.fail(error)
 
-    def note(self, body: Noted, cause: int = 0) -> None:
-        """Record a fact for people."""
+    def note(self, body: Body, cause: int = 0) -> None:
+        """Record a fact for readers of the ledger, which the fold needs not know."""
         self._record(body, self.clock.now_ns(), cause)
 
     def _evidence(self, key: Scope, before: ScopeState | None, seq: int) -> None:
@@ -290,7 +290,6 @@ class Owner:
             self.run_passes(key, seq)
         else:
             self._arm_timer(key, burst_end(s))
-        self._naked.lived(before, s, seq)
 
     # --- passes -------------------------------------------------------------------------------------
 
@@ -315,7 +314,7 @@ class Owner:
         finally:
             self._planning.discard(key)
         if plan is not None:
-            self._follow(key, plan)
+            self._follow(key, plan, cause)
 
     def _passes(self, key: Scope, cause: int, executor: Executor) -> Plan | None:
         """Passes until one leaves nothing to send. None: the scope did not come to rest."""
@@ -340,11 +339,12 @@ class Owner:
         self.last[key] = plan.decision
         return self._record(Decided.of(plan), now, cause)
 
-    def _follow(self, key: Scope, plan: Plan) -> None:
+    def _follow(self, key: Scope, plan: Plan, cause: int) -> None:
         """Arrange what comes next: a recovery, a timer, the prices to watch."""
         s = self.account.scopes.get(key)
         if s is None:
             return
+        self._naked.lives.tell(s, cause)
         decision = plan.decision
         if isinstance(decision, Recover) and self._recoverer is not None:
             self._recoverer.request(key, decision)

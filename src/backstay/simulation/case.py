@@ -8,6 +8,9 @@ from backstay.simulation.crash_points import draw_crash
 from backstay.simulation.faults import Fault
 from backstay.simulation.observers.base import Violation
 from backstay.simulation.plans import draw_faults
+from backstay.simulation.scored_acts import draw_scored_acts
+from backstay.simulation.scored_plans import draw_scored_faults
+from backstay.simulation.scored_setup import draw_scored_setup
 from backstay.simulation.setup import CRASHES, SPOT_CRASHES, draw_setup
 from backstay.simulation.setup import scenario as named
 from backstay.simulation.spot_acts import draw_spot_acts
@@ -60,6 +63,8 @@ def draw_case(seed: int, scenario: str, rate: float) -> Case:
         return _spot_case(seed, scenario, rate)
     if named(scenario).product == "joint":
         return _joint_case(seed, scenario, rate)
+    if named(scenario).product == "scored":
+        return _scored_case(seed, scenario, rate)
     setup = draw_setup(seed, scenario)
     return Case(
         seed=seed,
@@ -74,6 +79,14 @@ def _spot_case(seed: int, scenario: str, rate: float) -> Case:
     crashes = scenario == SPOT_CRASHES
     faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
     return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)
+
+
+def _scored_case(seed: int, scenario: str, rate: float) -> Case:
+    setup = draw_scored_setup(seed, scenario)
+    acts = draw_scored_acts(seed, scenario, setup)
+    return Case(
+        seed=seed, scenario=scenario, acts=acts, faults=draw_scored_faults(seed, scenario, rate, setup)
+    )
 
 
 def _joint_case(seed: int, scenario: str, rate: float) -> Case:

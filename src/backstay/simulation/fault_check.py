@@ -7,8 +7,10 @@ from typing import Any
 from backstay.simulation.errors import SimulationError
 from backstay.simulation.faults import Fault, Kind, nothing
 from backstay.simulation.plans import CHOICES, KINDS
+from backstay.simulation.scored_plans import EVERY_KIND, MARKET
+from backstay.simulation.scored_setup import draw_scored_setup
 from backstay.simulation.setup import draw_setup
-from backstay.simulation.spot_plans import AWKWARD, EVERY_KIND
+from backstay.simulation.spot_plans import AWKWARD
 from backstay.simulation.spot_plans import KINDS as SPOT_KINDS
 from backstay.simulation.spot_setup import draw_spot_setup
 from backstay.simulator.server.faults import FaultPlan, FaultPlanError
@@ -33,6 +35,8 @@ def _products(fault: Fault) -> Iterator[tuple[Kind, Any, Mapping[str, tuple[str,
     """The kind as each product knows it, with a setup to draw its arguments for and their choices."""
     if fault.kind in KINDS:
         yield KINDS[fault.kind], draw_setup(0, "mixed"), CHOICES
+    if fault.kind in MARKET:
+        yield MARKET[fault.kind], draw_scored_setup(0, "scored"), CHOICES
     if fault.kind in SPOT_KINDS:
         yield SPOT_KINDS[fault.kind], draw_spot_setup(0, "spot"), SPOT_CHOICES
 

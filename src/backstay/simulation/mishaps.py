@@ -122,6 +122,8 @@ class Mishaps:
         if world.process is not None:
             world.process.machine.set_trap(trap)
 
+    _crash_at_entry = _crash
+
     def _restart(self, fault: Fault) -> None:
         """Stopped in good order: what a stop writes and reads can be interrupted as well."""
         world = self._world

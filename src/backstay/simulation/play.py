@@ -9,7 +9,8 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.joint_world import JointWorld
 from backstay.simulation.machine import Killed, Livelock
 from backstay.simulation.observers.base import Observer
-from backstay.simulation.observers.every import ALL, GUARD, SPOT
+from backstay.simulation.observers.every import ALL, GUARD, SCORED, SPOT
+from backstay.simulation.scored_world import ScoredWorld
 from backstay.simulation.setup import scenario
 from backstay.simulation.spot_guard_world import GuardedWorld
 from backstay.simulation.spot_world import SpotWorld
@@ -43,6 +44,7 @@ STAGES: dict[str, tuple[type[World], tuple[type[Observer], ...]]] = {
     "spot": (SpotWorld, SPOT),
     "joint": (JointWorld, ALL),
     "guard": (GuardedWorld, GUARD),
+    "scored": (ScoredWorld, SCORED),
 }
 """By product (spot's holdings under guard apart): the world that plays it, and who watches."""
 

@@ -7,7 +7,7 @@ import msgspec
 from backstay.simulation.crash_points import POINTS, Point
 from backstay.simulation.observers.every import EVERYBODY
 from backstay.simulation.run import Report
-from backstay.simulation.spot_plans import EVERY_KIND
+from backstay.simulation.scored_plans import EVERY_KIND
 from backstay.simulation.spot_points import SPOT_POINTS
 
 SITUATIONS_WANTED = 20
@@ -96,8 +96,8 @@ def _runs(f: Figures) -> Iterator[str]:
     yield ""
     yield (
         "A message is a private event, an answer or a price that reached the process. A run covers one to\n"
-        "two and a half minutes of trading by hand under faults (`spot_outage`: half an hour at most), and\n"
-        "some minutes to come to rest."
+        "two and a half minutes of trading by hand under faults (`scored`: five to eight, `spot_outage`:\n"
+        "half an hour at most), and some minutes to come to rest."
     )
     yield ""
     yield from _table(

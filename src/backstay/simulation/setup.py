@@ -37,7 +37,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     words: str
     product: str = "usdm"
-    """What is played: "usdm", "spot", or "joint" for both in one process."""
+    """What is played: "usdm", "spot", "joint" for both in one process, "scored" for the trader on USD-M."""
     minutes: tuple[int, int] | None = None
     """How long the run is; None: one to two and a half minutes."""
     hedge: bool | None = None
@@ -149,6 +149,36 @@ SCENARIOS: dict[str, Scenario] = {
         words="spot holdings, each under one order list of take-profit and stop: anything",
         guards=True,
     ),
+    "scored": Scenario(product="scored", words="the trader that enters by score: anything"),
+    "scored_network": Scenario(
+        product="scored",
+        words="the scored trader, and what a network does to orders and to market data",
+        kinds=(
+            "answer_lost",
+            "request_lost",
+            "answer_late",
+            "events_lost",
+            "events_late",
+            "events_twice",
+            "events_reordered",
+            "cut",
+            "half_open",
+            "silent",
+            "unplugged",
+            "bars_lost",
+            "bars_late",
+            "marks_lost",
+            "market_silent",
+            "history_unreadable",
+        ),
+        least=4,
+    ),
+    "scored_crash": Scenario(
+        product="scored",
+        words="the scored trader's process dies around its entries and their fills",
+        kinds=("crash", "crash_at_entry", "crash_at_entry", "restart", "disk_full", "disk_error"),
+        least=4,
+    ),
     "joint": Scenario(
         product="joint",
         words="USD-M and spot in one process",
@@ -213,19 +243,29 @@ def draw_setup(seed: int, name: str) -> Setup:
         duration_ms=dice.randrange(60, 150) * 1000,
         gap_ms=dice.choice((900, 1500, 2500)) * len(symbols),
         heat=dice.choice((6, 10, 16, 25)),
-        server=ServerSettings(
-            ack_latency_ms=dice.choice((1.0, 2.0, 8.0, 40.0)),
-            event_latency_ms=dice.choice((1.0, 3.0, 8.0, 40.0)),
-            jitter_ms=dice.choice((0.5, 2.0, 10.0)),
-        ),
-        engine=EngineSettings(
-            fill_model=dice.choice(("queue", "touch", "through")),
-            child_fill_before_triggered=dice.randrange(2) == 0,
-            account_update_last=dice.randrange(3) == 0,
-            algo_reduce_only_needs_position=dice.randrange(2) == 0,
-            trigger_latency_ns=dice.choice((0, 0, 50, 400)) * 1_000_000,
-        ),
+        server=draw_server(dice),
+        engine=draw_venue(dice),
         sync_ms=dice.choice((0.0, 0.5, 0.5, 5.0, 30.0)),
+    )
+
+
+def draw_server(dice: Random) -> ServerSettings:
+    """How long the venue's answers and events take."""
+    return ServerSettings(
+        ack_latency_ms=dice.choice((1.0, 2.0, 8.0, 40.0)),
+        event_latency_ms=dice.choice((1.0, 3.0, 8.0, 40.0)),
+        jitter_ms=dice.choice((0.5, 2.0, 10.0)),
+    )
+
+
+def draw_venue(dice: Random) -> EngineSettings:
+    """How the venue fills and triggers, and in which order it tells."""
+    return EngineSettings(
+        fill_model=dice.choice(("queue", "touch", "through")),
+        child_fill_before_triggered=dice.randrange(2) == 0,
+        account_update_last=dice.randrange(3) == 0,
+        algo_reduce_only_needs_position=dice.randrange(2) == 0,
+        trigger_latency_ns=dice.choice((0, 0, 50, 400)) * 1_000_000,
     )
 
 

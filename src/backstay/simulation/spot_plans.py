@@ -150,9 +150,6 @@ KINDS: dict[str, Kind] = {
     "two_processes": _as_usdm("two_processes"),
 }
 
-EVERY_KIND: dict[str, Kind] = {**KINDS, **USDM}
-"""Of every product, by name."""
-
 
 def draw_spot_faults(seed: int, name: str, rate: float, setup: SpotSetup) -> tuple[Fault, ...]:
     """The plan of a seed: on average `rate` * 5 faults a minute of the run, none at rate 0."""

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from backstay.simulation.case import Case, Outcome
 from backstay.simulation.play import play
+from backstay.simulation.scored_plans import EVERY_KIND
+from backstay.simulation.scored_setup import draw_scored_setup
 from backstay.simulation.setup import draw_setup, scenario
-from backstay.simulation.spot_plans import EVERY_KIND
 from backstay.simulation.spot_setup import draw_spot_setup
 
 LINES_BEFORE = 60
@@ -33,6 +34,8 @@ def tell(case: Case, *, everything: bool = False) -> Iterator[str]:
 def _words(case: Case) -> tuple[str, ...]:
     """What the world was like."""
     product = scenario(case.scenario).product
+    if product == "scored":
+        return draw_scored_setup(case.seed, case.scenario).words()
     spot = draw_spot_setup(case.seed, case.scenario).words() if product != "usdm" else ()
     if product == "spot":
         return spot

@@ -335,7 +335,9 @@ class World(Life):
         """Something refused, not sent or not read is to be tried again at a certain time."""
         if self.process is None:
             return True
-        now = self.process.machine.now_ns()
+        now, missed = self.process.machine.now_ns(), self.process.guard.missed
+        if missed is not None and missed.waits:
+            return True
         scopes = self.process.guard.owner.account.scopes.values()
         return any(s.retry_at > now or any(block.until > now for block in s.blocks) for s in scopes)
 

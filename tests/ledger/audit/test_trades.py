@@ -144,6 +144,7 @@ def test_a_stop_that_fills_while_no_process_runs_completes_the_row(tmp_path):
 def test_a_position_that_was_there_before_is_taken_over_and_says_so(tmp_path):
     async def script(world):
         world.open("LONG", "0.010", at="60000")
+        await world.settle(1)
         await world.start()
         await world.settle(3)
         world.price("61000")

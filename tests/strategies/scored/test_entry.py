@@ -257,3 +257,20 @@ def test_settings_that_cannot_work_are_refused_and_odd_ones_are_told():
 def test_hedge_mode_enters_on_its_own_side_without_reduce_only():
     seen = flat(policy_view={"mode": PositionMode.HEDGE})
     assert entry_of(wanted(seen, POLICY, NOW)).reduce_only is False
+
+
+def test_an_order_of_somebody_else_holds_an_entry_under_way_too():
+    life = SlotLife(total=D("0.05"), filled=D(0), since=NOW, last_at=NOW, open=False)
+    seen = replace(flat(foreign=True), entry=life)
+    answer = wanted(seen, POLICY, NOW)
+    assert not answer.slots
+    assert any("manual_review" in note for note in answer.notes)
+
+
+def test_a_position_opened_by_hand_is_not_the_entry_that_never_filled():
+    life = SlotLife(total=D("0.05"), filled=D(0), since=NOW, last_at=NOW, open=False)
+    plan = signal()
+    market = MarketView(signal=plan, plan=plan, equity=D(10_000))
+    seen = view(LONG.direction, "0.020", external=True, reviewed=True, entry=life, market=market)
+    roles = {x.key.role for x in wanted(seen, POLICY, NOW).slots}
+    assert roles == {Role.SL, Role.TP}

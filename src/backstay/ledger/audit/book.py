@@ -82,6 +82,8 @@ class Book(msgspec.Struct, omit_defaults=True):
                 self._priced(body.symbol, Price(body.last_price, body.at))
             case AccountReport() if body.reason == "FUNDING_FEE":
                 self._funding(body)
+            case FillsSnapshot() if body.product is Product.USDM:
+                self._read(body, record, before, after)
         if after is not before:
             for key, s in after.scopes.items():
                 known = before.scopes.get(key)
@@ -103,6 +105,14 @@ class Book(msgspec.Struct, omit_defaults=True):
         elif not desk.differs_since:
             desk.differs_since = record.at
         self._gather(desk)
+
+    def _read(self, body: FillsSnapshot, record: Record, before: AccountState, after: AccountState) -> None:
+        """Fills that the account knows already may be news in their fees."""
+        for key, s in after.scopes.items():
+            if key.symbol == body.symbol and key.product is Product.USDM and s is before.scopes.get(key):
+                desk = self._desk(key)
+                self._fills(desk, body, Seen(record.seq, s, after, self.reasons))
+                self._gather(desk)
 
     def _desk(self, key: Scope) -> Desk:
         desk = self.desks.get(str(key))

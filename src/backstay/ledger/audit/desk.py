@@ -17,10 +17,12 @@ from backstay.core.names import position_name
 from backstay.core.slots import BRIDGE_STEP
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, ExecutionType, Role, Scope, Side, TimeNs
+from backstay.ledger.audit.counted import Counted, left_of, put
 from backstay.ledger.audit.trade import CLOSED, Trade
 
 IDS_KEPT = 2_000
 ORDERS_KEPT = 256
+NAMES_KEPT = 8
 CENT = Decimal("0.00000001")
 
 
@@ -48,17 +50,6 @@ class Seen(msgspec.Struct, frozen=True):
         """Of this symbol about this time; None: none was recorded."""
         known = self.prices.get(symbol)
         return known.price if known is not None and abs(at - known.at) <= PRICE_FRESH else None
-
-
-class Counted(msgspec.Struct, omit_defaults=True):
-    """What of one order is in the trades."""
-
-    quantity: Decimal = ZERO
-    value: Decimal = ZERO
-    by_id: Decimal = ZERO
-    """Quantity of its trades that were told one by one."""
-    shares: dict[str, Decimal] = {}
-    """Id of a trade -> what the latest fill brought to it; two, where it ended one and began another."""
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -91,6 +82,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
     """Local time since when fills and position disagree."""
     plan_seq: int = 0
     """Record of the score that the present plan is."""
+    names: tuple[str, ...] = ()
+    """Of the trades that were sealed last."""
     sealed: list[Trade] = []
     """Trades that nothing changes any more, until they are taken."""
     dirty: bool = False
@@ -113,17 +106,19 @@ class Desk(msgspec.Struct, omit_defaults=True):
         counted = self._counted(r.order_id)
         if fresh:
             counted.by_id += r.last_qty
+            counted.value_by_id += r.last_qty * r.last_price
         more = max(r.filled, counted.by_id) - counted.quantity
         if more > 0:
             if told and more == r.last_qty:
                 value = r.last_qty * r.last_price
             else:
-                value = _value(counted, r.filled, r.avg_price or r.last_price or r.price, more)
+                value = left_of(counted, r.filled, r.avg_price or r.last_price or r.price, more)
             reason = _reason(r.client_id, seen, r.execution)
             ctx = seen.scope.contexts.get(r.client_id)
             self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
         if fresh:
             self._money(counted, r, r.last_qty, seen)
+            self._exact(counted, r.side)
 
     def row(self, r: FillRow, seen: Seen) -> None:
         """A trade that was read."""
@@ -131,6 +126,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             return
         counted = self._counted(r.order_id)
         counted.by_id += r.quantity
+        counted.value_by_id += r.quantity * r.price
         more = counted.by_id - counted.quantity
         if more > 0:
             known = seen.scope.orders.get(r.order_id)
@@ -140,6 +136,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             )
             self._take(counted, fill, seen)
         self._money(counted, r, r.quantity, seen)
+        self._exact(counted, r.side)
 
     def algo(self, r: AlgoReport, seen: Seen) -> None:
         """A conditional order that has executed: its child's own reports may have been lost in a gap."""
@@ -148,7 +145,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         counted = self._counted(r.child_order_id)
         more = r.executed - counted.quantity
         if more > 0:
-            value = _value(counted, r.executed, r.avg_price, more)
+            value = left_of(counted, r.executed, r.avg_price, more)
             reason = _reason(r.client_id, seen)
             ctx = seen.scope.contexts.get(r.client_id)
             self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
@@ -178,7 +175,12 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_quantity += abs(net)
             trade.exit_value += abs(net) * price
             trade.reason_out = trade.reason_out or "closed while nobody watched"
-            _guess(trade, -net, price, s, "exit price is estimated, its fees are not known: no fill was told")
+            trade.guess(
+                -net,
+                price,
+                s.position.at,
+                "exit price is estimated, its fees are not known: no fill was told",
+            )
             self.close(s.position.at, seen.seq)
             net = ZERO
         if not target or target == net:
@@ -203,7 +205,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_quantity -= missing
             trade.exit_value -= missing * price
             note = "exit price is estimated, its fees are not known: no fill was told"
-        _guess(trade, missing * trade.sign, price, s, note)
+        trade.guess(missing * trade.sign, price, s.position.at, note)
         self.dirty = True
 
     def close(self, at: TimeNs, seq: int) -> None:
@@ -214,6 +216,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         trade.status, trade.closed_at, trade.closed_seq = CLOSED, at, seq
         if self.last is not None:
             self.sealed.append(self.last)
+            self.names = (*self.names, self.last.id)[-NAMES_KEPT:]
         self.last = trade
         self.dirty = True
 
@@ -267,7 +270,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 trade.exits += 1
             trade.guessed -= part if trade.guessed > 0 else -part
             trade.guess_note = trade.guess_note if trade.guessed else ""
-            _share(counted, trade, part)
+            put(counted, trade, part)
             self.dirty = True
             left -= part
         return left
@@ -283,7 +286,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_value += value
             trade.exits += 1
             trade.reason_out = fill.reason
-            _share(counted, trade, part)
+            put(counted, trade, part)
             if not trade.held:
                 self.close(fill.at, seen.seq)
             rest = fill.quantity - part
@@ -297,7 +300,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         trade.entry_value += fill.value
         trade.entries += 1
         trade.peak = max(trade.peak, trade.held)
-        _share(counted, trade, fill.quantity)
+        put(counted, trade, fill.quantity)
 
     def _opened(self, fill: Fill, seen: Seen) -> Trade:
         s = seen.scope
@@ -307,8 +310,9 @@ class Desk(msgspec.Struct, omit_defaults=True):
         instrument = seen.account.instruments.get(key.symbol)
         entered = fill.ctx is not None and fill.ctx.role is Role.ENTRY
         plan = s.entry_signal if entered else None
+        name = position_name(key, s.epoch if known else s.epoch + 1)
         return Trade(
-            id=position_name(key, s.epoch if known else s.epoch + 1),
+            id=self._free(name, seen.seq),
             product=key.product.value,
             symbol=key.symbol,
             position_side=key.position_side.value,
@@ -321,6 +325,32 @@ class Desk(msgspec.Struct, omit_defaults=True):
             score=plan.score if plan is not None else None,
         )
 
+    def _exact(self, counted: Counted, side: Side) -> None:
+        """Every trade of the order is known by now: what was told of it in a sum gives way to theirs."""
+        change = counted.value_by_id - counted.value
+        mine = [t for t in self.trades if t.id in counted.shares]
+        if not change or counted.by_id != counted.quantity or len(mine) != 1:
+            return
+        counted.value = counted.value_by_id
+        trade = mine[0]
+        if (trade.sign > 0) is (side is Side.BUY):
+            trade.entry_value += change
+        else:
+            trade.exit_value += change
+        self.dirty = True
+
+    def _free(self, name: str, seq: int) -> str:
+        """The name for a new trade. One that came and went in a gap has no number of its own: it gives it up,
+        and where its row cannot be changed any more the new one is told apart.
+        """
+        last = self.last
+        if last is not None and last.id == name:
+            last.id = f"{name}-unseen-{last.opened_seq}"
+            for counted in self.orders.values():
+                if name in counted.shares:
+                    counted.shares = {last.id if k == name else k: v for k, v in counted.shares.items()}
+        return f"{name}-again-{seq}" if name in self.names else name
+
     def _money(self, counted: Counted, row: OrderReport | FillRow, quantity: Decimal, seen: Seen) -> None:
         """Fees and results of one trade of the venue, to the trade or the two that it belongs to."""
         whole = sum(counted.shares.values(), ZERO)
@@ -330,6 +360,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             share = counted.shares[trade.id]
             part = rest if number == len(mine) else (row.commission * share / whole).quantize(CENT)
             rest -= part
+            trade.itemised += share if len(mine) > 1 else quantity
             if part and asset:
                 trade.charge(part, asset, seen.price(asset + trade.asset, row.at))
             if (trade.sign > 0) is (row.side is Side.SELL):
@@ -360,24 +391,9 @@ def _reason(client_id: str, seen: Seen, execution: ExecutionType = ExecutionType
             return seen.reasons.get(client_id, "") or seen.scope.flatten_reason or "closing order"
 
 
-def _guess(trade: Trade, signed: Decimal, price: Decimal, s: ScopeState, note: str) -> None:
-    trade.guessed, trade.guess_price = signed, price
-    trade.guess_at, trade.guess_note = s.position.at, note
-
-
-def _value(counted: Counted, filled: Decimal, average: Decimal, more: Decimal) -> Decimal:
-    """Of a quantity whose single price nobody told: what the order's average leaves for it."""
-    rest = average * filled - counted.value
-    return rest if counted.quantity + more == filled and rest > 0 else average * more
-
-
 def _named(s: ScopeState, order_id: int) -> str:
     """The custom id of an order that only its context knows."""
     for ctx in s.contexts.values():
         if order_id in (ctx.order_id, ctx.child_order_id):
             return ctx.ctx_id
     return ""
-
-
-def _share(counted: Counted, trade: Trade, quantity: Decimal) -> None:
-    counted.shares = {**counted.shares, trade.id: counted.shares.get(trade.id, ZERO) + quantity}

@@ -271,6 +271,8 @@ def trade_line(t: Trade) -> str:
     """One trade as it stands."""
     ended = t.closed_at or None
     notes = [t.guess_note] if t.guess_note else []
+    if t.fees_missing:
+        notes.append(f"fees of {text(t.fees_missing)} are not known: their fills were told of in a sum")
     if t.funding_shared:
         notes.append("funding is a share of what several positions paid together")
     notes.extend(f"{text(fee)} {asset} counted at recorded prices" for asset, fee in t.converted.items())

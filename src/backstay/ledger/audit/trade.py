@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from backstay.core.types import ZERO, TimeNs
+from backstay.core.types import ZERO, Product, TimeNs
 
 OPEN, CLOSED, LEFT = "OPEN", "CLOSED", "LEFT"
 """LEFT: the ledger went on with another account before the trade ended."""
@@ -45,6 +45,8 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     """By asset: how much of `fees` a recorded price counts in the margin asset."""
     converted_to: Decimal = ZERO
     """What that is there, at the price of each fee's own time."""
+    itemised: Decimal = ZERO
+    """Quantity of the fills that were told one by one, each with its fee."""
     asset: str = ""
     """Margin asset: what fees, funding and results are counted in."""
     funding: Decimal = ZERO
@@ -62,6 +64,15 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     guess_price: Decimal = ZERO
     guess_at: TimeNs = 0
     guess_note: str = ""
+
+    def guess(self, signed: Decimal, price: Decimal, at: TimeNs, note: str) -> None:
+        """Remember what was taken over, with what still waits for its fills, at their common price."""
+        before = self.guessed
+        if before and (before > 0) is (signed > 0):
+            price = (before * self.guess_price + signed * price) / (before + signed)
+            signed += before
+        self.guessed, self.guess_price = signed, price
+        self.guess_at, self.guess_note = at, note
 
     @property
     def sign(self) -> int:
@@ -94,6 +105,13 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     def fee(self) -> Decimal:
         """Fees in the margin asset: taken there, or counted there at a recorded price."""
         return self.fees.get(self.asset, ZERO) + self.converted_to
+
+    @property
+    def fees_missing(self) -> Decimal:
+        """Quantity whose fills were only told of in a sum, without their fees. Lots know theirs."""
+        if self.product == Product.SPOT.value:
+            return ZERO
+        return self.entry_quantity + self.exit_quantity - self.itemised - abs(self.guessed)
 
     @property
     def other_fees(self) -> dict[str, Decimal]:

@@ -14,6 +14,14 @@ from backstay.simulation.observers.naked import Naked
 from backstay.simulation.observers.quiet import Quiet
 from backstay.simulation.observers.reduce_only import ReduceOnly
 from backstay.simulation.observers.replays import Replays
+from backstay.simulation.observers.scored_audited import Audited
+from backstay.simulation.observers.scored_base import ScoredNaked, ScoredQuiet
+from backstay.simulation.observers.scored_bracketed import Bracketed
+from backstay.simulation.observers.scored_converges import ScoredConverges
+from backstay.simulation.observers.scored_explained import Explained
+from backstay.simulation.observers.scored_gated import Gated
+from backstay.simulation.observers.scored_once import OneEntry
+from backstay.simulation.observers.scored_settings import SettingsUntouched
 from backstay.simulation.observers.single import Single
 from backstay.simulation.observers.spot_conserved import Conserved
 from backstay.simulation.observers.spot_converges import SpotConverges
@@ -91,8 +99,33 @@ GUARD: tuple[type[Observer], ...] = (
 )
 """Those of spot holdings under guard, named as above."""
 
+SCORED: tuple[type[Observer], ...] = (
+    Alive,
+    Duplicates,
+    ScoredNaked,
+    Foreign,
+    Exposure,
+    Durable,
+    Untrusted,
+    ReduceOnly,
+    Caps,
+    Loops,
+    Single,
+    ScoredQuiet,
+    Flat,
+    Bracketed,
+    ScoredConverges,
+    Gated,
+    OneEntry,
+    Explained,
+    Audited,
+    SettingsUntouched,
+    Replays,
+)
+"""Those of the scored trader."""
+
 EVERYBODY: tuple[type[Observer], ...] = (
     *ALL,
-    *{o.name: o for o in (*GUARD, *SPOT) if o.name not in {a.name for a in ALL}}.values(),
+    *{o.name: o for o in (*SCORED, *GUARD, *SPOT) if o.name not in {a.name for a in ALL}}.values(),
 )
 """One observer for each name."""

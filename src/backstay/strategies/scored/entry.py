@@ -13,6 +13,7 @@ from backstay.strategies.scored.policy import ScoredPolicy
 
 ENTRY_KEY = SlotKey(Role.ENTRY, 0)
 NO_ENTRY = Step(over=True)
+STRANGE = "manual_review, an order that is not ours rests"
 
 
 def plan_entry(view: PositionView, policy: ScoredPolicy, now: TimeNs) -> Step:
@@ -30,6 +31,8 @@ def plan_entry(view: PositionView, policy: ScoredPolicy, now: TimeNs) -> Step:
         held = _held(view, policy, plan, direction, now)
         if held:
             return Step(note=f"entry: {held}")
+    elif view.market.foreign and policy.on_external_position is OnExternal.REVIEW:
+        return Step(note=f"entry: {STRANGE}")
     elif _turned(view, direction):
         return Step(note="entry: the signal turned", over=True)
     total = life.total if life is not None else entry_size(view, policy, plan)
@@ -59,7 +62,7 @@ def _held(view: PositionView, policy: ScoredPolicy, plan: Signal, direction: Dir
         return "the signal is no longer valid"
     market = view.market
     if market.foreign and policy.on_external_position is OnExternal.REVIEW:
-        return "manual_review, an order that is not ours rests"
+        return STRANGE
     if market.closed_at:
         lost = market.last_result is not None and market.last_result < 0
         pause = policy.cool_down.after_loss if lost else policy.cool_down.after_close

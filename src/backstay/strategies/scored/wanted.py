@@ -40,7 +40,9 @@ def wanted(view: PositionView, policy: ScoredPolicy, now: TimeNs) -> Wanted:
         return _leaving(view, policy, view.direction, base, why, now)
     if any(x.key.role is Role.EXIT for x in base.slots):
         return base
-    answer = _entering(view, policy, base, now) if view.entry is not None else base
+    # An entry of which nothing has filled opened nothing: the position is somebody else's.
+    entering = view.entry is not None and not view.external
+    answer = _entering(view, policy, base, now) if entering else base
     after = policy.exit.after
     if after is None or policy.exit.escalation is None:
         return answer
