@@ -29,6 +29,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "backstay" / "core"
 GROUPS = {
+    "planner": ("planner", "joining"),
     "account": ("account", *(f"account_{x}" for x in ("own", "reads", "scopes", "market", "settings"))),
     "recovery": ("recovery", "reading"),
 }

@@ -1,4 +1,4 @@
-"""SELLs that stand by: what their orders tell, and what a restart makes of them (decision 0032)."""
+"""SELLs that stand by: what their orders tell, and what a restart makes of them (decision 0029)."""
 
 from msgspec.structs import replace
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from backstay.core import lists, planner
+from backstay.core import joining, lists
 from backstay.core.lot_book import Book
 from backstay.core.placement import place
 from backstay.runtime.naked import NakedWatch
@@ -59,12 +59,12 @@ def offers_the_commission_too(patch):
 
 @mutant("converges", "naked", scenario="spot_guard")
 def does_not_cover_what_was_added(patch):
-    original = planner.equal
+    original = joining.equal
 
     def equal(slot, ctx, row):
         return original(replace(slot, quantity=ctx.slot.quantity), ctx, row)
 
-    patch.setattr(planner, "equal", equal)
+    patch.setattr(joining, "equal", equal)
 
 
 @mutant("converges", scenario="spot_guard")

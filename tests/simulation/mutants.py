@@ -12,7 +12,7 @@ import msgspec
 
 from backstay.app.entropy import SeededEntropy
 from backstay.binance.net.venue import BinanceVenue
-from backstay.core import engine, planner, recovery
+from backstay.core import engine, joining, planner, recovery
 from backstay.core.decisions import Wait
 from backstay.core.types import Role, Surface, Trust
 from backstay.ledger.journal import Journal
@@ -258,7 +258,7 @@ def wants_the_stop_at_a_looser_price(patch):
 
 @mutant("converges", "naked")
 def takes_any_order_for_the_wanted_one(patch):
-    patch.setattr(planner, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
+    patch.setattr(joining, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
 
 
 @mutant("naked", scenario="stops", plan=refused_keys, seeds=range(9, 40), slow=True)
@@ -310,8 +310,8 @@ def does_not_know_a_reducing_order_by_its_flag(patch):
 
 @mutant("quiet", "loops", "alive", slow=True)
 def never_comes_to_rest(patch):
-    original = planner.equal
-    patch.setattr(planner, "equal", lambda slot, ctx, row: original(slot, ctx, row) and row.side == "BUY")
+    original = joining.equal
+    patch.setattr(joining, "equal", lambda slot, ctx, row: original(slot, ctx, row) and row.side == "BUY")
 
 
 @mutant("alive", slow=True)

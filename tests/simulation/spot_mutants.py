@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from backstay.binance.net.outage import Outage
-from backstay.core import lots_view, planner, recovery
+from backstay.core import joining, lots_view, recovery
 from backstay.core.lot_book import Book
 from backstay.core.types import Side
 from backstay.runtime import premise, recoverer
@@ -35,7 +35,7 @@ def restarts(setup):
 
 @mutant("hands_off", scenario="spot")
 def takes_back_what_is_not_wanted_now(patch):
-    patch.setattr(planner, "untouchable", lambda s, ctx: False)
+    patch.setattr(joining, "untouchable", lambda s, ctx: False)
     patch.setattr(premise, "untouchable", lambda s, ctx: False)
 
 

@@ -1,4 +1,4 @@
-"""The SELL of the next lot stands by: it leaves at once, and no crash makes a second one (decision 0032)."""
+"""The SELL of the next lot stands by: it leaves at once, and no crash makes a second one (decision 0029)."""
 
 import asyncio
 from decimal import Decimal

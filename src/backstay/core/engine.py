@@ -17,8 +17,9 @@ from backstay.core.events import RunStarted
 from backstay.core.filters import TOO_SMALL, fit_list
 from backstay.core.flatten import exit_held
 from backstay.core.instruments import Instrument
+from backstay.core.joining import Field
 from backstay.core.lots_view import lots_view
-from backstay.core.planner import Field, plan
+from backstay.core.planner import plan
 from backstay.core.position_view import position_view
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable

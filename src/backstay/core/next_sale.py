@@ -1,4 +1,4 @@
-"""The SELL of the next lot, before it is bought: an identity that stands by (decision 0032).
+"""The SELL of the next lot, before it is bought: an identity that stands by (decision 0029).
 
 Where a strategy sells a lot in the moment of its fill, everything that the SELL's context has to say is known
 beforehand except lot, price and quantity. Those follow with the request, as the trigger of a stop on standby

@@ -10,33 +10,29 @@ Pure: same arguments, same answer. Never raises for market conditions.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-
-import msgspec
 
 from backstay.core import lists
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.budget import within_position
 from backstay.core.confirmations import CONSUMING, PAIR_DEADLINE
-from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
-from backstay.core.convergence import Verdicts, equal, row_of
+from backstay.core.contexts import Phase
+from backstay.core.convergence import Verdicts
 from backstay.core.decisions import Act, Converged, Decision, Intent, Recover, Wait
 from backstay.core.flatten import exit_held, flatten
+from backstay.core.joining import Field, by_slot, is_current, join, matched, surplus
 from backstay.core.legs import one_of_each_list
-from backstay.core.lost_stop import bridge_of_sized, lost_stop, silent_until, to_look_at
-from backstay.core.placement import cancel, change, conflict, held_back, in_order, still_guards
+from backstay.core.lost_stop import lost_stop, silent_until, to_look_at
+from backstay.core.placement import cancel, change, held_back, in_order
 from backstay.core.reviews import review
 from backstay.core.scope import burst_end
-from backstay.core.slots import BRIDGE, EXIT, MAIN_STOP, Slot, SlotKey, Unplaceable
-from backstay.core.spot import under_sale, untouchable
+from backstay.core.slots import BRIDGE, EXIT, MAIN_STOP, Slot
+from backstay.core.spot import under_sale
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import (
     EXPOSING,
-    ZERO,
     Action,
     Family,
     OrderType,
-    PositionMode,
     Product,
     Role,
     TimeNs,
@@ -47,30 +43,6 @@ from backstay.core.unrepaired import unrepaired
 # Looked up once: `plan` is on the path from a fill to its stop.
 SL, MARKET, REGISTERED = Role.SL, OrderType.MARKET, Phase.REGISTERED
 TRUSTED, RECOVERING, MANUAL_REVIEW = Trust.TRUSTED, Trust.RECOVERING, Trust.MANUAL_REVIEW
-_NOT_WORKING = TERMINAL | {Phase.PRE_ARMED}
-
-
-class Field(msgspec.Struct, frozen=True, gc=False):
-    """What the planner looks at: the scope, and what is wanted of it on the venue's grid."""
-
-    state: ScopeState
-    slots: tuple[Slot, ...]
-    """Conformed desired slots."""
-    unplaceable: tuple[Unplaceable, ...] = ()
-    notes: tuple[str, ...] = ()
-    position_mode: PositionMode = PositionMode.ONE_WAY
-    exposure_refusal: str = ""
-    """An account-wide reason that forbids EXPOSURE now; empty: none."""
-    allow_waived: bool = False
-    """A TP waived for a filter reason counts as confirmed protection (6.1)."""
-    accept_external_stop: bool = False
-    bridge: bool = True
-    repair_delay: TimeNs = 0
-    retry_cancelled: bool = True
-    market_max: Decimal = ZERO
-    """Largest market order of the venue; 0: unknown or no limit."""
-    sellable: Decimal | None = None
-    """How much of a spot position may be sold; None: not spot."""
 
 
 def plan(field: Field, now: TimeNs) -> Decision:
@@ -96,12 +68,12 @@ def plan(field: Field, now: TimeNs) -> Decision:
         return Recover(s.reasons, s.retry_at or None)
     if not s.matched:
         return Wait("fill_unmatched", (s.fill_seen_at or now) + PAIR_DEADLINE)
-    verdicts = _sorted(field)
+    verdicts = by_slot(field)
     burst_ends = burst_end(s)
     in_burst = now < burst_ends
     if in_burst and not _stop_missing(field, verdicts):
         return Wait("burst", burst_ends)  # the rest of the join is not asked for
-    _matched(field, verdicts, now)
+    matched(field, verdicts, now)
     if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is MARKET:
         most, left = field.market_max, field.sellable
         decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=most, sellable=left)
@@ -149,134 +121,6 @@ def _notes(field: Field, blocked: Sequence[Block]) -> tuple[str, ...]:
     return (*field.notes, *waived, *held, *shut)
 
 
-# --- the join -----------------------------------------------------------------------------------
-
-
-def join(field: Field, now: TimeNs) -> Verdicts:
-    """Sort own working orders by slot, and find those that are what their slot wants (12, step 6)."""
-    return _matched(field, _sorted(field), now)
-
-
-def _sorted(field: Field) -> Verdicts:
-    working: dict[SlotKey, list[OrderContext]] = {}
-    for ctx in field.state.contexts.values():
-        if ctx.phase in _NOT_WORKING or ctx.stuck:
-            continue
-        key = ctx.slot.key
-        if key in working:
-            working[key].append(ctx)
-        else:
-            working[key] = [ctx]
-    return Verdicts(working, lists.by_key(field.slots), {})
-
-
-def _matched(field: Field, v: Verdicts, now: TimeNs) -> Verdicts:
-    s = field.state
-    for key, held in v.working.items():
-        slot = v.desired.get(key)
-        if slot is None:
-            continue
-        for ctx in held:
-            if ctx.slot.hands_off and untouchable(s, ctx):
-                v.converged[key] = ctx  # whatever is wanted by now: once placed it is none of our business
-                continue
-            if ctx.phase in RESTING and _current(s, ctx) and equal(slot, ctx, row_of(s, ctx)):
-                best = v.converged.get(key)
-                if best is None or ctx.generation > best.generation:
-                    v.converged[key] = ctx
-    if s.scope.product is Product.SPOT:
-        lists.unite(s, field.slots, v.converged)
-    _bridge(field, v, now)
-    return v
-
-
-def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
-    """The resting orders that no slot wants, slot by slot."""
-    bare = MAIN_STOP in v.desired and MAIN_STOP not in v.converged and not v.covered_by
-    doomed = (c for key, held in v.working.items() for c in _surplus(field, v, key, held))
-    return [c for c in doomed if not (bare and still_guards(field.state, c, bridge=field.bridge))]
-
-
-def _current(s: ScopeState, ctx: OrderContext) -> bool:
-    """The order belongs to the life that the scope leads now (flat: the one about to begin). That of a lot
-    belongs to its lot, whatever life is led.
-    """
-    if ctx.epoch == s.epoch:
-        return ctx.direction is s.position.direction or bool(ctx.slot.lots)
-    return (ctx.epoch == s.epoch + 1 and not s.position.quantity) or bool(ctx.slot.lots)
-
-
-def _bridge(field: Field, v: Verdicts, now: TimeNs) -> None:
-    """While a close-position stop cannot stand where it is wanted, want the bridge in its place.
-
-    The venue admits one close-position stop per direction (-4130): ours is moved under the bridge,
-    somebody else's is left alone and the bridge stays.
-    """
-    slot = v.desired.get(MAIN_STOP)
-    if slot is None or MAIN_STOP in v.converged:
-        return
-    if not slot.close_position:
-        guard = bridge_of_sized(field.state, slot, now) if field.bridge else None
-        if guard is not None:
-            v.desired[BRIDGE] = guard
-        return
-    blocking = v.conflict = conflict(field.state, slot)
-    if blocking is None:
-        return
-    if blocking == "external" and field.accept_external_stop:
-        v.covered_by = "external"
-        return
-    if not field.bridge and blocking == "own":
-        return
-    s = field.state
-    if any(c.phase in CONSUMING and _current(s, c) for c in v.working.get(MAIN_STOP, ())):
-        return  # it is becoming an order right now: a stop at the same trigger could only be refused (4.3)
-    if silent_until(s, now):
-        return  # its confirmation is a round trip away: a bridge would only come and go
-    wanted = msgspec.structs.replace(
-        slot,
-        key=BRIDGE,
-        close_position=False,
-        quantity=abs(s.position.quantity),
-        reduce_only=field.position_mode is PositionMode.ONE_WAY,
-    )
-    v.desired[BRIDGE] = wanted
-    for ctx in v.working.get(BRIDGE, ()):
-        if _current(s, ctx) and equal(wanted, ctx, row_of(s, ctx)):
-            v.converged[BRIDGE] = ctx
-    if BRIDGE in v.converged:
-        v.covered_by = "bridge"
-
-
-def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) -> list[OrderContext]:
-    if len(held) == 1 and v.converged.get(key) is held[0]:
-        return []  # as nearly always: one order, and it is what the slot wants
-    s = field.state
-    # Something under way in the slot settles first: it may be what makes the other one surplus (I-15).
-    busy = {p.epoch for p in s.pendings.values() if p.key == key}
-    free = [c for c in held if c.is_resting and c.epoch not in busy and not untouchable(s, c)]
-    if not free:
-        return []
-    mine = [c for c in free if _current(s, c)]
-    out = [c for c in free if c not in mine]
-    if key == BRIDGE and key not in v.desired:
-        # The bridge may go when the stop that it covers for stands, or when no stop is wanted at all.
-        return free if MAIN_STOP in v.converged or MAIN_STOP not in v.desired else out
-    if key not in v.desired:
-        return free if not _unplaceable_protection(field, key) else out
-    keeper = v.converged.get(key) or max(mine, key=lambda c: c.generation, default=None)
-    out.extend(c for c in mine if c is not keeper)
-    if key == MAIN_STOP and v.covered_by == "bridge" and keeper is not None and key not in v.converged:
-        out.append(keeper)
-    return out
-
-
-def _unplaceable_protection(field: Field, key: SlotKey) -> bool:
-    """A stop (on spot: any exit) that is wanted but cannot be placed leaves the resting one in peace."""
-    kept = key.role is SL or field.state.scope.product is Product.SPOT
-    return kept and any(u.key == key for u in field.unplaceable)
-
-
 # --- the families -------------------------------------------------------------------------------
 
 _CANCEL_ORDER = {Role.DCA: 0, Role.ENTRY: 0, Role.TP: 1, Role.EXIT: 1, Role.SL: 2}
@@ -304,7 +148,7 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
     size = abs(s.position.quantity)
     for key in (MAIN_STOP, BRIDGE):
         for ctx in v.working.get(key, ()):
-            if not _current(s, ctx):
+            if not is_current(s, ctx):
                 continue
             # On spot covering what was added takes the stop away for a moment: that waits for the burst.
             whole = ctx.slot.close_position or s.scope.product is Product.SPOT
@@ -342,7 +186,7 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
             continue
         if held_back(s, slot, v.working, field.repair_delay, field.retry_cancelled, now):
             continue
-        held = [c for c in v.working.get(key, ()) if _current(s, c) and c.is_resting]
+        held = [c for c in v.working.get(key, ()) if is_current(s, c) and c.is_resting]
         if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
         if lists.is_unit(s, slot):
@@ -400,7 +244,7 @@ def _expose(field: Field, v: Verdicts, now: TimeNs) -> Decision | None:
     for slot in slots:
         if blocked(s, slot, now):
             continue
-        held = [c for c in v.working.get(slot.key, ()) if _current(s, c) and c.is_resting]
+        held = [c for c in v.working.get(slot.key, ()) if is_current(s, c) and c.is_resting]
         if any(not c.is_resting for c in v.working.get(slot.key, ())):
             continue
         intent = change(s, slot, held, s.generation + 1 + len(intents), now)

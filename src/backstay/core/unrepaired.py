@@ -21,7 +21,7 @@ def unrepaired(
 ) -> str:
     """Why a naked position at rest gets no stop although one is wanted; empty: it is not for a person.
 
-    `retry_cancelled`, `sellable`: as in `planner.Field`.
+    `retry_cancelled`, `sellable`: as in `joining.Field`.
     """
     if not s.naked_since or s.lots is not None:
         return ""

@@ -1,7 +1,7 @@
 """Rounds: at rest, once in a while, the account is read and held against what is known.
 
 A stream can stay open and say nothing, and on an account that only rests nothing of ours would ever notice
-(decision 0034). A round changes nothing: what it reads is compared and thrown away. Only what two rounds in a
+(decision 0030). A round changes nothing: what it reads is compared and thrown away. Only what two rounds in a
 row show alike, with nothing heard in between, means that the stream is deaf; then the stream is replaced and
 the account read as after every gap.
 """
