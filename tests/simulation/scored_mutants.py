@@ -163,8 +163,8 @@ def acts_on_what_was_not_scored(patch):
 def forgets_the_fees_of_an_exit(patch):
     original = Desk._money
 
-    def money(self, counted, row, quantity):
-        original(self, counted, replace(row, commission=row.commission / 2), quantity)
+    def money(self, counted, row, quantity, seen):
+        original(self, counted, replace(row, commission=row.commission / 2), quantity, seen)
 
     patch.setattr(Desk, "_money", money)
 

@@ -2,7 +2,7 @@
 
 Positions and orders are right without them (O-2), so nothing waits for these reads: they follow a while
 later, when the venue's copies have caught up, and for those symbols alone whose fills do not add up to their
-position, in which something traded during a gap, or, after a start, in which something traded lately.
+position, in which something traded during a gap, or, after a restart, in which something traded lately.
 """
 
 import asyncio
@@ -66,6 +66,8 @@ class MissedFills:
         """As it was when the gap began; None: there is none."""
         self._starts = False
         """A process has begun: what the one before it had still to read is not known."""
+        self._new = False
+        """The ledger has just begun: what the account holds at the first read is not its story."""
         self._net: dict[Scope, Decimal] = {}
         """What the fills that were told add up to."""
         self._odd: dict[Scope, Decimal] = {}
@@ -85,7 +87,8 @@ class MissedFills:
             if not body.failure and not body.scopes:
                 self._compare(at)
         elif isinstance(body, RunStarted):
-            self._starts = True
+            self._new = body.writer == 1
+            self._starts = not self._new
             self._before = self._now()
             self._net = {key: traded.quantity for key, traded in self._before.items()}
         elif isinstance(body, StreamChanged) and body.state is not StreamState.CONNECTED:
@@ -134,6 +137,10 @@ class MissedFills:
             return
         starts, self._starts = self._starts, False
         self._before = None if self._owner.account.connected else before
+        if self._new:
+            self._new = False
+            self._net = {key: traded.quantity for key, traded in after.items()}
+            return
         for key, traded in after.items():
             known = before.get(key, NOTHING)
             if (starts and traded.since > at - REACH) or traded.differs(known):
