@@ -242,3 +242,14 @@ def test_the_stop_that_closed_the_position_while_the_process_was_away_leaves_not
         await world.quiet()
 
     play(script, policy=LADDER)
+
+
+@pytest.mark.parametrize(("action", "gate"), [("kill", "kill_switch"), ("pause", "operator_pause")])
+def test_r12_what_the_operator_said_survives_the_power_cut_that_follows(action, gate):
+    async def script(world):
+        await world.settle()
+        world.command(OperatorAction(action))
+        await world.restart(power=True)
+        assert gate in world.owner.account.gates
+
+    play(script, policy=LADDER)

@@ -267,9 +267,9 @@ class Owner:
             self._on_record(seq, now, body)
         return seq
 
-    def _kick(self) -> None:
+    def _kick(self, *, durable: bool = False) -> None:
         try:
-            self._journal.kick()
+            (self._journal.durable_now if durable else self._journal.kick)()
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is written any more
             self.fail(error)
 
@@ -416,14 +416,14 @@ class Owner:
     # --- commands and recovery ----------------------------------------------------------------------
 
     def command(self, event: AnyEvent) -> int:
-        """An operator's word: folded, recorded, and acted upon at once. 0: it changed nothing."""
+        """An operator's word: folded, acted upon at once, and on disk on return. 0: it changed nothing."""
         try:
             seq = self.apply(event)
         except _LedgerGone:
             return 0
         for key in list(self.account.scopes):
             self.run_passes(key, seq)
-        self._kick()
+        self._kick(durable=True)
         return seq
 
     def plan_all(self) -> None:

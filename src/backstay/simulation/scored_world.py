@@ -70,10 +70,6 @@ class ScoredWorld(World):
             return None
         return process.guard.owner.account
 
-    def bury(self, machine: Machine) -> None:
-        super().bury(machine)
-        self.watch.unacknowledged()
-
     def _flush(self) -> None:
         if self.process is not None:
             self.process.guard.journal.durable_now()

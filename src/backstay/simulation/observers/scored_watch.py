@@ -24,9 +24,6 @@ from backstay.simulation.scene import LegKey
 from backstay.simulation.scored_scene import ScoredScene
 from backstay.simulation.scored_setup import ScoredSetup
 
-KEPT_MS = 2_000
-"""A word of the operator is on the disk after this."""
-
 
 class Entered(msgspec.Struct, kw_only=True):
     """What the ledger says of one order that was to enter a position."""
@@ -168,13 +165,6 @@ class ScoredWatch(Watch):
         for order in (*self.truth.orders.values(), *self.truth.algos.values()):
             if order.symbol == symbol and not self.truth.owns(order.client_id):
                 self.acked_orders.add(order.venue_id)
-
-    def unacknowledged(self) -> None:
-        """The process died: what it was told last it may not have kept, and its screen says so."""
-        for key, at_ms in tuple(self.acked_ms.items()):
-            if at_ms > self.now_ms() - KEPT_MS:
-                del self.acked_ms[key]
-                self.acked_orders.clear()
 
     def story(self) -> ScoredStory | None:
         """The ledger's; None where no process is left whose ledger is whole."""
