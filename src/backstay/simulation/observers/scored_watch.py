@@ -158,9 +158,10 @@ class ScoredWatch(Watch):
         return self.by_hand(key) or self.strange(key, self.truth)
 
     def acknowledged(self, symbol: str) -> None:
-        """The operator has looked at a symbol."""
+        """The operator has looked at a symbol, as far as the process had been told of it."""
         for key in self.truth.legs:
-            if key[0] == symbol and self.told.amount(key):
+            life, known = self.truth.life(key), self.told.life(key)
+            if key[0] == symbol and life and known and life.opened_ms == known.opened_ms:
                 self.acked_ms[key] = self.now_ms()
         for order in (*self.truth.orders.values(), *self.truth.algos.values()):
             if order.symbol == symbol and not self.truth.owns(order.client_id):
