@@ -242,7 +242,7 @@ CASES = (
             ("wait", 0.5),
             ("cancel_stops",),
         ),
-        watch_s=50,
+        watch_s=19,
     ),
     Case(
         "stop-cancelled",

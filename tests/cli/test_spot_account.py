@@ -154,7 +154,7 @@ def test_replay_tail_and_why_know_both_ledgers(traded, capsys):
     code, out, _ = run(capsys, "ledger", "tail", "-n", "500", "--json")
     records = [json.loads(line) for line in out.splitlines()]
     assert [r["at"] for r in records] == sorted(r["at"] for r in records)
-    sent = next(r["seq"] for r in records if r["ledger"] == "spot" and r["type"] == "RequestsRegistered")
+    sent = next(r["seq"] for r in records if r["ledger"] == "spot" and r["type"] == "RequestSent")
 
     code, out, err = run(capsys, "ledger", "why", str(sent), "--product", "spot", "--json")
     assert (code, err) == (0, "")
