@@ -344,7 +344,7 @@ class Owner:
         s = self.account.scopes.get(key)
         if s is None:
             return
-        self._naked.lives.tell(s, cause)
+        self.keep(lambda: self._naked.lives.tell(s, cause))
         decision = plan.decision
         if isinstance(decision, Recover) and self._recoverer is not None:
             self._recoverer.request(key, decision)
