@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from backstay.simulation.faults import Fault
-from backstay.simulation.plans import ALGO, MUTATIONS, ORDER, draw_fault
+from backstay.simulation.plans import ALGO, KINDS, MUTATIONS, ORDER, draw_fault
 from backstay.simulation.setup import Setup
 from backstay.simulation.spot_setup import SpotSetup
 
@@ -195,7 +195,7 @@ def _leverage(dice: Random, setup: Setup) -> list[Fault]:
 
 def _mixed(dice: Random, setup: Setup) -> list[Fault]:
     kinds = ("answer_lost", "events_late", "throttled", "text_503", "partial_fills", "cut")
-    return [draw_fault(dice, dice.choice(kinds), setup) for _ in range(6)]
+    return [draw_fault(dice, dice.choice(kinds), setup, KINDS) for _ in range(6)]
 
 
 _SURROUNDINGS: dict[str, Draw] = {

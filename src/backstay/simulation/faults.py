@@ -28,6 +28,8 @@ class Kind(msgspec.Struct, frozen=True):
     span: tuple[int, int] = (2_000, 30_000)
     weight: int = 2
     blind: bool = False
+    from_start: bool = False
+    """It can only matter from the very beginning."""
 
 
 def nothing(_fault: Fault) -> Sequence[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ reveal is marked `blind`: when the faults stop, the private stream is cut once, 
 within a day, because until then no client could know.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -348,24 +348,28 @@ KINDS: dict[str, Kind] = {
 
 def draw_faults(seed: int, name: str, rate: float, setup: Setup) -> tuple[Fault, ...]:
     """The plan of a seed: on average `rate` * 5 faults a minute of the run, none at rate 0."""
-    if rate <= 0:
-        return ()
-    what = scenario(name)
     dice = Random(f"{seed}/faults/{name}")
-    kinds = what.kinds or tuple(KINDS)
-    weights = [KINDS[k].weight for k in kinds]
-    mean = rate * 5 * setup.duration_ms / 60_000
-    count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
-    faults = (draw_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count))
+    faults = draw_plan(dice, name, rate * 5 * setup.duration_ms / 60_000, setup, KINDS)
     return tuple(sorted(faults, key=lambda f: f.at_ms))
 
 
-def draw_fault(dice: Random, kind: str, setup: Setup) -> Fault:
-    """One fault of a kind, somewhere in the run."""
-    how = KINDS[kind]
+def draw_plan(dice: Random, name: str, mean: float, setup: Any, kinds: Mapping[str, Kind]) -> list[Fault]:
+    """About `mean` faults of the kinds that the scenario names, or else of all; none where `mean` is 0."""
+    if mean <= 0:
+        return []
+    what = scenario(name)
+    names = what.kinds or tuple(kinds)
+    weights = [max(kinds[k].weight, int(bool(what.kinds))) for k in names]
+    count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
+    return [draw_fault(dice, dice.choices(names, weights)[0], setup, kinds) for _ in range(count)]
+
+
+def draw_fault(dice: Random, kind: str, setup: Any, kinds: Mapping[str, Kind]) -> Fault:
+    """One fault of a kind, somewhere in the run of any product's `setup`."""
+    how = kinds[kind]
     return Fault(
         kind=kind,
-        at_ms=dice.randrange(500, setup.duration_ms),
+        at_ms=0 if how.from_start else dice.randrange(500, setup.duration_ms),
         for_ms=dice.randrange(*how.span),
         args=how.draw(dice, setup),
     )

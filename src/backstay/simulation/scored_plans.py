@@ -8,10 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from backstay.simulation.faults import Fault, Kind, nothing, on_requests
-from backstay.simulation.plans import AWKWARD, CRASH_BOUNDARIES
+from backstay.simulation.plans import AWKWARD, CRASH_BOUNDARIES, draw_plan
 from backstay.simulation.plans import KINDS as USDM
 from backstay.simulation.scored_setup import ScoredSetup
-from backstay.simulation.setup import Setup, scenario
+from backstay.simulation.setup import Setup
 from backstay.simulation.spot_plans import KINDS as SPOT
 
 KLINES = "GET /fapi/v1/klines"
@@ -108,6 +108,7 @@ MARKET: dict[str, Kind] = {
         on_requests(lambda f: "timeout_after_accept"),
         "the answer to a change of the account's settings is lost",
         (20_000, 120_000),
+        from_start=True,
     ),
     "crash_at_entry": Kind(
         _crash_at_entry, nothing, "the process dies between an entry and its protection", weight=6
@@ -122,24 +123,6 @@ EVERY_KIND: dict[str, Kind] = {**SPOT, **MARKET, **USDM}
 
 def draw_scored_faults(seed: int, name: str, rate: float, setup: ScoredSetup) -> tuple[Fault, ...]:
     """The plan of a seed: on average `rate` * 2.5 faults a minute of the run, none at rate 0."""
-    if rate <= 0:
-        return ()
-    what = scenario(name)
     dice = Random(f"{seed}/faults/{name}")
-    kinds = what.kinds or tuple(KINDS)
-    weights = [KINDS[k].weight for k in kinds]
-    mean = rate * 2.5 * setup.duration_ms / 60_000
-    count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
-    faults = (draw_scored_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count))
+    faults = draw_plan(dice, name, rate * 2.5 * setup.duration_ms / 60_000, setup, KINDS)
     return tuple(sorted(faults, key=lambda f: f.at_ms))
-
-
-def draw_scored_fault(dice: Random, kind: str, setup: ScoredSetup) -> Fault:
-    """One fault of a kind, somewhere in the run; those of settings from its beginning."""
-    how = KINDS[kind]
-    return Fault(
-        kind=kind,
-        at_ms=0 if kind == "settings_fail" else dice.randrange(500, setup.duration_ms),
-        for_ms=dice.randrange(*how.span),
-        args=how.draw(dice, setup),
-    )

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from backstay.simulation.faults import Fault, Kind, nothing, once
-from backstay.simulation.plans import CRASH_BOUNDARIES
+from backstay.simulation.plans import CRASH_BOUNDARIES, draw_plan
 from backstay.simulation.plans import KINDS as USDM
 from backstay.simulation.setup import scenario
 from backstay.simulation.spot_setup import SpotSetup
@@ -153,16 +153,10 @@ KINDS: dict[str, Kind] = {
 
 def draw_spot_faults(seed: int, name: str, rate: float, setup: SpotSetup) -> tuple[Fault, ...]:
     """The plan of a seed: on average `rate` * 5 faults a minute of the run, none at rate 0."""
-    if rate <= 0:
-        return ()
-    what = scenario(name)
     dice = Random(f"{seed}/faults/{name}")
-    kinds = what.kinds or tuple(KINDS)
-    weights = [max(KINDS[k].weight, int(bool(what.kinds))) for k in kinds]
     mean = rate * 5 * min(setup.duration_ms, 150_000) / 60_000
-    count = max(what.least, int(mean * (0.5 + dice.random()) + dice.random()))
-    faults = [draw_spot_fault(dice, dice.choices(kinds, weights)[0], setup) for _ in range(count)]
-    if what.guards:
+    faults = draw_plan(dice, name, mean, setup, KINDS)
+    if scenario(name).guards:
         # Holdings are sold by lists; what one alone cannot do goes as a single order.
         faults = [_of_lists(f) if dice.randrange(4) else f for f in faults]
     return tuple(sorted(faults, key=lambda f: f.at_ms))
@@ -171,15 +165,4 @@ def draw_spot_faults(seed: int, name: str, rate: float, setup: SpotSetup) -> tup
 def _of_lists(fault: Fault) -> Fault:
     return (
         replace(fault, args=fault.args | {"endpoint": LIST}) if fault.args.get("endpoint") == PLACE else fault
-    )
-
-
-def draw_spot_fault(dice: Random, kind: str, setup: SpotSetup) -> Fault:
-    """One fault of a kind, somewhere in the run."""
-    how = KINDS[kind]
-    return Fault(
-        kind=kind,
-        at_ms=dice.randrange(500, setup.duration_ms),
-        for_ms=dice.randrange(*how.span),
-        args=how.draw(dice, setup),
     )

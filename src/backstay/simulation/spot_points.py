@@ -21,7 +21,8 @@ from backstay.simulation.crash_points import (
     requests,
 )
 from backstay.simulation.faults import Fault
-from backstay.simulation.spot_plans import CANCEL, PLACE, draw_spot_fault
+from backstay.simulation.plans import draw_fault
+from backstay.simulation.spot_plans import CANCEL, KINDS, PLACE
 from backstay.simulation.spot_setup import SpotSetup
 
 START_READS = (
@@ -143,7 +144,7 @@ def _away(dice: Random, setup: SpotSetup) -> list[Fault]:
 
 def _mixed(dice: Random, setup: SpotSetup) -> list[Fault]:
     kinds = ("answer_lost", "events_late", "throttled", "text_503", "partial_fills", "cut")
-    return [draw_spot_fault(dice, dice.choice(kinds), setup) for _ in range(6)]
+    return [draw_fault(dice, dice.choice(kinds), setup, KINDS) for _ in range(6)]
 
 
 _SURROUNDINGS: dict[str, Draw] = {
