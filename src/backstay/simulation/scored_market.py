@@ -1,42 +1,24 @@
 """A market for whoever trades by score: legs of a minute or more that climb or fall, among noise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 from random import Random
 
-from backstay.simulation.market import MS, PRICES, TICKS
-from backstay.simulator.feeds.ticks import Tick, Trade
+from backstay.simulation.market import MS, ShortFeed
+from backstay.simulator.feeds.ticks import Trade
 
 _MILLIONTH = Decimal("0.000001")
 
 
-class LegsFeed:
-    """Prints of all symbols from `start_ns` for `duration_ms`, `gap_ms` apart on average.
+class LegsFeed(ShortFeed):
+    """As `ShortFeed`, in legs; `heat`: what a leg moves in a minute, in basis points.
 
-    `heat`: what a leg moves in a minute, in basis points. Integer arithmetic but for the price itself.
+    Integer arithmetic but for the price itself.
     """
-
-    def __init__(
-        self,
-        symbols: Sequence[str],
-        *,
-        seed: int,
-        start_ns: int,
-        duration_ms: int,
-        gap_ms: int,
-        heat: int,
-    ) -> None:
-        self.symbols = tuple(symbols)
-        self.start_ns = start_ns
-        self._seed, self._duration, self._gap, self._heat = seed, duration_ms, gap_ms, heat
-
-    def ticks(self) -> Iterator[Tick]:
-        made = [t for i, symbol in enumerate(self.symbols) for t in self._one(symbol, i)]
-        return iter(sorted(made, key=lambda t: (t.at, t.symbol)))
 
     def _one(self, symbol: str, index: int) -> Iterator[Trade]:
         dice = Random(f"{self._seed}/legs/{symbol}")
-        price, tick = PRICES[symbol], TICKS[symbol]
+        price, tick = self._prices[symbol], self._ticks[symbol]
         yield Trade(self.start_ns + index, symbol, price, Decimal(1), False, 1)
         at, number, until, drift = 0, 1, 0, 0
         while True:
