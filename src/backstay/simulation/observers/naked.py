@@ -5,6 +5,7 @@ A position without a stop for its full size: for at most five seconds where noth
 position with no stop at all for that long, its readers must have been told.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -45,6 +46,18 @@ class Naked(Observer):
     def _wanted(self, key: LegKey) -> bool:
         return self.watch.managed(key) and self.watch.setup.policy.stop_loss.enabled
 
+    def _legs(self, legs: set[LegKey]) -> Iterable[LegKey]:
+        """Those of them that are watched."""
+        return (key for key in legs if self._wanted(key))
+
+    def _bare(self, scene: Any, key: LegKey) -> bool:
+        """No stop at all stands for its position."""
+        return bool(scene.bare(key))
+
+    def _covered(self, scene: Any, key: LegKey) -> bool:
+        """Stops stand for all of it."""
+        return bool(scene.covered(key))
+
     def arrived(self, sent: Sent) -> None:
         """The only stop of a position is not cancelled by us, unless the policy gives up the bridge."""
         watch, stop = self.watch, self.watch.setup.policy.stop_loss
@@ -68,12 +81,10 @@ class Naked(Observer):
 
     def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
         now, truth = self.watch.now_ms(), self.watch.truth
-        for key in legs:
-            if not self._wanted(key):
-                continue
-            if not truth.bare(key):
+        for key in self._legs(legs):
+            if not self._bare(truth, key):
                 self._forget(key, now)
-            if truth.covered(key):
+            if self._covered(truth, key):
                 since = self._open.pop(key, None)
                 if since is not None:
                     self._close(Window(key, since, now))
@@ -84,10 +95,8 @@ class Naked(Observer):
         now, told, machine = self.watch.now_ms(), self.watch.told, self.watch.machine
         if machine is None:
             return
-        for key in legs:
-            if not self._wanted(key):
-                continue
-            if not told.bare(key):
+        for key in self._legs(legs):
+            if not self._bare(told, key):
                 self._forget(key, now)
             elif key in self._open and key not in self._known:
                 self._known[key] = (machine.number, now)

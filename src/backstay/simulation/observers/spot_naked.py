@@ -4,12 +4,13 @@ A list is cancelled before the next one is placed, so each change of a holding c
 how long.
 """
 
-from typing import Any
+from collections.abc import Iterable
 
 from backstay.simulation.observers.base import Sent
-from backstay.simulation.observers.naked import Naked, Window
+from backstay.simulation.observers.naked import Naked
 from backstay.simulation.observers.spot_guarded import Guarded
 from backstay.simulation.scene import LegKey
+from backstay.simulation.spot_scene import SpotScene
 
 
 class SpotNaked(Guarded, Naked):
@@ -23,28 +24,11 @@ class SpotNaked(Guarded, Naked):
     def _wanted(self, key: LegKey) -> bool:
         return key[0] in self.watch.setup.guards
 
-    def _keys(self) -> list[LegKey]:
+    def _legs(self, legs: set[LegKey]) -> Iterable[LegKey]:
         return [(symbol, "BOTH") for symbol in self.watch.setup.guards]
 
-    def happened(self, frame: dict[str, Any], legs: set[LegKey]) -> None:
-        now, truth = self.watch.now_ms(), self.watch.truth
-        for key in self._keys():
-            needed, stands = self.needed(truth, key[0]), self.stop_size(truth, key[0])
-            if stands or not needed:
-                self._forget(key, now)
-            if stands >= needed:
-                since = self._open.pop(key, None)
-                if since is not None:
-                    self._close(Window(key, since, now))
-            elif key not in self._open:
-                self._open[key] = now
+    def _bare(self, scene: SpotScene, key: LegKey) -> bool:
+        return bool(self.needed(scene, key[0])) and not self.stop_size(scene, key[0])
 
-    def heard(self, legs: set[LegKey]) -> None:
-        now, told, machine = self.watch.now_ms(), self.watch.told, self.watch.machine
-        if machine is None:
-            return
-        for key in self._keys():
-            if self.stop_size(told, key[0]) or not self.needed(told, key[0]):
-                self._forget(key, now)
-            elif key in self._open and key not in self._known:
-                self._known[key] = (machine.number, now)
+    def _covered(self, scene: SpotScene, key: LegKey) -> bool:
+        return self.stop_size(scene, key[0]) >= self.needed(scene, key[0])
