@@ -1,6 +1,7 @@
 """The processes of a run: one machine after another on one disk, how they start, stop, fail and die."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 from backstay.app.entropy import SeededEntropy
@@ -23,7 +24,7 @@ from backstay.simulation.process import Lease, Process, silent
 RETRY_S = 3.0
 
 
-class Life:
+class Life(ABC):
     """What lives in a world, one life after another; the world says what is guarded, and hears it."""
 
     case: Case
@@ -54,22 +55,22 @@ class Life:
 
     # --- what the world adds ------------------------------------------------------------------------
 
+    @abstractmethod
     def config(self) -> GuardConfig:
         """What the guard is configured to be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, words: str) -> None:
         """A line of the story, if anybody listens."""
-        raise NotImplementedError
 
-    def _on_send(self, machine: Machine, surface: str, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _on_send(self, machine: Machine, surface: str, data: bytes) -> None: ...
 
-    def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _on_hear(self, machine: Machine, surface: str, data: bytes) -> None: ...
 
-    def _on_lost(self, machine: Machine, surface: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _on_lost(self, machine: Machine, surface: str) -> None: ...
 
     # --- starts and ends ----------------------------------------------------------------------------
 
