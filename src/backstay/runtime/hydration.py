@@ -12,7 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from msgspec.structs import replace
 
 from backstay.core.account import fold
-from backstay.core.events import AnyEvent, OrderQueried
+from backstay.core.events import (
+    AlgosSnapshot,
+    AnyEvent,
+    BalancesSnapshot,
+    OrderQueried,
+    OrdersSnapshot,
+    PositionsSnapshot,
+)
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import in_doubt, window_end
 from backstay.core.state import AccountState
@@ -101,6 +108,18 @@ async def read_symbol(
             events.append(await venue.read_fills(symbol, venue.venue_now_ns() - FILLS_LOOKBACK))
         positions = await venue.read_positions(symbol)
     return [positions, *events]
+
+
+async def read_round(
+    venue: Venue, *, spot: bool
+) -> tuple[OrdersSnapshot, AlgosSnapshot, PositionsSnapshot | BalancesSnapshot]:
+    """What tells whether all is as known: open orders of both surfaces, and positions or spot's balances.
+
+    Raises VenueUnavailable.
+    """
+    async with _deadline(READS_DEADLINE_S):
+        orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
+        return orders, algos, await (venue.read_balances() if spot else venue.read_positions(None))
 
 
 async def read_orders_of(venue: Venue, scopes: Iterable[Scope]) -> list[AnyEvent]:

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from backstay.core.engine import Engine
-from backstay.core.events import AnyEvent, BalancesSnapshot, PositionsSnapshot, StreamChanged, StreamState
+from backstay.core.events import AnyEvent, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
 from backstay.core.unheard import Unheard, unheard
+from backstay.runtime.hydration import read_round
 from backstay.runtime.ports import Clock, Venue
 
 AGAIN_S = 5.0
 """Between two rounds that are to agree: reads may lag behind events by seconds (binance.md)."""
-DEADLINE_S = 20.0
 
 
 class Host(Protocol):
@@ -101,18 +101,11 @@ class Rounds:
         if not (owner.live and owner.account.connected):
             return {}
         before = owner.account
-        worth: PositionsSnapshot | BalancesSnapshot
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                regular, algos = await asyncio.gather(
-                    self._venue.read_orders(None), self._venue.read_algos(None)
-                )
-                worth = await (
-                    self._venue.read_balances() if self._spot else self._venue.read_positions(None)
-                )
-        except (TimeoutError, VenueUnavailable) as error:
-            self._tell(f"a round could not read the account: {str(error) or type(error).__name__}")
+            read = await read_round(self._venue, spot=self._spot)
+        except VenueUnavailable as error:
+            self._tell(f"a round could not read the account: {error}")
             return {}
         if owner.account is not before or not owner.live:
             return {}  # something was heard meanwhile: the stream speaks, or is being looked after
-        return unheard(before, owner.engine, regular, algos, worth, owner.clock.now_ns())
+        return unheard(before, owner.engine, *read, owner.clock.now_ns())
