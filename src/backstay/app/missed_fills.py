@@ -13,6 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.binance.net.venue import BinanceVenue
+from backstay.core.account_scopes import scope_of
 from backstay.core.events import OrderReport, RecoveryEnded, RunStarted, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.records import Body
@@ -122,7 +123,7 @@ class MissedFills:
         self._seen[r.trade_id] = None
         while len(self._seen) > IDS_KEPT:
             del self._seen[next(iter(self._seen))]
-        key = Scope(r.product, r.symbol, r.position_side)
+        key = scope_of(r.product, r.symbol, r.position_side)
         signed = r.last_qty if r.side is Side.BUY else -r.last_qty
         self._net[key] = self._net.get(key, ZERO) + signed
 

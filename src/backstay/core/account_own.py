@@ -198,12 +198,9 @@ def gate_changed(account: A, e: GateChanged, now: TimeNs) -> A:
     known = account.gates.get(e.gate)
     since = known.since if known is not None else 0
     symbol = e.gate.removeprefix(STALE_DATA).strip()
-    held = [k for k, s in account.scopes.items() if s.position.quantity and s.signal is not None]
-    keys = [
-        k
-        for k in held
-        if k.symbol == (symbol or k.symbol) and (e.active or account.scopes[k].opened_at >= since)
-    ]
+    scored = [k for k, s in account.scopes.items() if s.position.quantity and s.signal is not None]
+    held = [k for k in scored if e.active or account.scopes[k].opened_at >= since]
+    keys = [k for k in held if k.symbol == (symbol or k.symbol)]
     return each(after, keys, lambda s: scope.block_exposure(s, STALE_DATA, now))
 
 
