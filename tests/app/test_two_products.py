@@ -17,6 +17,7 @@ from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.run import run as run_guards
 from backstay.binance.net.outcomes import StreamLost
 from backstay.cli.exits import Exit, exit_of
+from backstay.core.records import Noted
 from backstay.core.types import Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.projections.errors import StoreError
@@ -242,3 +243,25 @@ async def test_times_in_microseconds_when_the_configuration_asks_for_them(tmp_pa
             times = [lot.at for bucket in lots.buckets.values() for lot in bucket.values()]
             assert any(at % 1_000_000 for at in times), "finer than a millisecond"
             assert all(at % 1_000 == 0 for at in times)
+
+
+@run
+async def test_r29_both_accounts_are_looked_at_as_often_as_the_configuration_says(tmp_path):
+    async with stage(tmp_path) as there:
+        often = {
+            "mode": "DEMO",
+            "enable_trading": True,
+            "data_dir": str(tmp_path / "data"),
+            "look_every": 0.2,
+        }
+        assert there.settings(POSITIONS, SWING).run.look_every == 30
+        async with running(there.settings(POSITIONS, SWING, run=often)) as (session, _, _):
+            asked: dict[Product, int] = {}
+            for guard in session.guards:
+
+                def heard(_seq, _at, body, product=guard.config.product):
+                    if isinstance(body, Noted) and str(body.detail.get("path", "")).endswith("/openOrders"):
+                        asked[product] = asked.get(product, 0) + 1
+
+                guard.listeners.append(heard)
+            await until(lambda: len(asked) == 2 and min(asked.values()) >= 3, 10)
