@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 import yaml
 
-from backstay.app import closing_lots, positions
+from backstay.app import closing_lots, positions, posts
 from backstay.app.config import load_settings
 from backstay.app.errors import RefusedError
 from backstay.app.exchange import API_KEY, API_SECRET, ExchangeOptions, open_exchange
@@ -18,7 +18,7 @@ from backstay.app.run import run as run_guards
 from backstay.binance.net.outcomes import StreamLost
 from backstay.cli.exits import Exit, exit_of
 from backstay.core.records import Noted
-from backstay.core.types import Product
+from backstay.core.types import MS, SECOND, Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.verify import verify
@@ -229,6 +229,20 @@ async def test_paper_keeps_its_lots_over_a_restart(tmp_path):
     assert len(found.lots) == 4
     with pytest.raises(RefusedError, match="PAPER exchange ends"):
         await closing_lots.close_lot(settings, found.lots[0], limit=None, who="me", reason="")
+
+
+@run
+async def test_a_paper_exchange_made_within_the_second_numbers_its_trades_on(tmp_path, monkeypatch):
+    settings = loaded(tmp_path, {"run": {"mode": "PAPER", "data_dir": str(tmp_path)}, "managers": [SWING]})
+    second = 1_795_000_000 * SECOND
+    first = []
+    for now in (second, second + 20 * MS, second + SECOND - 1):
+        monkeypatch.setattr(posts.WallClock, "now_ns", lambda _, now=now: now)
+        exchange = posts._spot_exchange(settings)
+        first.append(exchange.engine._world.markets["BTCUSDT"].next_trade_id())
+        exchange.close()
+    assert first == sorted(set(first))
+    assert first[-1] + 1_000_000_000 < 2**63
 
 
 @run

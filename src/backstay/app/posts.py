@@ -27,7 +27,7 @@ from backstay.binance.wire.sign import Signer
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, ZERO, Mode, PositionMode, Product
+from backstay.core.types import MS, ZERO, Mode, PositionMode, Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.writers import ThreadedWriter
 from backstay.marketdata.news import NewsDesk
@@ -226,8 +226,9 @@ def _spot_exchange(settings: Settings) -> PaperSpotExchange:
     return PaperSpotExchange(
         feed,
         start_ns=now,
-        # Trade ids begin at a multiple of the seed: a later exchange must count on from an earlier one's.
-        seed=now // SECOND,
+        # Trade ids begin at a multiple of the seed: a later exchange must count on from an earlier one's, and
+        # a process that is started again may be back within the second.
+        seed=now // (10 * MS),
         time_ns=clock.now_ns,
         held=_held(ledger_state(settings, Product.SPOT)),
     )

@@ -43,7 +43,7 @@ class Market:
         self.funding_rate = spec.funding_rate
         self.funding_every = spec.funding_hours * HOUR
         self.next_funding = (start_ns // self.funding_every + 1) * self.funding_every
-        self.book_id = 5_000_000_000_000 + salt * 1_000_003
+        self.book_id = 5_000_000_000_000 + salt % 1_000_000_000 * 1_000_003  # 64 bits, whatever the seed
         self.trade_id = 500_000_000 + salt * 7919
         self.quote_at = self.mark_at = self.trade_at = start_ns
         self.taken = {True: ZERO, False: ZERO}

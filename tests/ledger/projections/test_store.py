@@ -32,6 +32,37 @@ def test_the_listed_revisions_are_those_of_the_folder():
     assert migrating.known_revisions() == REVISIONS
 
 
+def test_tables_are_made_at_once_or_not_at_all(tmp_path, monkeypatch):
+    def half(connection):
+        migrating.command.upgrade(migrating.configuration(connection), "head")
+        with sqlite3.connect(tmp_path / "backstay.db") as reader:
+            assert reader.execute("SELECT name FROM sqlite_master").fetchall() == []
+        reader.close()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrating, "upgrade", half)
+        with pytest.raises(KeyboardInterrupt):
+            Store(f"sqlite:///{tmp_path / 'backstay.db'}").open()
+    Store(f"sqlite:///{tmp_path / 'backstay.db'}").open()
+
+
+def test_what_is_read_in_one_connection_is_of_one_moment(tmp_path):
+    store = store_at(tmp_path)
+    beside = Store(f"sqlite:///{tmp_path / 'backstay.db'}", read_only=True)
+    with beside.connect() as connection:
+        before = connection.execute(select(table("cursors"))).all()
+        with store.begin() as writer:
+            writer.execute(
+                insert(table("cursors")).values(
+                    ledger="usdm", seq=1, hash="x", end_byte=1, line_bytes=1, updated_at=1
+                )
+            )
+        assert connection.execute(select(table("cursors"))).all() == before == []
+    with beside.connect() as connection:
+        assert len(connection.execute(select(table("cursors"))).all()) == 1
+
+
 @pytest.mark.parametrize(("dialect", "exact"), [("sqlite", "TEXT"), ("postgresql", "NUMERIC")])
 def test_offline_the_migrations_are_statements(dialect, exact):
     sql = migrating.offline_sql(dialect)

@@ -218,8 +218,10 @@ async def test_market_streams_on_their_routes(monkeypatch):
             assert Decimal(frame["data"]["p"]) > 0
             quote = (await asyncio.wait_for(book.recv(), 10))["data"]
             assert (quote["e"], quote["s"]) == ("bookTicker", "BTCUSDT")
-            seen = {(await asyncio.wait_for(many.recv(), 10))["stream"] for _ in range(12)}
-            assert seen == {"btcusdt@aggTrade", "ethusdt@markPrice@1s"}
+            awaited = {"btcusdt@aggTrade", "ethusdt@markPrice@1s"}
+            async with asyncio.timeout(10):
+                while awaited:
+                    awaited.discard((await many.recv())["stream"])
 
 
 @run

@@ -44,6 +44,8 @@ CORRUPT = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLIT
 """SQLite's codes for a file that is none of ours any more; SQLITE_ERROR is a missing table or column."""
 BUSY_S = 5.0
 VERSION_TABLE = "alembic_version"
+WRITES = "backstay_writes"
+"""The execution option of a transaction that will write: it waits for its turn before it reads."""
 
 
 class MovedError(StoreError):
@@ -123,7 +125,7 @@ class Store:
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction: all of it or nothing."""
-        with self._told(), self._engine.begin() as connection:
+        with self._told(), self._engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -303,9 +305,17 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
         ) from None
 
     def connected(connection: Any, _record: object) -> None:
+        # The driver would begin before rows are changed only: tables would be made one by one, and what is
+        # read in two statements would be of two moments.
+        connection.isolation_level = None
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
 
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
     event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
     return engine
