@@ -84,7 +84,7 @@ def looked_at(talk, snapshot, width, height):
     async def run():
         from playwright.async_api import async_playwright
 
-        served = await serve_page("127.0.0.1", 0, snapshot)
+        served = await serve_page("127.0.0.1", 0, snapshot, chosen_by="dashboard.port")
         wrong = []
         try:
             async with async_playwright() as playwright:

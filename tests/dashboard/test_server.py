@@ -10,7 +10,7 @@ from backstay.dashboard.server import PageError, serve_page
 
 def served(talk, snapshot=lambda: {"status": {"mode": "PAPER"}, "positions": []}):
     async def run():
-        page = await serve_page("127.0.0.1", 0, snapshot)
+        page = await serve_page("127.0.0.1", 0, snapshot, chosen_by="dashboard.port")
         try:
             async with aiohttp.ClientSession() as session:
                 return await talk(session, page)
@@ -83,6 +83,6 @@ def test_a_port_in_use_is_named_with_what_to_do():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(PageError, match=f"port {port} .*in use.*dashboard.port") as refused:
-            asyncio.run(serve_page("127.0.0.1", port, dict))
+        with pytest.raises(PageError, match=f"port {port} .*in use.*\\(--port\\)") as refused:
+            asyncio.run(serve_page("127.0.0.1", port, dict, chosen_by="--port"))
     assert refused.value.exit_code == 2

@@ -99,7 +99,7 @@ def _attach(port: int, *, json: bool) -> "Attach":
         from backstay.dashboard.server import serve_page
 
         view = DemoView(demo)
-        page = await serve_page("127.0.0.1", port, view.snapshot)
+        page = await serve_page("127.0.0.1", port, view.snapshot, chosen_by="--port")
         complain(f"status page: {page.url}  (Ctrl-C ends the demo)")
         return page.close
 

@@ -39,7 +39,8 @@ def _page(settings: "Settings") -> "Callable[[Session], Awaitable[Callable[[], A
     async def page(session: "Session") -> Callable[[], Awaitable[None]]:
         from backstay.dashboard.server import serve_page
 
-        served = await serve_page(settings.dashboard.host, settings.dashboard.port, session.host.snapshot)
+        host, port = settings.dashboard.host, settings.dashboard.port
+        served = await serve_page(host, port, session.host.snapshot, chosen_by="dashboard.port")
         session.page_url = served.url
         return served.close
 

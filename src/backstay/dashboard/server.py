@@ -48,8 +48,11 @@ class Page:
         await self._runner.cleanup()
 
 
-async def serve_page(host: str, port: int, snapshot: Snapshot) -> Page:
-    """Serve until `close()`. Port 0 takes a free one. Raises PageError when the port cannot be had."""
+async def serve_page(host: str, port: int, snapshot: Snapshot, *, chosen_by: str) -> Page:
+    """Serve until `close()`. Port 0 takes a free one.
+
+    Raises PageError when the port cannot be had; it names `chosen_by`, the key or option that the user can change.
+    """
     app = web.Application(middlewares=[_guard(host)])
     app[SNAPSHOT] = snapshot
     app.router.add_get("/snapshot", _snapshot)
@@ -68,7 +71,7 @@ async def serve_page(host: str, port: int, snapshot: Snapshot) -> Page:
         if error.errno == errno.EADDRINUSE:
             raise PageError(
                 f"port {port} on {host} is in use, so the status page cannot be served. Choose another "
-                f"(dashboard.port, or --port), or stop what holds it"
+                f"({chosen_by}), or stop what holds it"
             ) from None
         raise PageError(
             f"the status page cannot listen on {host}:{port}: {error.strerror or error}"
