@@ -16,7 +16,7 @@ from backstay.core import engine, joining, planner, recovery
 from backstay.core.decisions import Wait
 from backstay.core.types import Role, Surface, Trust
 from backstay.ledger.journal import Journal
-from backstay.runtime import executor
+from backstay.runtime import executor, rounds
 from backstay.runtime.owner import Owner
 from backstay.simulation.case import draw_case
 from backstay.simulation.corpus import read_corpus
@@ -363,3 +363,8 @@ def starts_without_reading_what_rests(patch):
     from backstay.core.events import AlgosSnapshot
 
     patch.setitem(account._HANDLERS, AlgosSnapshot, lambda a, e, now: a)
+
+
+@mutant("converges", "naked", scenario="rounds", rate=1.0)
+def looks_and_sees_nothing(patch):
+    patch.setattr(rounds, "unheard", lambda *read: {})

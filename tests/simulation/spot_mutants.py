@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from backstay.binance.net.outage import Outage
-from backstay.core import joining, lots_view, recovery
+from backstay.core import joining, lots_view, recovery, unheard
 from backstay.core.lot_book import Book
 from backstay.core.types import Side
 from backstay.runtime import premise, recoverer
@@ -108,3 +108,8 @@ def offers_one_lot_and_no_more(patch):
 @mutant("safe_stop", scenario="spot_outage", plan=away, slow=True)
 def waits_for_its_stream_for_ever(patch):
     patch.setattr(Outage, "_give_up", lambda self, how_long: None)
+
+
+@mutant("conserved", "offered", scenario="spot_rounds", rate=1.0)
+def looks_at_balances_and_at_no_trade(patch):
+    patch.setattr(unheard, "_untold", lambda s, rows: [])

@@ -94,3 +94,18 @@ def test_r29_coins_that_are_bought_behind_a_silent_stream_get_their_sale():
 
     policy = SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL)
     run_system(script, lambda clock: LookedAfter(clock, policy=policy))
+
+
+def test_r29_a_trade_whose_report_is_lost_while_its_balance_is_told_gets_its_sale():
+    async def script(system):
+        await system.settle(40)
+        rule = {"match": {"surface": "private", "event": "executionReport", "times": 2}, "effect": "drop"}
+        system.exchange.control("POST", "/sim/v1/faults", {"rules": [rule]})
+        system.buy("10")
+        await system.settle(5)
+        assert system.running.owner.account.balances["TRUMP"].wallet > 9, "the balance came"
+        assert not system.open_lots()
+        await system.until(lambda: len(system.sells()) == 1, "its sale", within_s=30 + 2 * BOUND_S)
+
+    policy = SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL)
+    run_system(script, lambda clock: LookedAfter(clock, policy=policy))

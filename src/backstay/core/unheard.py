@@ -5,18 +5,23 @@ that its owner cancels behind a stream gone silent would be missed for ever: a r
 that are in doubt, or have a request under way, are left out: other deadlines judge them.
 """
 
+from collections.abc import Iterable
+
 from backstay.core import algo_orders, orders
 from backstay.core.account_scopes import scope_of
 from backstay.core.engine import Engine
 from backstay.core.events import (
     AlgosSnapshot,
     BalancesSnapshot,
+    FillRow,
+    FillsSnapshot,
     OrdersSnapshot,
     PositionsSnapshot,
 )
+from backstay.core.lots import NONE
 from backstay.core.recovery import in_doubt
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import SECOND, ZERO, Scope, Surface, TimeNs, Trust
+from backstay.core.types import SECOND, ZERO, PositionSide, Scope, Surface, TimeNs, Trust
 
 SETTLED = 30 * SECOND
 """Of a scope that heard something later a read may not tell yet: the algo surface lags by tens of seconds."""
@@ -31,17 +36,20 @@ def unheard(
     regular: OrdersSnapshot,
     algos: AlgosSnapshot,
     worth: PositionsSnapshot | BalancesSnapshot,
+    trades: Iterable[FillsSnapshot],
     now: TimeNs,
 ) -> Unheard:
     """Managed scopes of which these reads of the whole account tell something else, each with what it is.
 
-    `worth`: positions, or spot's balances. Account and reads have to be of one moment.
+    `worth`: positions, or spot's balances; `trades`: of some of spot's symbols. Account and reads have to be
+    of one moment.
     """
     product, listed = regular.product, _listed(regular, algos)
     held = {}
     if isinstance(worth, PositionsSnapshot):
         held = {scope_of(product, r.symbol, r.position_side): r.quantity for r in worth.rows if r.quantity}
     coins = _coins(account, worth) if isinstance(worth, BalancesSnapshot) else {}
+    traded = {scope_of(product, t.symbol, PositionSide.BOTH): t.rows for t in trades}
     found: Unheard = {}
     for key in sorted({*listed, *held, *account.scopes}):
         s = account.scopes.get(key)
@@ -57,6 +65,8 @@ def unheard(
             found[key] = f"a position of {held.get(key, ZERO)}, known as {quantity}"
         elif key.symbol in coins:
             found[key] = coins[key.symbol]
+        elif untold := _untold(s, traded.get(key, ())):
+            found[key] = f"traded and never reported: {', '.join(map(str, untold[:3]))}"
     return found
 
 
@@ -90,6 +100,12 @@ def _orders_differ(ours: Orders, theirs: Orders) -> str:
     if new := sorted(number for _, number in theirs - ours)[:3]:
         words.append(f"open and never reported: {', '.join(map(str, new))}")
     return "; ".join(words)
+
+
+def _untold(s: ScopeState | None, rows: Iterable[FillRow]) -> list[int]:
+    """Trades that are not known, lowest first: a balance that was told says nothing of the lot behind it."""
+    lots = NONE if s is None or s.lots is None else s.lots
+    return sorted(r.trade_id for r in rows if r.trade_id > lots.read_to and r.trade_id not in lots.ahead)
 
 
 def _coins(account: AccountState, balances: BalancesSnapshot) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Page:
 async def serve_page(host: str, port: int, snapshot: Snapshot, *, chosen_by: str) -> Page:
     """Serve until `close()`. Port 0 takes a free one.
 
-    Raises PageError when the port cannot be had; it names `chosen_by`, the key or option that the user can change.
+    Raises PageError when the port cannot be had; it names `chosen_by`, the key or option to change.
     """
     app = web.Application(middlewares=[_guard(host)])
     app[SNAPSHOT] = snapshot

@@ -16,6 +16,7 @@ from backstay.core.events import (
     AlgosSnapshot,
     AnyEvent,
     BalancesSnapshot,
+    FillsSnapshot,
     OrderQueried,
     OrdersSnapshot,
     PositionsSnapshot,
@@ -111,15 +112,17 @@ async def read_symbol(
 
 
 async def read_round(
-    venue: Venue, *, spot: bool
-) -> tuple[OrdersSnapshot, AlgosSnapshot, PositionsSnapshot | BalancesSnapshot]:
-    """What tells whether all is as known: open orders of both surfaces, and positions or spot's balances.
+    venue: Venue, *, spot: bool, trades: Sequence[Since] = ()
+) -> tuple[OrdersSnapshot, AlgosSnapshot, PositionsSnapshot | BalancesSnapshot, Sequence[FillsSnapshot]]:
+    """What tells whether all is as known: open orders of both surfaces, and positions or spot's balances and
+    trades.
 
     Raises VenueUnavailable.
     """
     async with _deadline(READS_DEADLINE_S):
         orders, algos = await asyncio.gather(venue.read_orders(None), venue.read_algos(None))
-        return orders, algos, await (venue.read_balances() if spot else venue.read_positions(None))
+        fills = await read_trades(venue, trades)
+        return orders, algos, await (venue.read_balances() if spot else venue.read_positions(None)), fills
 
 
 async def read_orders_of(venue: Venue, scopes: Iterable[Scope]) -> list[AnyEvent]:

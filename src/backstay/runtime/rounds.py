@@ -7,7 +7,7 @@ the account read as after every gap.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from backstay.core.engine import Engine
@@ -17,7 +17,10 @@ from backstay.core.state import AccountState
 from backstay.core.unheard import Unheard, unheard
 from backstay.runtime.hydration import read_round
 from backstay.runtime.ports import Clock, Venue
+from backstay.runtime.trades import traded, unread_of
 
+TRADES_A_ROUND = 10
+"""Symbols of spot whose trades one round reads: each weighs 20 (binance-spot.md), and all have their turn."""
 AGAIN_S = 5.0
 """Between two rounds that are to agree: reads may lag behind events by seconds (binance.md)."""
 
@@ -51,6 +54,7 @@ class Rounds:
         self._spot = spot
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
+        self._turn = 0
         self._blamed: Unheard = {}
         """What the stream was replaced for last: where that stands afterwards, another one helps no more."""
 
@@ -78,12 +82,13 @@ class Rounds:
             self._owner.fail(error)
 
     async def _round(self) -> None:
-        first = await self._look()
+        symbols = self._next_symbols()
+        first = await self._look(symbols)
         if not first:
             self._blamed = {}
             return
         await asyncio.sleep(AGAIN_S)
-        second = await self._look()
+        second = await self._look(symbols)
         found = {key: words for key, words in second.items() if first.get(key) == words}
         if not found:
             return
@@ -95,14 +100,24 @@ class Rounds:
         detail = f"a read shows what no event told: {told}"
         self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail=detail))
 
-    async def _look(self) -> Unheard:
+    def _next_symbols(self) -> Sequence[str]:
+        """Those of spot whose trades this round reads."""
+        known = traded(self._owner.account, self._owner.engine)
+        if not known:
+            return ()
+        begin = self._turn % len(known)
+        self._turn = begin + TRADES_A_ROUND
+        return [*known, *known][begin : begin + min(TRADES_A_ROUND, len(known))]
+
+    async def _look(self, symbols: Sequence[str]) -> Unheard:
         """What differs; nothing while that cannot be known."""
         owner = self._owner
         if not (owner.live and owner.account.connected):
             return {}
         before = owner.account
+        begin = [unread_of(before, symbol, self._venue.venue_now_ns()) for symbol in symbols]
         try:
-            read = await read_round(self._venue, spot=self._spot)
+            read = await read_round(self._venue, spot=self._spot, trades=begin)
         except VenueUnavailable as error:
             self._tell(f"a round could not read the account: {error}")
             return {}

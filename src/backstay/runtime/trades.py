@@ -30,13 +30,18 @@ class Since(NamedTuple):
     """The last known trade, where the venue must still show it; 0: it need not."""
 
 
-def unread(account: AccountState, engine: Engine, now: TimeNs) -> list[Since]:
-    """Where to begin in every spot symbol; `now` is venue time."""
+def traded(account: AccountState, engine: Engine) -> list[str]:
+    """Every spot symbol whose trades are followed, in order."""
     symbols = {key.symbol for key in account.scopes if key.product is Product.SPOT}
     for manager in engine.managers:
         if manager.product is Product.SPOT:
             symbols |= manager.symbols
-    return [unread_of(account, symbol, now) for symbol in sorted(symbols)]
+    return sorted(symbols)
+
+
+def unread(account: AccountState, engine: Engine, now: TimeNs) -> list[Since]:
+    """Where to begin in every spot symbol; `now` is venue time."""
+    return [unread_of(account, symbol, now) for symbol in traded(account, engine)]
 
 
 def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:

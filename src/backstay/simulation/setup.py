@@ -30,6 +30,17 @@ D = Decimal
 CRASHES = "crashes"
 SPOT_CRASHES = "spot_crashes"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+DEAFENING = (
+    "silent",
+    "silent",
+    "events_lost",
+    "events_lost",
+    "events_late",
+    "half_open",
+    "answer_late",
+    "visibility_lag",
+)
+"""Faults that leave a stream open from which something is missing, and such as make reads lie besides."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +64,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Per cent of runs in which the operator throws the kill switch."""
     guards: bool = False
     """Spot: holdings are guarded as a whole by the position manager, instead of being sold lot by lot."""
+    look_every: float = 0.0
+    """Seconds between rounds of reads; 0: none, and nothing may be read at rest."""
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -100,6 +113,12 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         least=2,
     ),
+    "rounds": Scenario(
+        words="events are lost or never come, and only rounds of reads can tell",
+        kinds=DEAFENING,
+        least=2,
+        look_every=30.0,
+    ),
     "crash": Scenario(
         words="the process dies at boundaries", kinds=("crash", "disk_full", "disk_error"), least=2
     ),
@@ -127,6 +146,13 @@ SCENARIOS: dict[str, Scenario] = {
             "subscription_end",
         ),
         least=2,
+    ),
+    "spot_rounds": Scenario(
+        product="spot",
+        words="spot's events are lost or never come, and only rounds of reads can tell",
+        kinds=DEAFENING,
+        least=2,
+        look_every=30.0,
     ),
     "spot_outage": Scenario(
         product="spot",

@@ -122,6 +122,25 @@ class SpotScene:
         """What an account read showed: all that there is."""
         self.balances = {row["asset"]: (D(row["free"]), D(row["locked"])) for row in rows}
 
+    def read_trades(self, rows: list[dict[str, Any]]) -> None:
+        """What a read of own trades showed besides those that were told."""
+        for row in rows:
+            number = int(row["orderId"])
+            fill = SpotFill(
+                int(row["id"]),
+                number,
+                self.names.get(number, ""),
+                str(row["symbol"]),
+                bool(row["isBuyer"]),
+                D(row["price"]),
+                D(row["qty"]),
+                D(row["commission"]),
+                str(row["commissionAsset"]),
+                int(row["time"]),
+                self._bnb(),
+            )
+            self.fills.setdefault((fill.symbol, fill.trade_id), fill)
+
     def total(self, asset: str) -> Decimal:
         """Free and locked."""
         return sum(self.balances.get(asset, (ZERO, ZERO)), ZERO)

@@ -32,7 +32,7 @@ from backstay.simulation.observers.base import AMENDS, CANCELS, PLACES, PREFIX, 
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
 from backstay.simulation.process import DULL, TENDING, HeardLog
-from backstay.simulation.setup import Setup, draw_setup
+from backstay.simulation.setup import Setup, draw_setup, scenario
 from backstay.simulation.words import frame_words
 from backstay.simulator.server.request_log import Entry
 from backstay.strategies.position_manager.wanted import PositionManager
@@ -42,7 +42,7 @@ SETTLE_S = 320
 """After the last fault: within this everything must have come to rest (absence of an accepted conditional
 order alone takes a minute to prove)."""
 CALM_S = 20
-"""So long nothing was missing and nothing was sent."""
+"""So long nothing was missing and nothing was sent; with rounds some of them besides."""
 QUIET_S = 30
 
 
@@ -55,7 +55,9 @@ class World(Life):
         super().__init__(clock)
         self.case = case
         self.start_ns = clock.now_ns()
+        self.look_every = scenario(case.scenario).look_every
         self.set_stage()
+        self.watch.rounds = bool(self.look_every)
         self.watch.disk = lambda: self._disk
         self.observers = [make(self.watch) for make in observers]
         self.told_story = tell
@@ -123,6 +125,7 @@ class World(Life):
             id_prefix=PREFIX,
             endpoints=ENDPOINTS,
             fee_symbol=setup.symbols[0],
+            look_every=self.look_every,
         )
 
     # --- what is watched ----------------------------------------------------------------------------
@@ -202,6 +205,8 @@ class World(Life):
         name, _, query = surface.partition("?")
         told, now = self.watch.told, self.watch.now_ms()
         symbol = dict(parse_qsl(query)).get("symbol", "")
+        if self.watch.rounds and not symbol and not self.watch.is_blind(machine):
+            return  # a round throws away what it reads
         if name.endswith("positionRisk"):
             told.read_positions(msgspec.json.decode(data), now, symbol)
         elif name.endswith("openAlgoOrders"):
@@ -284,9 +289,6 @@ class World(Life):
                 self.befall(item)
         await self.until_ms(self.setup.duration_ms)
         self.mishaps.heal()
-        if any(self.kinds[f.kind].blind for f in self.case.faults):
-            cut = {"match": {"at_ms": 0}, "effect": {"cut": {"surface": self.events_come_by}}}
-            self.control("POST", "/sim/v1/faults", {"rules": [cut]})
         await self.settle()
         self.over = True
         for observer in self.observers:
@@ -310,17 +312,19 @@ class World(Life):
         """
         resting = [o for o in self.observers if hasattr(o, "complaints")]
         calm = traffic = 0
+        enough = CALM_S + 3 * self.look_every
         for second in range(SETTLE_S):
             await asyncio.sleep(1)
             if second % 10 == 9:
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]
             traffic, before = self.traffic, traffic
-            good = not complaints and traffic == before and self.is_up() and not self.is_waiting()
+            still = traffic == before or self.watch.rounds
+            good = not complaints and still and self.is_up() and not self.is_waiting()
             calm = calm + 1 if good else 0
-            if calm >= CALM_S:
+            if calm >= enough:
                 break
-        self.tell("at rest" if calm >= CALM_S else "not at rest")
+        self.tell("at rest" if calm >= enough else "not at rest")
         for observer in self.observers:
             if hasattr(observer, "begin_quiet"):
                 observer.begin_quiet()

@@ -101,6 +101,8 @@ class Watch:
         """When the last fault was taken away; 0: not yet."""
         self.disk: Callable[[], CrashDisk] = _no_disk
         self.filters_changed: set[str] = set()
+        self.rounds = False
+        """Whether the account is read once in a while though it rests."""
 
     def new_scene(self) -> Scene:
         """An account of which nothing is known yet."""

@@ -1,9 +1,12 @@
-"""Quiescence: at rest, in a market that stands still, nothing is changed and nothing is read."""
+"""Quiescence: at rest, in a still market, nothing is changed and nothing is read, but by rounds."""
 
 from typing import Any
 
 from backstay.simulation.machine import Machine
 from backstay.simulation.observers.base import Observer, Sent, leg_name
+
+ROUND = ("/openOrders", "/openAlgoOrders", "/positionRisk", "/account", "/myTrades")
+"""What a round reads, where there are any."""
 
 
 class Quiet(Observer):
@@ -26,6 +29,7 @@ class Quiet(Observer):
 
     def requested(self, machine: Machine, endpoint: str) -> None:
         tended = endpoint.endswith(("/time", "/listenKey")) or not endpoint.startswith("GET")
+        tended = tended or (self.watch.rounds and endpoint.endswith(ROUND))
         if self._listening and not tended and self._said < 3:
             self._said += 1
             self.say(f"{endpoint} was read at rest")

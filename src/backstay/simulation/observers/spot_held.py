@@ -1,8 +1,8 @@
 """Never more is offered than the account holds.
 
 Judged when a SELL arrives, by what the venue holds and by what the process had been told (the larger one
-counts: coins that have just been taken away could not be known). Coins that the process bought by a report
-whose balance is still on its way count as told.
+counts: coins that have just been taken away could not be known). Coins of a BUY that the process was told of,
+by a report or a read of trades, count as told while the balance is still on its way.
 """
 
 from decimal import Decimal
