@@ -78,6 +78,8 @@ def test_a_run_guards_answers_refuses_a_second_and_leaves_orders_resting(tmp_pat
         with running(tmp_path, environ) as (process, ready):
             there.order("BTCUSDT", "BUY", "0.01")
             row = protected(tmp_path, environ)
+            drawn = ask(tmp_path, environ, "watch", "--every", "100ms", "--count", "3").stdout
+            assert drawn.count("naked p50") == 3, "each one is shown, where there is no terminal to draw over"
             assert (row["protected"], row["side"]) == ("yes", "LONG")
             with urllib.request.urlopen(f"{ready['page']}snapshot", timeout=10) as answer:
                 assert json.load(answer)["positions"][0]["id"] == row["id"]

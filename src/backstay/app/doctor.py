@@ -49,7 +49,7 @@ async def examine(path: Path | None, tell: Callable[[Check], object] = lambda _:
         add(Check("config", "fail", str(error), "mend the named key; docs/reference/configuration.md", 2))
         return found
     warnings = settings.warnings
-    add(Check("config", "pass", f"mode {settings.mode}, {len(settings.policies)} managers"))
+    add(Check("config", "pass", f"mode {settings.mode}, managers: {len(settings.policies)}"))
     for warning in warnings:
         add(Check("config", "warn", warning, "decide whether this is meant"))
     for check in (*_local(settings), *_ledgers(settings)):

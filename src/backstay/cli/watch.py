@@ -43,17 +43,21 @@ async def _watch(path: "Path", every_ms: int, count: int, *, json: bool) -> None
     client = await ControlClient.connect(path)
     seen = 0
     with contextlib.ExitStack() as stack:
+        console = common.console()
         live = None
-        if not json:
+        if console.is_terminal and not json:
             from rich.live import Live
 
-            live = stack.enter_context(Live(console=common.console(), auto_refresh=False))
+            live = stack.enter_context(Live(console=console, auto_refresh=False))
         async for update in client.subscribe(every_ms):
             seen += 1
-            if live is None:
-                show_json({"status": update["status"], "positions": update["positions"]})
+            status, positions = update["status"], update["positions"]
+            if json:
+                show_json({"status": status, "positions": positions})
+            elif live is not None:
+                live.update(screen(status, positions), refresh=True)
             else:
-                live.update(screen(update["status"], update["positions"]), refresh=True)
+                console.print(screen(status, positions), end="\n\n")  # a file or a pipe: one after the other
             if count and seen >= count:
                 break
     await client.close()
