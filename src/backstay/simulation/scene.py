@@ -67,6 +67,14 @@ class Resting(msgspec.Struct, frozen=True):
         regular = self.surface == "regular"
         return regular and self.closes(amount) and (self.reduce_only or self.leg_side != "BOTH")
 
+    def opens(self, amount: Decimal) -> bool:
+        """May add to a position of `amount`, or begin one (in hedge mode the side says so)."""
+        if self.reduce_only:
+            return False
+        if self.leg_side != "BOTH":
+            return (self.side == "BUY") == (self.leg_side == "LONG")
+        return not self.closes(amount)
+
     def covers(self, amount: Decimal, tolerance: Decimal = ZERO) -> bool:
         """Protects a position of `amount` to its full size, but for a `tolerance` that the policy allows."""
         whole = self.close_position or self.total >= abs(amount) * (1 - tolerance)
