@@ -201,9 +201,11 @@ class World(Life):
             return
         name, _, query = surface.partition("?")
         told, now = self.watch.told, self.watch.now_ms()
-        symbol = dict(parse_qsl(query)).get("symbol", "")
+        asked = dict(parse_qsl(query))
+        symbol = asked.get("symbol", "")
         if name.endswith("positionRisk"):
-            told.read_positions(msgspec.json.decode(data), now, symbol)
+            rows, asked_ms = msgspec.json.decode(data), int(asked["timestamp"])
+            told.read_positions(rows, now, symbol, asked_ms)
         elif name.endswith("openAlgoOrders"):
             told.read(msgspec.json.decode(data), now)
         elif name.endswith("/algoOrder"):
