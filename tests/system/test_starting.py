@@ -139,6 +139,23 @@ def test_r11_a_stream_that_is_lost_while_the_start_waits_is_waited_for():
     play(script, policy=policy(), started=False)
 
 
+def test_8_1_keys_that_are_refused_while_a_start_waits_for_its_stream_end_it():
+    async def script(world):
+        world.faults(
+            bad_weather(PASSING["500"], 3600, endpoint="GET /fapi/v3/positionRisk"),
+            {"match": {"at_ms": 5_000}, "effect": {"cut": {"surface": "private"}}},
+            {"match": {**REST, "endpoint": "POST /fapi/v1/listenKey", "from_ms": 5_000}, "effect": REFUSED},
+        )
+        guard = world.build()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(VenueUnavailable, match="API key") as refused:
+            await guard.start()
+        assert refused.value.fatal
+        assert asyncio.get_running_loop().time() - began < 60
+
+    play(script, policy=policy(), started=False)
+
+
 def test_8_1_after_the_operators_word_the_stream_is_back_at_once():
     """Not when the backoff between attempts, which may be thirty seconds, happens to be over."""
 
