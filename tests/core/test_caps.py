@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Recover
-from backstay.core.risk import RiskLimits, gate, worst_notional
+from backstay.core.risk import RiskLimits, gate, refused_since, worst_notional
 from backstay.core.types import (
     Family,
     PositionMode,
@@ -118,6 +118,24 @@ def test_i25_an_amendment_counts_with_what_it_adds():
     assert worst_notional(scene.state) == 600 + D("0.012") * D("59400")
     scene.confirm()
     assert worst_notional(scene.state) == 600 + D("0.012") * D("59400")
+
+
+@pytest.mark.parametrize("amended", [False, True])
+def test_i25_what_was_approved_is_judged_again_by_what_is_held_when_it_leaves(amended):
+    limits = RiskLimits(max_notional=D(1_500))
+    scene = at_rest(guarded(ladder()) if amended else guarded(), limits=limits)
+    scene.want(guarded(ladder(quantity="0.012")))
+    (item,) = scene.plan().approved
+    scene.step()
+    (asked,) = scene.waiting
+    assert refused_since(scene.account, item, asked.ctx_id, limits, scene.now) == ""
+
+    room = 1_500 - worst_notional(scene.state)
+    for more, told in ((room, ""), (room + 1, "max_notional: 1501.0000 would exceed 1500")):
+        row = position_row(1, str(more), symbol="ETHUSDT")
+        opened = replace(evidence.position(1, at=900_000), positions=(row,))
+        account = evidence.folded(scene.account, [opened])
+        assert refused_since(account, item, asked.ctx_id, limits, scene.now) == told
 
 
 def test_i25_open_positions_are_capped_for_entries_alone():

@@ -4,8 +4,10 @@ import pytest
 
 from backstay.core.contexts import Phase
 from backstay.core.events import OperatorAction, RecoveryStarted, RequestsRegistered, TrustLost
+from backstay.core.risk import RiskLimits
 from backstay.core.types import SECOND, Role, Trust
 
+from tests.system.stand_ins import ETH, D
 from tests.system.world import BTC, play, policy
 
 LADDER = policy(ladder=True)
@@ -218,6 +220,27 @@ def test_i16_a_step_whose_stop_is_lost_while_it_becomes_durable_is_not_sent():
     play(script, policy=LADDER, sync_delay_s=0.4)
 
 
+def test_i25_a_step_is_not_sent_when_a_position_opened_by_hand_takes_its_room_meanwhile():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.until(lambda: _step_is_registered(world), "the step registered", every_s=0.01)
+        world.open("LONG", "0.300", at="3000", symbol=ETH)
+        await world.settle(30)
+        bought = [r["params"]["symbol"] for r in world.mutations() if r["params"].get("side") == "BUY"]
+        assert bought == [], "no step of either symbol has room"
+        assert world.running.owner.executor.stale >= 1
+        assert [x for x in world.resting() if "STOP" in x]
+        await world.quiet()
+
+    play(
+        script,
+        policy=LADDER,
+        sync_delay_s=0.4,
+        symbols=(BTC, ETH),
+        limits=RiskLimits(max_notional=D(1_300)),
+    )
+
+
 def test_i18_a_pre_armed_context_is_not_used_before_it_is_durable():
     async def script(world):
         await _lose_the_stop_while_the_first_step_is_written(world)
@@ -234,14 +257,15 @@ def test_i18_a_pre_armed_context_is_not_used_before_it_is_durable():
     play(script, policy=LADDER, sync_delay_s=0.4)
 
 
+def _step_is_registered(world):
+    alive = world.scope().contexts.values() if world.owner.account.scopes else ()
+    return any(c.role is Role.DCA and c.phase is Phase.REGISTERED for c in alive)
+
+
 async def _lose_the_stop_while_the_first_step_is_written(world, report_ms=0):
     world.open("LONG", "0.010", at="60000")
 
-    def registered():
-        alive = world.scope().contexts.values() if world.owner.account.scopes else ()
-        return any(c.role is Role.DCA and c.phase is Phase.REGISTERED for c in alive)
-
-    await world.until(registered, "the step registered", every_s=0.01)
+    await world.until(lambda: _step_is_registered(world), "the step registered", every_s=0.01)
     (stop,) = [a for a in world.truth()["algo_orders"] if a["algoStatus"] == "NEW"]
     world.hand("cancel_algo", algoId=stop["algoId"])
     if report_ms:

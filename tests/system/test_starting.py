@@ -8,6 +8,7 @@ import pytest
 from backstay.core.events import GateChanged, OperatorAction, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.records import Noted
+from backstay.core.types import SECOND
 from backstay.runtime.starting import Patience
 
 from tests.system.world import play, policy
@@ -43,6 +44,39 @@ def test_r12_a_start_in_trouble_that_passes_is_tried_again_and_ends_guarded(name
         await world.quiet()
 
     play(script, policy=policy(), started=False)
+
+
+@pytest.mark.parametrize(
+    ("fails", "ended", "alarms"),
+    [
+        ("GET /fapi/v1/accountConfig", True, True),
+        ("GET /fapi/v1/accountConfig", False, True),
+        ("GET /fapi/v3/positionRisk", False, False),
+    ],
+)
+def test_i37_the_ledgers_word_for_a_stop_lasts_no_longer_than_the_bound(fails, ended, alarms):
+    """It may have ended while nobody looked. A read that tells of it is enough, whatever else fails."""
+
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.until(lambda: world.resting() == DONE, "protected", within_s=10)
+        world.kill()
+        if ended:
+            world.hand("close")
+            world.open("LONG", "0.010", at="60000")
+        world.faults(bad_weather("drop", 45, endpoint=fails))
+        began = world.clock.now_ns()
+        await world.start()
+        told = [r for r in world.records() if r.at > began and _says_unprotected(r.body)]
+        assert bool(told) is alarms
+        assert all(r.at < began + 7 * SECOND for r in told[:1])
+        await world.until(lambda: world.resting() == DONE, "protected", within_s=10)
+
+    play(script, policy=policy())
+
+
+def _says_unprotected(body):
+    return isinstance(body, Noted) and body.what == "unprotected"
 
 
 def test_every_delay_says_what_failed_where_and_when_it_is_tried_again():
@@ -101,6 +135,23 @@ def test_r11_a_stream_that_is_lost_while_the_start_waits_is_waited_for():
         await world.trusted()
         assert world.owner.account.connected
         await world.quiet()
+
+    play(script, policy=policy(), started=False)
+
+
+def test_8_1_keys_that_are_refused_while_a_start_waits_for_its_stream_end_it():
+    async def script(world):
+        world.faults(
+            bad_weather(PASSING["500"], 3600, endpoint="GET /fapi/v3/positionRisk"),
+            {"match": {"at_ms": 5_000}, "effect": {"cut": {"surface": "private"}}},
+            {"match": {**REST, "endpoint": "POST /fapi/v1/listenKey", "from_ms": 5_000}, "effect": REFUSED},
+        )
+        guard = world.build()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(VenueUnavailable, match="API key") as refused:
+            await guard.start()
+        assert refused.value.fatal
+        assert asyncio.get_running_loop().time() - began < 60
 
     play(script, policy=policy(), started=False)
 

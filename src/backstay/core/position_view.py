@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from backstay.core.blocks import holds
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import Effect
 from backstay.core.instruments import Instrument
@@ -58,6 +59,7 @@ def position_view(
         stop_refused=stop_refused,
         stop_refused_at=refused_at,
         stop_retriggered=retriggered,
+        exit_refused=bool(s.blocks) and _exit_refused(s),
         take_profit_refused=profit_refused,
         external=not entered,
         entry=slot_life(s, entries) if lives and entries else None,
@@ -73,6 +75,12 @@ def position_view(
     )
 
 
+def _exit_refused(s: ScopeState) -> bool:
+    """A close at market was refused, and waits for something to change, not for a time."""
+    exits = (b for b in s.blocks if b.key is not None and b.key.role is EXIT and not b.until)
+    return any(holds(b, s, 0) for b in exits)
+
+
 def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
     """Why the latest stop and take-profit requests of this position were refused (the stop: where), and
     whether a stop was asked for again after one had been refused as breached.
@@ -81,23 +89,25 @@ def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
     latest: dict[Role, tuple[int, str]] = {}
     refused_at: Decimal | None = None
-    breached_at, newest_stop = 0, 0
+    breached: dict[str, int] = {}  # by request; one that was armed once and then asked for again is no retry
+    newest_stop = 0
     for ctx in s.contexts.values():
         role = ctx.key.role
         if role not in (Role.SL, Role.TP) or ctx.epoch != s.epoch or ctx.phase is Phase.PRE_ARMED:
             continue
-        effect = ""
+        effect = asked = ""
         if ctx.phase is Phase.REJECTED:
-            effect = effects.get((ctx.key, request_fingerprint(ctx)), "")
+            asked = request_fingerprint(ctx)
+            effect = effects.get((ctx.key, asked), "")
         if ctx.generation > latest.get(role, (0, ""))[0]:
             latest[role] = (ctx.generation, effect)
             refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at
         if role is Role.SL:
             newest_stop = max(newest_stop, ctx.generation)
-            if effect == Effect.WOULD_TRIGGER and (not breached_at or ctx.generation < breached_at):
-                breached_at = ctx.generation
+            if effect == Effect.WOULD_TRIGGER:
+                breached[asked] = max(ctx.generation, breached.get(asked, 0))
     stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
-    return stop[1], refused_at, 0 < breached_at < newest_stop, profit[1]
+    return stop[1], refused_at, 0 < min(breached.values(), default=0) < newest_stop, profit[1]
 
 
 def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, Orders, Orders]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.core import daily
 from backstay.core.contexts import OrderContext
@@ -167,6 +168,24 @@ def gate(
             approved += added
             out.append(Approved(s.scope, act.family, intent))
     return tuple(out)
+
+
+def refused_since(account: AccountState, item: Approved, ctx_id: str, limits: RiskLimits, now: TimeNs) -> str:
+    """Why an exposure order that was approved may not leave any more; empty: it may (6.3, I-25).
+
+    Every door once more: while its context became durable, a position may have been opened by hand. Its own
+    registration is taken out of what the caps count.
+    """
+    s = account.scopes[item.scope]
+    contexts = {name: c for name, c in s.contexts.items() if name != ctx_id or item.intent.target}
+    pendings = {name: p for name, p in s.pendings.items() if name != ctx_id}
+    s = replace(s, contexts=contexts, pendings=pendings)
+    account = replace(account, scopes={**account.scopes, item.scope: s})
+    shut = exposure_refusal(account, item.scope, limits, now)
+    if shut:
+        return shut
+    (verdict,) = gate(Act(item.family, (item.intent,), item.intent.reason), account, s, limits, now)
+    return f"{verdict.gate}: {verdict.reason}" if isinstance(verdict, Refused) else ""
 
 
 def _added(intent: Intent, account: AccountState, s: ScopeState) -> Decimal:

@@ -124,6 +124,7 @@ def _first_stop(
         stop_refused="",
         stop_refused_at=None,
         stop_retriggered=False,
+        exit_refused=False,
         take_profit_refused="",
         entry=None,
         exit=None,

@@ -122,6 +122,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The trigger that it was refused with."""
     stop_retriggered: bool
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
+    exit_refused: bool = False
+    """The venue refuses to close this position at market, until something about it changes."""
     take_profit_refused: str
     """As `stop_refused`, for any TP slot."""
     external: bool = True

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext, Phase, Premise, Request
 from backstay.core.decisions import Approved, Intent
+from backstay.core.engine import Engine
 from backstay.core.events import (
     AnswerClass,
     AnswerReceived,
@@ -44,6 +45,8 @@ from backstay.runtime.premise import stale
 
 class Host(Protocol):
     """What the executor needs of the owner."""
+
+    engine: Engine
 
     @property
     def account(self) -> AccountState: ...
@@ -315,13 +318,13 @@ class Executor:
         self._host.touch(waiting[0][0].scope)
 
     def _send_checked(self, item: Approved, request: Request, cause: int) -> None:
-        why = stale(self._host.account, item, request) if self.may_send() else "not armed"
+        account, limits, now = self._host.account, self._host.engine.limits, self._clock.now_ns()
+        why = stale(account, item, request, limits, now) if self.may_send() else "not armed"
         if why:
             self.stale += 1
-            for name in ids_of(self._host.account.scopes[item.scope], request):
-                self._host.apply(
-                    RequestDropped(scope=item.scope, ctx_id=name, action=request.action, reason=why), cause
-                )
+            for name in ids_of(account.scopes[item.scope], request):
+                dropped = RequestDropped(scope=item.scope, ctx_id=name, action=request.action, reason=why)
+                self._host.apply(dropped, cause)
             self._host.touch(item.scope)
             return
         self._send(item, request, cause)
@@ -368,16 +371,14 @@ class Executor:
         names = ids_of(self._host.account.scopes[item.scope], request)
         if self._pre_armed(request) is not None:
             # The pre-armed context is untouched; register the attempt so that the refusal has a home.
-            self._host.apply(
-                RequestSent(
-                    scope=item.scope,
-                    ctx_id=request.ctx_id,
-                    action=request.action,
-                    recv_window_ms=0,
-                    request=request,
-                ),
-                cause,
+            attempt = RequestSent(
+                scope=item.scope,
+                ctx_id=request.ctx_id,
+                action=request.action,
+                recv_window_ms=0,
+                request=request,
             )
+            self._host.apply(attempt, cause)
         elif request.action is Action.PLACE:
             for name in names:
                 self._host.apply(

@@ -120,6 +120,10 @@ class Venue(Protocol):
         """
         ...
 
+    def halt(self) -> str:
+        """Why the venue may not be asked for anything until a person says so; empty: it may."""
+        ...
+
     async def reconnect_private(self) -> None:
         """Drop the private stream and open it on a new key (deaf stream, expired key)."""
         ...

@@ -5,12 +5,13 @@ from backstay.core.convergence import row_of
 from backstay.core.decisions import Approved, Intent
 from backstay.core.events import OrderReport
 from backstay.core.requests import premise_of
+from backstay.core.risk import RiskLimits, refused_since
 from backstay.core.spot import untouchable
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import EXPOSING, Action, Family
+from backstay.core.types import EXPOSING, Action, Family, TimeNs
 
 
-def stale(account: AccountState, item: Approved, request: Request) -> str:
+def stale(account: AccountState, item: Approved, request: Request, limits: RiskLimits, now: TimeNs) -> str:
     """Why the premise of `item` no longer holds; empty: it holds."""
     s = account.scopes[item.scope]
     if "venue_halt" in account.gates:
@@ -18,24 +19,32 @@ def stale(account: AccountState, item: Approved, request: Request) -> str:
     blind = item.intent.blind or (item.family is Family.FLATTEN and s.flatten_since)
     if not s.trusted and not blind:
         return "trust lost"
-    if request.key.role in EXPOSING and _bare_since(s, request):
+    exposes = request.key.role in EXPOSING and request.action is not Action.CANCEL
+    if exposes and _bare_since(s, request):
         return "protection lost"
     if request.action is not Action.PLACE:
-        return _target_stale(s, item.intent)
-    if request.context is not None and request.context.slot.lots:
+        why = _target_stale(s, item.intent)
+    elif request.context is not None and request.context.slot.lots:
         return _lots_stale(s, request.context)
-    premise = item.intent.premise
-    if s.position.quantity != premise.position or s.epoch != premise.epoch:
-        return "position changed"
-    if request.key.role in EXPOSING and (s.flatten_since or "kill_switch" in account.gates):
+    else:
+        why = _position_stale(s, item.intent)
+    if why or not exposes:
+        return why
+    if s.flatten_since or "kill_switch" in account.gates:
         return "flattening"
-    return ""
+    return refused_since(account, item, request.ctx_id, limits, now)
+
+
+def _position_stale(s: ScopeState, intent: Intent) -> str:
+    premise = intent.premise
+    same = s.position.quantity == premise.position and s.epoch == premise.epoch
+    return "" if same else "position changed"
 
 
 def _bare_since(s: ScopeState, request: Request) -> bool:
     """The position has lost its stop since this exposure was wanted (6.1); without a policy it had none."""
     ctx = request.context if request.context is not None else s.contexts.get(request.ctx_id)
-    return request.action is not Action.CANCEL and ctx is not None and s.naked_since > ctx.created_at
+    return ctx is not None and s.naked_since > ctx.created_at
 
 
 def _lots_stale(s: ScopeState, ctx: OrderContext) -> str:

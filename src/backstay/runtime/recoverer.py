@@ -260,7 +260,8 @@ class Recoverer:
         """
         owner = self._owner
         if not owner.account.connected:
-            raise VenueUnavailable("the private stream is down")
+            halt = self._venue.halt()
+            raise VenueUnavailable(halt or "the private stream is down", fatal=bool(halt))
         if await self._hydrate(first=True):
             raise self.last_failure or VenueUnavailable("the account could not be read")
         owner.plan_all()

@@ -27,6 +27,7 @@ class Leg(msgspec.Struct):
     epoch: int = 0
     """Counts how often it left flat or turned over."""
     changed_ms: int = 0
+    """The venue's time of the latest change that is known."""
     epoch_ms: int = 0
     """When the present life began."""
 
@@ -66,6 +67,14 @@ class Resting(msgspec.Struct, frozen=True):
         """A limit order that may only reduce a position of `amount` (in hedge mode the side says so)."""
         regular = self.surface == "regular"
         return regular and self.closes(amount) and (self.reduce_only or self.leg_side != "BOTH")
+
+    def opens(self, amount: Decimal) -> bool:
+        """May add to a position of `amount`, or begin one (in hedge mode the side says so)."""
+        if self.reduce_only:
+            return False
+        if self.leg_side != "BOTH":
+            return (self.side == "BUY") == (self.leg_side == "LONG")
+        return not self.closes(amount)
 
     def covers(self, amount: Decimal, tolerance: Decimal = ZERO) -> bool:
         """Protects a position of `amount` to its full size, but for a `tolerance` that the policy allows."""
@@ -184,13 +193,23 @@ class Scene:
             }
             self._algo(fields, at)
 
-    def read_positions(self, rows: list[dict[str, Any]], at: int, symbol: str = "") -> set[LegKey]:
-        """What a position read showed; legs that it covers (all, or those of `symbol`) and lacks are flat."""
-        keys = {self._position(_frame_row(row), at) for row in rows}
+    def read_positions(self, rows: list[dict[str, Any]], at: int, symbol: str, asked_ms: int) -> None:
+        """What a position read showed; legs that it covers (all, or those of `symbol`) and lacks are flat.
+
+        An answer that comes late takes nothing back that a frame has told of since (O-9).
+        """
+        keys: set[LegKey] = set()
+        for row in rows:
+            key, changed = (row["symbol"], row["positionSide"]), int(row["updateTime"])
+            keys.add(key)
+            leg = self.legs.get(key)
+            if leg is None or leg.changed_ms <= changed:
+                self._position(_frame_row(row), at)
+                self.legs[key].changed_ms = changed
         for key, leg in self.legs.items():
-            if key not in keys and symbol in {"", key[0]}:
+            missing = key not in keys and symbol in {"", key[0]}
+            if missing and leg.changed_ms <= asked_ms:
                 leg.amount = D(0)
-        return keys
 
     def bare(self, key: LegKey) -> bool:
         """The leg is open and no stop at all rests for it, of whatever size."""

@@ -67,7 +67,7 @@ class World(Life):
         self.over = False
         self._digest = sha256(usedforsecurity=False)
         self.traffic = 0
-        """Requests that reached the venue, but for those that tend a connection."""
+        """Requests that reached the venue, but for those that tend a connection (rounds never end)."""
         self.exchange.listen(self._happened)
         desk = self.exchange.venue.desk
         desk.log = HeardLog(self.setup.server.request_log, self._arrived)
@@ -137,7 +137,7 @@ class World(Life):
 
     def _arrived(self, entry: Entry) -> None:
         machine = self._sender
-        self.traffic += entry.endpoint not in TENDING
+        self.traffic += entry.endpoint not in TENDING and not self.watch.rounds
         if machine is None:
             return
         sent = self.read_request(machine, entry)
@@ -204,11 +204,12 @@ class World(Life):
             return
         name, _, query = surface.partition("?")
         told, now = self.watch.told, self.watch.now_ms()
-        symbol = dict(parse_qsl(query)).get("symbol", "")
+        asked = dict(parse_qsl(query))
+        symbol = asked.get("symbol", "")
         if self.watch.rounds and not symbol and not self.watch.is_blind(machine):
             return  # a round throws away what it reads
         if name.endswith("positionRisk"):
-            told.read_positions(msgspec.json.decode(data), now, symbol)
+            told.read_positions(msgspec.json.decode(data), now, symbol, int(asked["timestamp"]))
         elif name.endswith("openAlgoOrders"):
             told.read(msgspec.json.decode(data), now)
         elif name.endswith("/algoOrder"):
@@ -319,8 +320,7 @@ class World(Life):
                 self.acknowledge()
             complaints = [c for o in resting for c in o.complaints()]
             traffic, before = self.traffic, traffic
-            still = traffic == before or self.watch.rounds
-            good = not complaints and still and self.is_up() and not self.is_waiting()
+            good = not complaints and traffic == before and self.is_up() and not self.is_waiting()
             calm = calm + 1 if good else 0
             if calm >= enough:
                 break

@@ -130,6 +130,7 @@ def views(draw: st.DrawFn) -> PositionView:
         mark=draw(maybe_price),
         stop_refused=draw(st.sampled_from(REFUSALS)),
         stop_retriggered=draw(st.booleans()),
+        exit_refused=draw(st.booleans()),
         take_profit_refused=draw(st.sampled_from(REFUSALS)),
     )
 

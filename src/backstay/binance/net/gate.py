@@ -50,6 +50,11 @@ class Gate:
         return self._budget.halted
 
     @property
+    def halt_reason(self) -> str:
+        """Why everything is halted; empty: it is not."""
+        return f"venue halt: {self._halt_reason}" if self.halted else ""
+
+    @property
     def limited_until(self) -> TimeNs:
         """Venue time at which the current pause ends; 0: none."""
         return self._limited_until

@@ -115,6 +115,10 @@ class Gateway[D: OrderDesk]:
         self._sync.start()
         self._open = True
 
+    def halt(self) -> str:
+        """Why nothing is asked for any more (keys refused, banned); empty: no halt."""
+        return self._gate.halt_reason
+
     async def reconnect_private(self) -> None:
         """Drop the private stream (told as DISCONNECTED) and open it anew.
 

@@ -27,6 +27,6 @@ class Caps(Observer):
     def _worst(scene: Scene) -> Decimal:
         total = sum((abs(leg.amount) * leg.entry for leg in scene.legs.values()), D(0))
         for order in scene.orders.values():
-            if scene.owns(order.client_id) and not order.closes(scene.amount(order.key)):
+            if scene.owns(order.client_id) and order.opens(scene.amount(order.key)):
                 total += order.left * order.price
         return total

@@ -7,6 +7,7 @@ Whether an order of ours already rests there is not this module's business.
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from backstay.core.events import Effect
 from backstay.core.filters import conform
@@ -50,7 +51,7 @@ def plan_stop(view: PositionView, policy: PositionPolicy, f: Factors) -> StopPla
         return NO_STOP
     if view.stop_retriggered and not view.stop_refused and view.stop_floor is not None:
         # The breached trigger stays given up: what was armed in its place is held (S-3).
-        return _placed(view, stop, f, view.stop_floor, ())
+        return _retriggered(view, stop, f, view.stop_floor)
     trigger, watches = wanted_trigger(view, policy, f)
     if view.stop_refused:
         return _after_refusal(view, policy, f, trigger, watches)
@@ -253,7 +254,9 @@ def _breached(view: PositionView, stop: StopPolicy, f: Factors, plan: StopPlan, 
     """`sl_breached`. Never loops: a retriggered stop that is refused again ends in a market close."""
     if stop.sl_breached is SlBreached.ALERT:
         return _noted(plan, "stop: breached, alert only")
-    if stop.sl_breached is SlBreached.RETRIGGER and not view.stop_retriggered:
+    # R-9: while orders by hand use up what may be reduced, the nearest stop is what the venue still takes.
+    retriggers = stop.sl_breached is SlBreached.RETRIGGER or view.exit_refused
+    if retriggers and not view.stop_retriggered:
         if view.mark is None:
             return _noted(plan, "stop: breached, waits for the mark price", ANY_MARK)
         tick = view.instrument.tick
@@ -265,7 +268,7 @@ def _breached(view: PositionView, stop: StopPolicy, f: Factors, plan: StopPlan, 
             nearest = max(round_down(view.mark * f.retrigger, tick), round_down(view.mark, tick) + tick)
             nearest = max(nearest, trigger - tick)
         if nearest != view.stop_refused_at:  # else this was the retriggered one: the mark was beyond at once
-            return _noted(_placed(view, stop, f, nearest, ()), "stop: breached, retriggered")
+            return _noted(_retriggered(view, stop, f, nearest), "stop: breached, retriggered")
     return StopPlan(
         slot=plan.slot,
         trigger=trigger,
@@ -273,6 +276,15 @@ def _breached(view: PositionView, stop: StopPolicy, f: Factors, plan: StopPlan, 
         watches=plan.watches,
         notes=(*plan.notes, "stop: breached, closing at market"),
     )
+
+
+def _retriggered(view: PositionView, stop: StopPolicy, f: Factors, trigger: Decimal) -> StopPlan:
+    """What stands in place of a breached stop: where the close was refused no limit order, which would be
+    refused as well (R-9).
+    """
+    if view.exit_refused and stop.kind is StopKind.STOP_LIMIT:
+        stop = replace(stop, kind=StopKind.FIXED_QTY)
+    return _placed(view, stop, f, trigger, ())
 
 
 def _noted(plan: StopPlan, note: str, watch: Watch | None = None) -> StopPlan:

@@ -87,6 +87,7 @@ def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
         view.stop_refused,
         view.stop_refused_at,
         view.stop_retriggered,
+        view.exit_refused,
         view.take_profit_refused,
         view.external if by_hand else None,
         view.reviewed if by_hand else None,
