@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from backstay.core.blocks import cancelled_in_vain
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
@@ -282,7 +283,7 @@ def _stuck(ctx: OrderContext) -> bool:
 
 def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     """After snapshots: rows have decided expired amends and cancels; doubts keep their guard."""
-    keep = {}
+    keep, vain = {}, []
     for key, p in s.pendings.items():
         ctx = s.contexts.get(key)
         if ctx is None or ctx.is_terminal:
@@ -294,6 +295,8 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             keep[key] = p
         elif not (p.expired or (p.unknown and window_over)):
             keep[key] = p
+        elif p.action is Action.CANCEL and p.expired and ctx.is_resting:
+            vain.append(ctx)
     contexts = s.contexts
     stuck = {
         k: c
@@ -302,4 +305,4 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     }
     if stuck:
         contexts = {**contexts, **{k: replace(c, phase=Phase.FINISHED) for k, c in stuck.items()}}
-    return replace(s, pendings=keep, contexts=contexts)
+    return cancelled_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)
