@@ -35,7 +35,8 @@ from backstay.core.types import (
 )
 
 # Looked up once: this file is on the path from a fill to its stop.
-PRE_ARMED, SL, TP, DCA, PLACE = Phase.PRE_ARMED, Role.SL, Role.TP, Role.DCA, Action.PLACE
+PRE_ARMED, PLACE = Phase.PRE_ARMED, Action.PLACE
+ENTRY, SL, TP, DCA = Role.ENTRY, Role.SL, Role.TP, Role.DCA
 CANCELED, ALGO_CANCELED, ALGO, SPOT = OrderStatus.CANCELED, AlgoStatus.CANCELED, Surface.ALGO, Product.SPOT
 SNAPSHOT, CALCULATED = ExecutionType.SNAPSHOT, ExecutionType.CALCULATED
 QUIET = 50 * MS
@@ -311,7 +312,7 @@ def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
         closed_at=at if s.position.quantity else s.closed_at,
         results=_results(s, at) if s.epoch else s.results,
         realized=ZERO if s.epoch else s.realized,
-        contexts=_kept_contexts(s, position.direction),
+        contexts=_kept_contexts(s, position.direction, at),
         stop_floor=None,
         best_price=None,
         last_mark=None,
@@ -354,7 +355,7 @@ def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> tuple[Deci
     return latest.last_price, latest.at
 
 
-def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, OrderContext]:
+def _kept_contexts(s: ScopeState, direction: Direction | None, at: TimeNs) -> dict[str, OrderContext]:
     """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4).
 
     The unused standby of the other direction is forgotten too: it was not needed.
@@ -366,9 +367,21 @@ def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, Orde
             mine = c.epoch == now and (c.direction is direction or not c.is_standby)
             if mine or c.awaits_lot:
                 kept[name] = c
-        elif c.epoch == now or c.phase not in TERMINAL:
+        elif c.epoch == now:
+            kept[name] = c
+        elif c.role is ENTRY and c.epoch == s.epoch and c.direction is direction and _opens(s, c, at):
+            kept[name] = replace(c, epoch=now)
+        elif c.phase not in TERMINAL:
             kept[name] = c
     return kept
+
+
+def _opens(s: ScopeState, ctx: OrderContext, at: TimeNs) -> bool:
+    """An entry met a position of somebody else, or outlived its own, and what it fills now is a new life: the
+    reports of one match bear the same time (O-6), and that of the order may still be on its way.
+    """
+    row = s.orders.get(ctx.order_id)
+    return ctx.phase not in TERMINAL or (row is not None and row.filled > 0 and row.at == at)
 
 
 def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
