@@ -18,9 +18,9 @@ from backstay.core.market import strangers
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
 from backstay.core.reviews import review
-from backstay.core.scope import burst_began, lose_trust
+from backstay.core.scope import burst_began, lose_trust, new_life
 from backstay.core.state import ScopeState
-from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
+from backstay.core.types import EXPOSING, MS, SECOND, ZERO, Action, Direction, Role, TimeNs, Trust
 
 
 class TrustEvidence(StrEnum):
@@ -120,6 +120,7 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             failures=0,
             retry_at=_next_look(s, now, now + _backoff(attempts)),
         )
+    s = _lived_unseen(s)
     return naked(
         replace(
             s,
@@ -137,6 +138,25 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
         ),
         now,
     )
+
+
+def _lived_unseen(s: ScopeState) -> ScopeState:
+    """An entry has filled, and the position is flat since then: a life came and went in a gap. It is counted,
+    so that its end and its name are its own.
+    """
+    if s.position.quantity or not s.matched:
+        return s
+    for c in s.contexts.values():
+        if c.role is Role.ENTRY and c.epoch == s.epoch + 1 and c.filled:
+            flat, row = s.position, s.orders.get(c.order_id)
+            held = replace(
+                flat,
+                quantity=c.filled if c.direction is Direction.LONG else -c.filled,
+                entry_price=row.avg_price if row is not None else ZERO,
+            )
+            s = replace(new_life(s, held, s.fill_at), position=held)
+            return replace(new_life(s, flat, flat.at), position=flat)
+    return s
 
 
 def _close_done(s: ScopeState) -> dict[str, Any]:

@@ -9,7 +9,12 @@ from msgspec.structs import replace
 from backstay.core.account import fold
 from backstay.core.decisions import Act, Converged
 from backstay.core.engine import decide
-from backstay.core.events import AnyEvent, BalanceRow, OperatorAction, OperatorCommand
+from backstay.core.events import (
+    AnyEvent,
+    BalanceRow,
+    OperatorAction,
+    OperatorCommand,
+)
 from backstay.core.foresight import foresee
 from backstay.core.records import Record
 from backstay.core.scored import SignalKind
@@ -211,30 +216,6 @@ def test_a_position_opened_by_hand_waits_for_a_human_and_is_then_guarded():
         scene.recover()
     scene.rest()
     assert ("STOP_MARKET", D(57000)) in resting(scene)[1]
-
-
-@pytest.mark.parametrize("position_first", [True, False])
-def test_r22_an_entry_that_meets_a_position_opened_by_hand_flips_it_and_is_guarded(position_first):
-    """It left before the other position was known: what it leaves is ours, whatever was told first."""
-    scene = trading()
-    score(scene)
-    scene.step()
-    scene.confirm()
-    (row,) = scene.venue.open_orders()
-    by_hand = scene.venue.trade_by_hand(Side.SELL, row.quantity / 2, D(60000))
-    notice, position, filled = scene.venue.fill(row.client_id)
-    scene.fold(*by_hand)
-    scene.see([position, notice, filled] if position_first else [filled, notice, position])
-    assert isinstance(scene.rest(), Converged)
-    assert resting(scene) == ([], [("STOP_MARKET", D(59400)), ("TAKE_PROFIT_MARKET", D(60900))])
-
-
-def test_a_position_opened_by_hand_after_ours_ended_is_not_its_entry_again():
-    scene = entered()
-    (stop,) = (r for r in scene.venue.open_algos() if r.close_position)
-    scene.see(scene.venue.trigger(stop.client_id))
-    scene.see(scene.venue.trade_by_hand(Side.BUY, D("0.010"), D(60000)))
-    assert not any(i.slot is not None for i in getattr(scene.step(), "intents", ()))
 
 
 def test_in_hedge_mode_a_signal_enters_the_side_that_it_is_for():
