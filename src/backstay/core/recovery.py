@@ -265,6 +265,7 @@ def restarted(s: ScopeState) -> ScopeState:
         burst_last=0,
         orders_read_at=0,
         algos_read_at=0,
+        plan_is_old=s.entry_signal is not None,
     )
 
 

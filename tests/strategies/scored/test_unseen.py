@@ -1,11 +1,13 @@
 """Lives of the scored trader that meet somebody else's position, or that nobody saw."""
 
 import pytest
+from msgspec.structs import replace
 
 from backstay.core.decisions import Converged
 from backstay.core.events import StreamChanged, StreamState
-from backstay.core.types import Side
+from backstay.core.types import Family, Side
 from backstay.runtime.lives import milestones
+from backstay.testing import evidence
 from backstay.testing.scene import ask
 
 from tests.strategies.scored.test_lives import D, entered, resting, score, trading
@@ -60,3 +62,26 @@ def test_i32_an_entry_that_came_to_its_end_in_a_gap_is_a_life_of_its_own():
     score(scene)
     scene.step()
     assert {r.context.epoch for r in scene.waiting} == {2}
+
+
+def test_a_plan_of_before_a_restart_is_entered_on_no_more_but_still_guards_what_it_opened():
+    scene = trading()
+    score(scene)
+    scene.fold(replace(evidence.run(), writer=2))
+    scene.recover()
+    assert isinstance(scene.rest(), Converged)
+    assert "entry: the signal is of before the start" in scene.step().notes
+    scene.tick(60_000)
+    score(scene)
+    assert scene.step().family is Family.EXPOSURE
+
+
+def test_an_entry_that_rests_goes_on_after_a_restart():
+    scene = trading()
+    score(scene)
+    scene.step()
+    scene.confirm()
+    scene.fold(replace(evidence.run(), writer=2))
+    scene.recover()
+    assert isinstance(scene.rest(), Converged)
+    assert len(scene.venue.open_orders()) == 1
