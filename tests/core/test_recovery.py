@@ -156,6 +156,7 @@ def test_8_1_gone_on_a_cancel_whose_end_never_comes_is_read_not_believed():
     scene.tick(600)
     assert isinstance(scene.step(), Recover)
     scene.recover()
+    scene.tick(1_000)
     assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
 
 

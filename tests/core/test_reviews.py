@@ -103,6 +103,9 @@ def test_8_1_a_stop_that_is_refused_for_good_is_a_manual_review_and_ends_with_th
     other = Scope(Product.USDM, "ETHUSDT", PositionSide.BOTH)
     instruments = {**scene.account.instruments, "ETHUSDT": scene.account.instruments["BTCUSDT"]}
     account = replace(scene.account, instruments=instruments)
+    late = replace(scene.state, scope=Scope(Product.USDM, "AAAUSDT", PositionSide.BOTH))
+    both = replace(account, scopes={**account.scopes, late.scope: late})
+    assert "AAAUSDT" in exposure_refusal(both, other, limits, scene.now), "I-38: not by what came first"
     assert exposure_refusal(account, other, limits, scene.now).startswith("manual_review: usdm:BTCUSDT:BOTH")
     scene.see(scene.venue.trade_by_hand(SELL, D("0.010"), D(60000)))
     assert review(scene.state) == ""

@@ -83,6 +83,11 @@ class Settling:
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_due(self) -> bool:
+        """Something can be set now, and is tried again before long."""
+        return any(not self._is_open(wish.symbol) for wish in self._open)
+
     async def run(self) -> None:
         """Settle what can be settled now; the rest is tried again in the background."""
         await self._attempt()

@@ -43,7 +43,8 @@ def with_signal(s: ScopeState, signal: Signal, now: TimeNs) -> ScopeState:
     direction = signal.kind.direction
     side = s.scope.position_side
     mine = direction is not None and (side is PositionSide.BOTH or side.value == direction.value)
-    return replace(s, signal=signal, entry_signal=signal if mine else None, entry_since=now)
+    plan = signal if mine else None
+    return replace(s, signal=signal, entry_signal=plan, entry_since=now, plan_is_old=False)
 
 
 def entering(s: ScopeState) -> bool:

@@ -1,16 +1,23 @@
 """What a refusal still forbids: the same request, a whole family, or one cancel.
 
-A block never costs trust (I-28). Who writes them is `backstay.core.requests`, how long they hold is
-`backstay.core.rejections`; who plans asks here.
+A block never costs trust (I-28). Refusals are written by `backstay.core.requests`, cancels without effect
+here; how long they hold is `backstay.core.rejections`; who plans asks here.
 """
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext
 from backstay.core.lots import get
-from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint
+from backstay.core.rejections import IN_VAIN, hold_for
+from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint, premise_of
 from backstay.core.room import has_room
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
 from backstay.core.types import EXPOSING, TimeNs
+
+CANCEL_IN_VAIN = "cancel_in_vain"
 
 
 def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
@@ -46,3 +53,27 @@ def not_amendable(s: ScopeState, ctx: OrderContext) -> bool:
 def cancel_held(s: ScopeState, ctx: OrderContext, now: TimeNs) -> bool:
     """A refused cancel of this order is not to be repeated yet."""
     return any(b.fingerprint == cancel_fingerprint(ctx.ctx_id) and holds(b, s, now) for b in s.blocks)
+
+
+def cancelled_in_vain(s: ScopeState, targets: Sequence[OrderContext], now: TimeNs) -> ScopeState:
+    """A read shows `targets`, whose cancels should have been confirmed by now: the next ones wait (8.1).
+
+    What is known of orders that do not rest any more is forgotten.
+    """
+    resting = {cancel_fingerprint(c.ctx_id) for c in s.contexts.values() if c.is_resting}
+    others = tuple(b for b in s.blocks if b.effect != CANCEL_IN_VAIN)
+    known = {b.fingerprint: b for b in s.blocks if b.effect == CANCEL_IN_VAIN and b.fingerprint in resting}
+    for ctx in targets:
+        refused = cancel_fingerprint(ctx.ctx_id)
+        count = known[refused].count + 1 if refused in known else 1
+        known[refused] = Block(
+            key=ctx.key,
+            effect=CANCEL_IN_VAIN,
+            since=now,
+            until=now + (hold_for(IN_VAIN, count) or 0),
+            count=count,
+            position=premise_of(s, ctx.slot),
+            fingerprint=refused,
+        )
+    blocks = (*others, *known.values())
+    return s if blocks == s.blocks else replace(s, blocks=blocks)

@@ -18,6 +18,7 @@ def market_view(account: AccountState, s: ScopeState, instrument: Instrument) ->
     return MarketView(
         signal=s.signal,
         plan=s.entry_signal,
+        plan_is_old=s.plan_is_old,
         equity=wallet.wallet if wallet is not None else None,
         book=s.book,
         closed_at=s.closed_at,

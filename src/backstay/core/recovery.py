@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from backstay.core.blocks import cancelled_in_vain
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
@@ -17,9 +18,9 @@ from backstay.core.market import strangers
 from backstay.core.orders import Evidence
 from backstay.core.requests import moved
 from backstay.core.reviews import review
-from backstay.core.scope import burst_began, lose_trust
+from backstay.core.scope import burst_began, lose_trust, new_life
 from backstay.core.state import ScopeState
-from backstay.core.types import EXPOSING, MS, SECOND, Action, TimeNs, Trust
+from backstay.core.types import EXPOSING, MS, SECOND, ZERO, Action, Direction, Role, TimeNs, Trust
 
 
 class TrustEvidence(StrEnum):
@@ -119,6 +120,7 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
             failures=0,
             retry_at=_next_look(s, now, now + _backoff(attempts)),
         )
+    s = _lived_unseen(s)
     return naked(
         replace(
             s,
@@ -136,6 +138,25 @@ def ended(s: ScopeState, failure: str, now: TimeNs) -> ScopeState:
         ),
         now,
     )
+
+
+def _lived_unseen(s: ScopeState) -> ScopeState:
+    """An entry has filled, and the position is flat since then: a life came and went in a gap. It is counted,
+    so that its end and its name are its own.
+    """
+    if s.position.quantity or not s.matched:
+        return s
+    for c in s.contexts.values():
+        if c.role is Role.ENTRY and c.epoch == s.epoch + 1 and c.filled:
+            flat, row = s.position, s.orders.get(c.order_id)
+            held = replace(
+                flat,
+                quantity=c.filled if c.direction is Direction.LONG else -c.filled,
+                entry_price=row.avg_price if row is not None else ZERO,
+            )
+            s = replace(new_life(s, held, s.fill_at), position=held)
+            return replace(new_life(s, flat, flat.at), position=flat)
+    return s
 
 
 def _close_done(s: ScopeState) -> dict[str, Any]:
@@ -244,6 +265,7 @@ def restarted(s: ScopeState) -> ScopeState:
         burst_last=0,
         orders_read_at=0,
         algos_read_at=0,
+        plan_is_old=s.entry_signal is not None,
     )
 
 
@@ -282,7 +304,7 @@ def _stuck(ctx: OrderContext) -> bool:
 
 def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     """After snapshots: rows have decided expired amends and cancels; doubts keep their guard."""
-    keep = {}
+    keep, vain = {}, []
     for key, p in s.pendings.items():
         ctx = s.contexts.get(key)
         if ctx is None or ctx.is_terminal:
@@ -294,6 +316,8 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             keep[key] = p
         elif not (p.expired or (p.unknown and window_over)):
             keep[key] = p
+        elif p.action is Action.CANCEL and p.expired and ctx.is_resting:
+            vain.append(ctx)
     contexts = s.contexts
     stuck = {
         k: c
@@ -302,4 +326,4 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     }
     if stuck:
         contexts = {**contexts, **{k: replace(c, phase=Phase.FINISHED) for k, c in stuck.items()}}
-    return replace(s, pendings=keep, contexts=contexts)
+    return cancelled_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)

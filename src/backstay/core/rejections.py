@@ -71,6 +71,10 @@ TREATMENTS: dict[Effect, Treatment] = {
 """Effects that are not listed get the default treatment: the slot waits 1, 4, 15 s. A ban and refused keys
 shut the account besides (`account_own.answered`)."""
 
+IN_VAIN = Treatment(passes=True)
+"""A cancel was accepted, or answered "unknown order", and the venue's list still shows the order: the list
+lags, and asking again at once tells nothing new."""
+
 _DEFAULT = Treatment()
 _THROTTLED_PROTECTION = Treatment(passes=True, backoff=(0, 0, 0, SECOND))
 _SALE_WITHOUT_ROOM = Treatment(backoff=(5 * SECOND, 15 * SECOND))

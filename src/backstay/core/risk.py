@@ -107,7 +107,7 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
     if not account.balances:
         return "balances_unknown"
     if limits.pause_on_review:
-        waits = next((k for k, s in account.scopes.items() if review(s)), None)
+        waits = min((k for k, s in account.scopes.items() if review(s)), default=None)
         if waits is not None:
             return f"manual_review: {waits} waits for a person"
     if limits.max_leverage is not None and account.leverages.get(key.symbol, 0) > limits.max_leverage:

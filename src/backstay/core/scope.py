@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from backstay.core import algo_orders, orders
 from backstay.core.confirmations import CONSUMING, heard, without_settled
-from backstay.core.contexts import TERMINAL, OrderContext, Phase
+from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked_since
+from backstay.core.epochs import kept_contexts, unused_forgotten
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.next_sale import told
 from backstay.core.reviews import LASTING
@@ -24,7 +25,6 @@ from backstay.core.types import (
     ZERO,
     Action,
     AlgoStatus,
-    Direction,
     ExecutionType,
     OrderStatus,
     Product,
@@ -35,7 +35,8 @@ from backstay.core.types import (
 )
 
 # Looked up once: this file is on the path from a fill to its stop.
-PRE_ARMED, SL, TP, DCA, PLACE = Phase.PRE_ARMED, Role.SL, Role.TP, Role.DCA, Action.PLACE
+PRE_ARMED, PLACE = Phase.PRE_ARMED, Action.PLACE
+ENTRY, SL, TP, DCA = Role.ENTRY, Role.SL, Role.TP, Role.DCA
 CANCELED, ALGO_CANCELED, ALGO, SPOT = OrderStatus.CANCELED, AlgoStatus.CANCELED, Surface.ALGO, Product.SPOT
 SNAPSHOT, CALCULATED = ExecutionType.SNAPSHOT, ExecutionType.CALCULATED
 QUIET = 50 * MS
@@ -311,7 +312,7 @@ def _opened(s: ScopeState, position: Position, at: TimeNs) -> ScopeState:
         closed_at=at if s.position.quantity else s.closed_at,
         results=_results(s, at) if s.epoch else s.results,
         realized=ZERO if s.epoch else s.realized,
-        contexts=_kept_contexts(s, position.direction),
+        contexts=kept_contexts(s, position.direction, at),
         stop_floor=None,
         best_price=None,
         last_mark=None,
@@ -326,7 +327,7 @@ def _closed(s: ScopeState, at: TimeNs) -> ScopeState:
         s,
         closed_at=at,
         entry_signal=None,
-        contexts=_unused_forgotten(s),
+        contexts=unused_forgotten(s),
         stop_floor=None,
         best_price=None,
         last_mark=None,
@@ -352,30 +353,6 @@ def _first_increase(s: ScopeState, position: Position, at: TimeNs) -> tuple[Deci
         return position.entry_price, at
     latest = max(rows, key=lambda r: (r.at, r.trade_id))
     return latest.last_price, latest.at
-
-
-def _kept_contexts(s: ScopeState, direction: Direction | None) -> dict[str, OrderContext]:
-    """A new epoch forgets the finished orders of the older ones; what may still live is kept (X-4).
-
-    The unused standby of the other direction is forgotten too: it was not needed.
-    """
-    now = s.epoch + 1
-    kept = {}
-    for name, c in s.contexts.items():
-        if c.phase is PRE_ARMED:
-            mine = c.epoch == now and (c.direction is direction or not c.is_standby)
-            if mine or c.awaits_lot:
-                kept[name] = c
-        elif c.epoch == now or c.phase not in TERMINAL:
-            kept[name] = c
-    return kept
-
-
-def _unused_forgotten(s: ScopeState) -> dict[str, OrderContext]:
-    """Pre-armed contexts of a life that is over were never used: after a restart they would be in doubt."""
-    return {
-        k: c for k, c in s.contexts.items() if c.phase is not PRE_ARMED or c.epoch > s.epoch or c.awaits_lot
-    }
 
 
 def _exposure_block(s: ScopeState, effect: str, now: TimeNs) -> tuple[Block, ...]:

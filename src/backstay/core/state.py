@@ -159,6 +159,8 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """The signal that the position, or the entry under way, follows; kept until both are over."""
     entry_since: TimeNs = 0
     """Local time at which `entry_signal` came."""
+    plan_is_old: bool = False
+    """It came to an earlier process: what the market has done since then, nobody has watched."""
     book: Book | None = None
     """The latest recorded top of the order book (see `BookSeen`)."""
     closed_at: TimeNs = 0

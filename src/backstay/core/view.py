@@ -52,6 +52,8 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The newest score."""
     plan: Signal | None = None
     """The signal that the position, or the entry under way, follows (`ScopeState.entry_signal`)."""
+    plan_is_old: bool = False
+    """It came to an earlier process (`ScopeState.plan_is_old`)."""
     equity: Decimal | None = None
     """Wallet balance of the margin asset; None: not known."""
     book: Book | None = None

@@ -118,6 +118,15 @@ class ScoredWorld(World):
         if all(done):
             self.watch.acknowledged(symbol)
 
+    def is_waiting(self) -> bool:
+        """Besides what every product tries again: bars, and settings that nothing stands in the way of."""
+        if self.process is None or super().is_waiting():
+            return True
+        guard = self.process.guard
+        feed = guard.market.feed if guard.market is not None else None
+        troubled = feed is not None and any(h.trouble for h in feed.desk.histories.values())
+        return troubled or (guard.settling is not None and guard.settling.is_due)
+
     def acknowledge(self) -> None:
         """Besides what every operator answers to: nothing is entered any more, every hand is looked at."""
         super().acknowledge()

@@ -9,7 +9,12 @@ from msgspec.structs import replace
 from backstay.core.account import fold
 from backstay.core.decisions import Act, Converged
 from backstay.core.engine import decide
-from backstay.core.events import AnyEvent, BalanceRow, OperatorAction, OperatorCommand
+from backstay.core.events import (
+    AnyEvent,
+    BalanceRow,
+    OperatorAction,
+    OperatorCommand,
+)
 from backstay.core.foresight import foresee
 from backstay.core.records import Record
 from backstay.core.scored import SignalKind

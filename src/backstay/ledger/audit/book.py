@@ -32,8 +32,9 @@ from backstay.core.records import Body, Record
 from backstay.core.scored import SignalScored
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs
-from backstay.ledger.audit.desk import CENT, Desk, Price, Seen
-from backstay.ledger.audit.trade import CLOSED, LEFT, OPEN, Trade
+from backstay.ledger.audit.desk import CENT, Desk
+from backstay.ledger.audit.told import Price, Seen
+from backstay.ledger.audit.trade import CLOSED, LEFT, OPEN, Plan, Trade
 
 GRACE = 3 * SECOND
 """For so long position and fills may differ before the position is believed."""
@@ -50,6 +51,8 @@ class Book(msgspec.Struct, omit_defaults=True):
     """
     reasons: dict[str, str] = {}
     """Custom id of a closing order -> why it was asked for."""
+    plans: dict[str, Plan] = {}
+    """Custom id of an entry -> the signal that it was asked for on, however late its fills are told."""
     prices: dict[str, Price] = {}
     """Symbol -> its latest recorded price on futures: a fee in BNB is counted by that of its pair."""
     began_at: TimeNs = 0
@@ -73,7 +76,7 @@ class Book(msgspec.Struct, omit_defaults=True):
             case RunStarted():
                 self._run(body, record, before)
             case RequestsRegistered():
-                self._asked(body)
+                self._asked(body, after)
             case SignalScored():
                 self._scored(body, record, after)
             case PriceReached() if body.product is Product.USDM:
@@ -98,7 +101,7 @@ class Book(msgspec.Struct, omit_defaults=True):
             self._lots(known, s, record, account)
             return
         desk = self._desk(key)
-        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons, self.prices))
+        self._fills(desk, record.body, Seen(record.seq, s, account, self.reasons, self.plans, self.prices))
         desk.first_stop(s)
         if desk.net == s.position.quantity:
             desk.differs_since = 0
@@ -111,7 +114,7 @@ class Book(msgspec.Struct, omit_defaults=True):
         for key, s in after.scopes.items():
             if key.symbol == body.symbol and key.product is Product.USDM and s is before.scopes.get(key):
                 desk = self._desk(key)
-                self._fills(desk, body, Seen(record.seq, s, after, self.reasons))
+                self._fills(desk, body, Seen(record.seq, s, after, self.reasons, self.plans, self.prices))
                 self._gather(desk)
 
     def _desk(self, key: Scope) -> Desk:
@@ -144,12 +147,18 @@ class Book(msgspec.Struct, omit_defaults=True):
         if known is None or price.at >= known.at:
             self.prices[symbol] = price
 
-    def _asked(self, body: RequestsRegistered) -> None:
+    def _asked(self, body: RequestsRegistered, after: AccountState) -> None:
         for request in body.requests:
             if request.key.role is Role.EXIT and request.reason:
                 self.reasons[request.ctx_id] = request.reason
-        while len(self.reasons) > REASONS_KEPT:
-            del self.reasons[next(iter(self.reasons))]
+            elif request.key.role is Role.ENTRY and request.context is not None:
+                signal = after.scopes[request.scope].entry_signal
+                if signal is not None:
+                    seq = self._desk(request.scope).plan_seq
+                    self.plans[request.ctx_id] = Plan(seq, signal.score, signal.reason)
+        for kept in (self.reasons, self.plans):
+            while len(kept) > REASONS_KEPT:
+                del kept[next(iter(kept))]
 
     def _scored(self, body: SignalScored, record: Record, after: AccountState) -> None:
         for key, s in after.scopes.items():
@@ -192,7 +201,7 @@ class Book(msgspec.Struct, omit_defaults=True):
                 continue
             s = account.scopes.get(desk.scope)
             if s is not None and s.trusted and s.matched:
-                desk.believe(Seen(record.seq, s, account, self.reasons, self.prices))
+                desk.believe(Seen(record.seq, s, account, self.reasons, self.plans, self.prices))
                 desk.differs_since = 0
                 self._gather(desk)
 

@@ -17,6 +17,8 @@ class Counted(msgspec.Struct, omit_defaults=True):
     """Quantity of its trades that were told one by one."""
     value_by_id: Decimal = ZERO
     """What these were worth."""
+    unnamed: bool = False
+    """Its fills were read before anything told whose order it is."""
     shares: dict[str, Decimal] = {}
     """Id of a trade -> what the latest fill brought to it; two, where it ended one and began another."""
 

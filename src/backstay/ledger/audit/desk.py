@@ -10,61 +10,22 @@ from decimal import Decimal
 
 import msgspec
 
-from backstay.core import orders as order_rules
-from backstay.core.contexts import OrderContext, Phase
+from backstay.core.contexts import Phase
 from backstay.core.events import AlgoReport, FillRow, OrderReport
 from backstay.core.names import position_name
 from backstay.core.slots import BRIDGE_STEP
-from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import SECOND, ZERO, ExecutionType, Role, Scope, Side, TimeNs
+from backstay.core.state import ScopeState
+from backstay.core.types import ZERO, Role, Scope, Side, TimeNs
 from backstay.ledger.audit.counted import Counted, left_of, put
+from backstay.ledger.audit.told import Fill, Seen, name_of, reason_of
 from backstay.ledger.audit.trade import CLOSED, Trade
 
 IDS_KEPT = 2_000
 ORDERS_KEPT = 256
 NAMES_KEPT = 8
+EARLIER_KEPT = 8
+"""With so many after it, a trade of which something is still to be told stays as it is."""
 CENT = Decimal("0.00000001")
-
-
-PRICE_FRESH = 3600 * SECOND
-"""A price that was recorded so long before or after a fee, or less, counts it."""
-
-
-class Price(msgspec.Struct, frozen=True, array_like=True):
-    price: Decimal
-    at: TimeNs
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """What stands around a fill when it is told."""
-
-    seq: int
-    scope: ScopeState
-    account: AccountState
-    reasons: dict[str, str]
-    """Custom id of a closing order -> why it was asked for."""
-    prices: dict[str, Price] = {}
-    """By symbol, the latest recorded one."""
-
-    def price(self, symbol: str, at: TimeNs) -> Decimal | None:
-        """Of this symbol about this time; None: none was recorded."""
-        known = self.prices.get(symbol)
-        return known.price if known is not None and abs(at - known.at) <= PRICE_FRESH else None
-
-
-class Fill(msgspec.Struct, frozen=True):
-    """A quantity that traded."""
-
-    side: Side
-    quantity: Decimal
-    value: Decimal
-    at: TimeNs
-    reason: str
-    ctx: OrderContext | None = None
-
-    @property
-    def signed(self) -> Decimal:
-        return self.quantity if self.side is Side.BUY else -self.quantity
 
 
 class Desk(msgspec.Struct, omit_defaults=True):
@@ -72,8 +33,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
 
     scope: Scope
     trade: Trade | None = None
-    last: Trade | None = None
-    """The one before it: its fees may come late."""
+    earlier: tuple[Trade, ...] = ()
+    """The one before it, and older ones of which something has still to be told; oldest first."""
     orders: dict[int, Counted] = {}
     ids: dict[int, None] = {}
     forgotten_to: int = 0
@@ -90,7 +51,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
 
     @property
     def trades(self) -> Sequence[Trade]:
-        return [t for t in (self.last, self.trade) if t is not None]
+        return self.earlier if self.trade is None else (*self.earlier, self.trade)
 
     @property
     def net(self) -> Decimal:
@@ -104,6 +65,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         told = bool(r.trade_id and r.last_qty)
         fresh = told and self._is_new(r.trade_id)
         counted = self._counted(r.order_id)
+        self._name(r.order_id, counted, r.client_id, seen)
         if fresh:
             counted.by_id += r.last_qty
             counted.value_by_id += r.last_qty * r.last_price
@@ -113,9 +75,9 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 value = r.last_qty * r.last_price
             else:
                 value = left_of(counted, r.filled, r.avg_price or r.last_price or r.price, more)
-            reason = _reason(r.client_id, seen, r.execution)
-            ctx = seen.scope.contexts.get(r.client_id)
-            self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
+            reason = reason_of(r.client_id, seen, r.execution)
+            plan = seen.plans.get(r.client_id)
+            self._take(counted, Fill(r.side, more, value, r.at, reason, r.order_id, plan), seen)
         if fresh:
             self._money(counted, r, r.last_qty, seen)
             self._exact(counted, r.side)
@@ -130,10 +92,10 @@ class Desk(msgspec.Struct, omit_defaults=True):
         more = counted.by_id - counted.quantity
         if more > 0:
             known = seen.scope.orders.get(r.order_id)
-            name = known.client_id if known is not None else _named(seen.scope, r.order_id)
-            fill = Fill(
-                r.side, more, more * r.price, r.at, _reason(name, seen), seen.scope.contexts.get(name)
-            )
+            name = known.client_id if known is not None else name_of(seen.scope, r.order_id)
+            counted.unnamed = not name
+            reason, plan = reason_of(name, seen), seen.plans.get(name)
+            fill = Fill(r.side, more, more * r.price, r.at, reason, r.order_id, plan)
             self._take(counted, fill, seen)
         self._money(counted, r, r.quantity, seen)
         self._exact(counted, r.side)
@@ -143,12 +105,26 @@ class Desk(msgspec.Struct, omit_defaults=True):
         if not r.child_order_id or not r.executed or not r.avg_price:
             return
         counted = self._counted(r.child_order_id)
+        self._name(r.child_order_id, counted, r.client_id, seen)
         more = r.executed - counted.quantity
         if more > 0:
             value = left_of(counted, r.executed, r.avg_price, more)
-            reason = _reason(r.client_id, seen)
-            ctx = seen.scope.contexts.get(r.client_id)
-            self._take(counted, Fill(r.side, more, value, r.at, reason, ctx), seen)
+            reason = reason_of(r.client_id, seen)
+            plan = seen.plans.get(r.client_id)
+            self._take(counted, Fill(r.side, more, value, r.at, reason, r.child_order_id, plan), seen)
+
+    def _name(self, order_id: int, counted: Counted, client_id: str, seen: Seen) -> None:
+        """Whose order it is has been told: its fills may have been read before."""
+        if not counted.unnamed:
+            return
+        counted.unnamed = False
+        reason, plan = reason_of(client_id, seen), seen.plans.get(client_id)
+        for trade in self.trades:
+            if trade.opened_by == order_id:
+                trade.began(order_id, reason, plan)
+            if trade.closed_by == order_id:
+                trade.reason_out = reason
+        self.dirty = True
 
     def first_stop(self, s: ScopeState) -> None:
         """The first stop of the trade: from it R is counted."""
@@ -214,10 +190,11 @@ class Desk(msgspec.Struct, omit_defaults=True):
         if trade is None:
             return
         trade.status, trade.closed_at, trade.closed_seq = CLOSED, at, seq
-        if self.last is not None:
-            self.sealed.append(self.last)
-            self.names = (*self.names, self.last.id)[-NAMES_KEPT:]
-        self.last = trade
+        over = len(self.earlier) - EARLIER_KEPT
+        done = [t for n, t in enumerate(self.earlier) if n < over or t.is_complete]
+        self.sealed.extend(done)
+        self.names = (*self.names, *(t.id for t in done))[-NAMES_KEPT:]
+        self.earlier = (*(t for t in self.earlier if t not in done), trade)
         self.dirty = True
 
     # --- fills --------------------------------------------------------------------------------------
@@ -262,11 +239,12 @@ class Desk(msgspec.Struct, omit_defaults=True):
             change = (price - trade.guess_price) * part
             if (trade.guessed > 0) is (trade.sign > 0):
                 trade.entry_value += change
-                trade.reason_in = fill.reason
+                if not trade.entries:
+                    trade.began(fill.order_id, fill.reason, fill.plan)
                 trade.entries += 1
             else:
                 trade.exit_value += change
-                trade.reason_out = fill.reason
+                trade.reason_out, trade.closed_by = fill.reason, fill.order_id
                 trade.exits += 1
             trade.guessed -= part if trade.guessed > 0 else -part
             trade.guess_note = trade.guess_note if trade.guessed else ""
@@ -285,7 +263,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_quantity += part
             trade.exit_value += value
             trade.exits += 1
-            trade.reason_out = fill.reason
+            trade.reason_out, trade.closed_by = fill.reason, fill.order_id
             put(counted, trade, part)
             if not trade.held:
                 self.close(fill.at, seen.seq)
@@ -308,10 +286,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
         direction = s.position.direction
         known = direction is not None and direction.value == side
         instrument = seen.account.instruments.get(key.symbol)
-        entered = fill.ctx is not None and fill.ctx.role is Role.ENTRY
-        plan = s.entry_signal if entered else None
         name = position_name(key, s.epoch if known else s.epoch + 1)
-        return Trade(
+        trade = Trade(
             id=self._free(name, seen.seq),
             product=key.product.value,
             symbol=key.symbol,
@@ -320,10 +296,9 @@ class Desk(msgspec.Struct, omit_defaults=True):
             opened_at=fill.at,
             opened_seq=seen.seq,
             asset=instrument.margin_asset if instrument is not None else "",
-            reason_in=f"signal: {plan.reason}" if plan is not None else fill.reason,
-            signal_seq=self.plan_seq if plan is not None else 0,
-            score=plan.score if plan is not None else None,
         )
+        trade.began(fill.order_id, fill.reason, fill.plan)
+        return trade
 
     def _exact(self, counted: Counted, side: Side) -> None:
         """Every trade of the order is known by now: what was told of it in a sum gives way to theirs."""
@@ -343,7 +318,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         """The name for a new trade. One that came and went in a gap has no number of its own: it gives it up,
         and where its row cannot be changed any more the new one is told apart.
         """
-        last = self.last
+        last = self.earlier[-1] if self.earlier else None
         if last is not None and last.id == name:
             last.id = f"{name}-unseen-{last.opened_seq}"
             for counted in self.orders.values():
@@ -355,7 +330,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         """Fees and results of one trade of the venue, to the trade or the two that it belongs to."""
         whole = sum(counted.shares.values(), ZERO)
         rest, asset = row.commission, row.commission_asset
-        mine = [t for t in (self.trade, self.last) if t is not None and t.id in counted.shares]
+        mine = [t for t in reversed(self.trades) if t.id in counted.shares]
         for number, trade in enumerate(mine, start=1):
             share = counted.shares[trade.id]
             part = rest if number == len(mine) else (row.commission * share / whole).quantize(CENT)
@@ -367,33 +342,3 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 trade.realized += row.realized_pnl
                 trade.realized_of += share if len(mine) > 1 else quantity
             self.dirty = True
-
-
-def _reason(client_id: str, seen: Seen, execution: ExecutionType = ExecutionType.TRADE) -> str:
-    """Why an order traded, in a few words."""
-    ctx = seen.scope.contexts.get(client_id)
-    if ctx is None:
-        if client_id.startswith("adl_"):
-            return "auto-deleveraging"
-        forced = execution is ExecutionType.CALCULATED or order_rules.is_exchange_made(client_id)
-        return "liquidation" if forced else "by hand"
-    step = f" {ctx.key.step}" if ctx.key.step else ""
-    match ctx.role:
-        case Role.SL:
-            return "stop"
-        case Role.TP:
-            return f"take-profit{step}"
-        case Role.DCA:
-            return f"DCA step{step}"
-        case Role.ENTRY:
-            return "entry"
-        case _:
-            return seen.reasons.get(client_id, "") or seen.scope.flatten_reason or "closing order"
-
-
-def _named(s: ScopeState, order_id: int) -> str:
-    """The custom id of an order that only its context knows."""
-    for ctx in s.contexts.values():
-        if order_id in (ctx.order_id, ctx.child_order_id):
-            return ctx.ctx_id
-    return ""

@@ -42,7 +42,7 @@ FILES = (THINKING, ORDERS_FILE, CALLS_FILE, TRADES_FILE)
 CURSOR = ".audit.json"
 LOCK = ".audit.lock"
 HEADERS = {ORDERS_FILE: row(ORDERS), CALLS_FILE: row(CALLS), TRADES_FILE: row(TRADES), THINKING: ""}
-FORMAT = 2
+FORMAT = 3
 """Files of another format are made again."""
 BATCH = 256
 UNWRITTEN_MOST = 1024

@@ -10,6 +10,14 @@ OPEN, CLOSED, LEFT = "OPEN", "CLOSED", "LEFT"
 """LEFT: the ledger went on with another account before the trade ended."""
 
 
+class Plan(msgspec.Struct, frozen=True, array_like=True):
+    """The signal that an entry was asked for on."""
+
+    seq: int
+    score: Decimal
+    reason: str
+
+
 class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Quantities in base units, prices and money in the margin asset unless an asset is named."""
 
@@ -56,6 +64,10 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Trigger of its first stop: where the risk that R counts in was drawn."""
     reason_in: str = ""
     reason_out: str = ""
+    opened_by: int = 0
+    """Order of the first fill that is known."""
+    closed_by: int = 0
+    """Order of the last."""
     signal_seq: int = 0
     """Record of the score that it was entered on; 0: none."""
     score: Decimal | None = None
@@ -73,6 +85,18 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True):
             signed += before
         self.guessed, self.guess_price = signed, price
         self.guess_at, self.guess_note = at, note
+
+    def began(self, order_id: int, reason: str, plan: Plan | None) -> None:
+        """An order made its first fill that is known."""
+        self.opened_by, self.reason_in = order_id, reason
+        if plan is not None:
+            self.reason_in, self.signal_seq, self.score = f"signal: {plan.reason}", plan.seq, plan.score
+
+    @property
+    def is_complete(self) -> bool:
+        """Closed, and nothing more of it can be told."""
+        open_ends = self.guessed or self.fees_missing or self.realized_of < self.exit_quantity
+        return self.status == CLOSED and not open_ends
 
     @property
     def sign(self) -> int:

@@ -50,10 +50,16 @@ class ScoredQuiet(Quiet):
     """
 
     watch: ScoredWatch
+    _since_ms = 0
+
+    def begin_quiet(self) -> None:
+        super().begin_quiet()
+        self._since_ms = self.watch.now_ms()
 
     def arrived(self, sent: Sent) -> None:
-        life = self.watch.truth.life(sent.key)
-        leaves = life is not None and self.watch.setup.policy.exit.on_opposite
+        last = self.watch.truth.lives.get(sent.key, ())[-1:]
+        held = any(not life.closed_ms or life.closed_ms >= self._since_ms for life in last)
+        leaves = held and self.watch.setup.policy.exit.on_opposite
         if not leaves or self.watch.enters(sent):
             super().arrived(sent)
 

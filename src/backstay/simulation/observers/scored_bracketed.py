@@ -1,8 +1,9 @@
 """Every filled entry ends with its stop and its targets at the venue, where its signal wants them, or closed.
 
 A stop may be tighter than its signal's by break-even. A target that the market has passed is no order any
-more. Whose position it is, and at what price, the venue's own fills say; which distances, the scores that
-were recorded before the fill.
+more; one that hangs in TRIGGERING is protection being consumed (4.3); and one for which an order by hand has
+left no room is refused until that order goes (R-9). Whose position it is, and at what price, the venue's own
+fills say; which distances, the scores that were recorded before the fill.
 """
 
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
@@ -53,13 +54,14 @@ class Bracketed(ScoredObserver):
 
     def _lacks(self, key: LegKey, life: Life) -> list[str]:
         truth, amount = self.watch.truth, self.watch.truth.amount(key)
-        stops = [o for o in truth.resting(key, ours=True) if o.is_stop]
+        ours = [o for o in truth.resting(key, ours=True) if o.status != "TRIGGERING"]
+        stops = [o for o in ours if o.is_stop]
         if not any(o.covers(amount) for o in stops):
             theirs = [o for o in truth.resting(key, ours=False) if o.covers(amount)]
             return [] if any(o.close_position for o in theirs) else [f"no stop covers {amount}"]
-        takes = [o for o in truth.resting(key, ours=True) if not o.is_stop and o.closes(amount)]
+        takes = [o for o in ours if not o.is_stop and o.closes(amount)]
         if not takes:
-            return [f"no target rests for {amount}"]
+            return [] if self.watch.hindered(key) else [f"no target rests for {amount}"]
         size = sum((abs(amount) if o.close_position else o.left for o in takes), ZERO)
         targets = len(self.watch.setup.policy.score.bracket.targets) if life.ours else 1
         # Of several targets the first may be done; what is too small for one of its own joins the last.

@@ -158,10 +158,13 @@ class ScoredWatch(Watch):
         return self.by_hand(key) or self.strange(key, self.truth)
 
     def acknowledged(self, symbol: str) -> None:
-        """The operator has looked at a symbol, as far as the process had been told of it."""
+        """The operator has looked at a symbol, as far as the process had been told of it, or had read it."""
         for key in self.truth.legs:
             life, known = self.truth.life(key), self.told.life(key)
-            if key[0] == symbol and life and known and life.opened_ms == known.opened_ms:
+            if key[0] != symbol or life is None:
+                continue
+            told = known is not None and life.opened_ms == known.opened_ms
+            if told or life.opened_ms < self.ready_ms:
                 self.acked_ms[key] = self.now_ms()
         for order in (*self.truth.orders.values(), *self.truth.algos.values()):
             if order.symbol == symbol and not self.truth.owns(order.client_id):

@@ -13,6 +13,7 @@ from backstay.strategies.scored.policy import ScoredPolicy
 
 ENTRY_KEY = SlotKey(Role.ENTRY, 0)
 NO_ENTRY = Step(over=True)
+OLD = "the signal is of before the start"
 STRANGE = "manual_review, an order that is not ours rests"
 
 
@@ -31,6 +32,8 @@ def plan_entry(view: PositionView, policy: ScoredPolicy, now: TimeNs) -> Step:
         held = _held(view, policy, plan, direction, now)
         if held:
             return Step(note=f"entry: {held}")
+    elif view.market.plan_is_old and not (life.open or life.filled):
+        return Step(note=f"entry: {OLD}", over=True)
     elif view.market.foreign and policy.on_external_position is OnExternal.REVIEW:
         return Step(note=f"entry: {STRANGE}")
     elif _turned(view, direction):
@@ -61,6 +64,8 @@ def _held(view: PositionView, policy: ScoredPolicy, plan: Signal, direction: Dir
     if now >= plan.valid_until:
         return "the signal is no longer valid"
     market = view.market
+    if market.plan_is_old:
+        return OLD
     if market.foreign and policy.on_external_position is OnExternal.REVIEW:
         return STRANGE
     if market.closed_at:
