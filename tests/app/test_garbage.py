@@ -1,7 +1,10 @@
 """The collector works at rest, and after long unrest all the same."""
 
 import asyncio
+import ctypes
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +66,33 @@ def test_where_the_c_library_cannot_give_memory_back_nothing_happens(monkeypatch
     assert garbage.returner()() in (0, 1, None)
     monkeypatch.setattr(garbage.ctypes, "CDLL", lambda _name: object())
     assert garbage.returner()() is None
+
+
+APART = """
+import ctypes
+import sys
+
+from backstay.app.garbage import LARGE, keep_large_blocks_apart
+
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Info
+
+if "apart" in sys.argv:
+    keep_large_blocks_apart()
+large = bytearray(16 * LARGE)
+del large
+before = library.mallinfo2().hblkhd
+block = bytearray(4 * LARGE)
+print(library.mallinfo2().hblkhd - before >= len(block))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs glibc 2.33")
+@pytest.mark.parametrize(("words", "apart"), [([], "False"), (["apart"], "True")])
+def test_large_blocks_lie_apart_even_when_others_were_freed(words, apart):
+    command = [sys.executable, "-c", APART, *words]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == apart

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from backstay.app.ledger_paths import LEDGER
-from backstay.app.readers import Readers, Tail
+from backstay.app.readers import PORTION, Readers, Tail
 from backstay.app.store import StoreReader
 from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.reader import records
@@ -16,9 +16,8 @@ QUICK = {"every_s": 0.001, "retry_s": 0.001}
 
 
 class Flaky:
-    name = "flaky"
-
-    def __init__(self, failures):
+    def __init__(self, failures, name="flaky"):
+        self.name = name
         self.left = failures
         self.steps = 0
         self.done = threading.Event()
@@ -41,7 +40,7 @@ def make(readers, *, calm=lambda: True, told=None):
 
 
 def test_a_reader_that_fails_is_told_once_tried_again_and_stops_nobody_else():
-    flaky, steady, told = Flaky(3), Flaky(0), []
+    flaky, steady, told = Flaky(3), Flaky(0, "steady"), []
     both = make([flaky, steady], told=lambda name, error: told.append((name, str(error))))
     both.start()
     assert steady.done.wait(5)
@@ -74,6 +73,23 @@ def test_the_end_takes_in_what_is_left():
     one.start()
     assert one.stop()
     assert seen == [r.seq for r in records(disk, LEDGER)]
+
+
+def test_readers_that_are_behind_take_turns():
+    disk, seen = troubled(), []
+
+    def heard(name):
+        return lambda record: seen.append((name, record.seq))
+
+    tails = [Tail(disk, LEDGER, 0, [heard(name)], name=name) for name in ("one", "other")]
+    both = make(tails)
+    both.start()
+    assert both.stop()
+    last = [r.seq for r in records(disk, LEDGER)][-1]
+    assert last > 2 * PORTION
+    assert seen.index(("other", 1)) == PORTION
+    assert seen.index(("one", PORTION + 1)) == 2 * PORTION
+    assert {seen[-1], seen[-1 - last % PORTION]} == {("one", last), ("other", last)}
 
 
 def test_a_record_that_a_listener_breaks_at_is_not_offered_for_ever():

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 import yaml
 
-from backstay.app import closing_lots, positions, posts
+from backstay.app import closing_lots, paper_exchanges, positions
 from backstay.app.config import load_settings
 from backstay.app.errors import RefusedError
 from backstay.app.exchange import API_KEY, API_SECRET, ExchangeOptions, open_exchange
@@ -237,8 +237,8 @@ async def test_a_paper_exchange_made_within_the_second_numbers_its_trades_on(tmp
     second = 1_795_000_000 * SECOND
     first = []
     for now in (second, second + 20 * MS, second + SECOND - 1):
-        monkeypatch.setattr(posts.WallClock, "now_ns", lambda _, now=now: now)
-        exchange = posts._spot_exchange(settings)
+        monkeypatch.setattr(paper_exchanges.WallClock, "now_ns", lambda _, now=now: now)
+        exchange = paper_exchanges.spot_exchange(settings)
         first.append(exchange.engine._world.markets["BTCUSDT"].next_trade_id())
         exchange.close()
     assert first == sorted(set(first))

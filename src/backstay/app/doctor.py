@@ -12,7 +12,8 @@ from backstay.app.errors import ConfigError, ExchangeError
 from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade
-from backstay.app.posts import ID_PREFIX, PAPER_SYMBOLS
+from backstay.app.posts import ID_PREFIX
+from backstay.app.preflight import PAPER_SYMBOLS
 from backstay.app.session import prepare_folders
 from backstay.app.status import rows
 from backstay.app.store import LEDGERS

@@ -5,52 +5,36 @@ one process, under one lock, and nothing else shared. Which of them a run opens 
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from backstay.app import logs, paper
+from backstay.app import logs
 from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.headlines import Headlines, read_windows
-from backstay.app.look import ledger_state
-from backstay.app.market import history_minutes, scored_symbols
-from backstay.app.paper import Embedded, PaperExchange, PaperSpotExchange, with_history
+from backstay.app.market import scored_symbols
 from backstay.app.permission import may_trade
-from backstay.app.preflight import NAMES, Preflight, check_symbols, preflight, unreachable
+from backstay.app.preflight import NAMES, PAPER_SYMBOLS, Preflight, check_symbols, preflight, unreachable
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport
 from backstay.binance.wire.sign import Signer
 from backstay.core.modes import FACTS
 from backstay.core.outcomes import VenueUnavailable
-from backstay.core.state import AccountState
-from backstay.core.types import MS, ZERO, Mode, PositionMode, Product
+from backstay.core.types import Mode, PositionMode, Product
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.writers import ThreadedWriter
 from backstay.marketdata.news import NewsDesk
 from backstay.runtime.lock import InstanceLock
 from backstay.runtime.starting import Delay, Patience, patiently
 from backstay.runtime.virtual_time import WallClock
-from backstay.simulator.feeds.base import open_feed
-from backstay.simulator.feeds.grid import Grid
-from backstay.simulator.specs import default_specs
-from backstay.simulator.spot.specs import default_spot_specs
+
+if TYPE_CHECKING:
+    from backstay.app.paper import Embedded
 
 ID_PREFIX = "bs-"
-PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-
-
-class Listed(Protocol):
-    """What a simulated symbol tells of its grid."""
-
-    @property
-    def tick(self) -> Decimal: ...
-
-    @property
-    def step(self) -> Decimal: ...
 
 
 class Post(msgspec.Struct, frozen=True, eq=False):
@@ -58,7 +42,7 @@ class Post(msgspec.Struct, frozen=True, eq=False):
 
     guard: Guard
     transport: Transport
-    exchange: Embedded | None
+    exchange: "Embedded | None"
     headlines: Headlines | None = None
 
     @property
@@ -73,7 +57,9 @@ class Post(msgspec.Struct, frozen=True, eq=False):
         Raises ConfigError and ExchangeError, the latter also when the patience is over.
         """
         if self.exchange is not None:
-            check_symbols(settings, list(_listed(self.product)), self.product)
+            from backstay.app.paper_exchanges import listed
+
+            check_symbols(settings, list(listed(self.product)), self.product)
             return None
         try:
             return await patiently(
@@ -125,7 +111,10 @@ def open_post(settings: Settings, lock: InstanceLock, product: Product) -> Post:
     transport: Transport
     signer: Signer
     if settings.mode is Mode.PAPER:
-        exchange = _spot_exchange(settings) if product is Product.SPOT else _usdm_exchange(settings)
+        # The simulated exchange is much to load: a run at a real one does without.
+        from backstay.app.paper_exchanges import embedded
+
+        exchange = embedded(settings, product)
         transport, signer = exchange.transport(), exchange.signer()
     else:
         signer = settings.secrets.signer(settings.mode)
@@ -166,7 +155,9 @@ def _config(settings: Settings, product: Product) -> GuardConfig:
     environment = settings.spot_environment if spot else settings.environment
     endpoints = environment.spot if spot else environment.usdm
     if settings.mode is Mode.PAPER:
-        endpoints = paper.SPOT_ENDPOINTS if spot else paper.ENDPOINTS
+        from backstay.app.paper import ENDPOINTS, SPOT_ENDPOINTS
+
+        endpoints = SPOT_ENDPOINTS if spot else ENDPOINTS
     symbols = settings.symbols_of(product)
     return GuardConfig(
         account=settings.account.name,
@@ -182,63 +173,3 @@ def _config(settings: Settings, product: Product) -> GuardConfig:
         spot_microseconds=settings.spot.microseconds,
         look_every=settings.run.look_every,
     )
-
-
-# --- the embedded exchanges of PAPER --------------------------------------------------------------
-
-
-def _listed(product: Product) -> Mapping[str, Listed]:
-    """What the simulated exchange trades."""
-    if product is Product.SPOT:
-        return {s.symbol: s for s in default_spot_specs()}
-    return {s.symbol: s for s in default_specs()}
-
-
-def _usdm_exchange(settings: Settings) -> PaperExchange:
-    """A synthetic market of the configured symbols, from now on."""
-    clock = WallClock()
-    known = _listed(Product.USDM)
-    symbols = settings.symbols or PAPER_SYMBOLS
-    check_symbols(settings, list(known), Product.USDM)
-    grids = {name: Grid(known[name].tick, known[name].step) for name in symbols}
-    now = clock.now_ns()
-    feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
-    hedge = settings.account.position_mode.value == "hedge"
-    return PaperExchange(
-        feed,
-        start_ns=now,
-        seed=now % 1_000_003,
-        time_ns=clock.now_ns,
-        hedge=hedge,
-        engine_settings=with_history(history_minutes(settings.engine(Product.USDM))),
-    )
-
-
-def _spot_exchange(settings: Settings) -> PaperSpotExchange:
-    """The same of spot. The account holds what its lots held when the last run ended."""
-    clock = WallClock()
-    known = _listed(Product.SPOT)
-    symbols = settings.symbols_of(Product.SPOT)
-    check_symbols(settings, list(known), Product.SPOT)
-    grids = {name: Grid(known[name].tick, known[name].step) for name in symbols}
-    now = clock.now_ns()
-    feed = open_feed("synthetic", seed=now % 1_000_003, symbols=symbols, start_ns=now, grids=grids)
-    return PaperSpotExchange(
-        feed,
-        start_ns=now,
-        # Trade ids begin at a multiple of the seed: a later exchange must count on from an earlier one's, and
-        # a process that is started again may be back within the second.
-        seed=now // (10 * MS),
-        time_ns=clock.now_ns,
-        held=_held(ledger_state(settings, Product.SPOT)),
-    )
-
-
-def _held(account: AccountState) -> dict[str, Decimal]:
-    """Base coins of all lots that are open."""
-    coins: dict[str, Decimal] = {}
-    for key, s in account.scopes.items():
-        rules = account.instruments.get(key.symbol)
-        if rules is not None and s.lots is not None and s.lots.total:
-            coins[rules.base] = coins.get(rules.base, ZERO) + s.lots.total
-    return coins

@@ -22,6 +22,8 @@ class Preflight(msgspec.Struct, frozen=True):
 
 NAMES = {Product.USDM: "futures", Product.SPOT: "spot"}
 """Products, as the exchange's pages call them."""
+PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+"""What PAPER trades where no symbol is configured."""
 
 
 async def preflight(venue: Venue, settings: Settings, product: Product = Product.USDM) -> Preflight:

@@ -19,7 +19,7 @@ EVERY_S = 0.5
 BREATH_S = 0.0002
 PORTION = 64
 HURRY = 2_000
-"""Records in a row after which a reader that is far behind breathes less often."""
+"""Records in a row after which readers that are far behind breathe less often."""
 RETRY_S = 10.0
 PATIENCE = 20
 """Rounds in a row that are let pass for a position without its stop."""
@@ -119,31 +119,38 @@ class Readers:
                 skipped += 1
                 continue
             skipped = 0
-            self._round(PORTION)
+            self._round()
         self._rest_until.clear()
-        self._round(PORTION * 4)
+        self._round()
         for reader in self._readers:
             try:
                 reader.close()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be closed too
                 self._told(reader.name, error)
 
-    def _round(self, portion: int) -> None:
-        for reader in self._readers:
-            if time.monotonic() < self._rest_until.get(reader.name, 0.0):
-                continue
-            self._in_a_row = 0
-            try:
-                while reader.step(portion, self._pause):
-                    if not self._ending.is_set() and not self._calm():
-                        break
-            except Exception as error:  # noqa: BLE001 - a reader that breaks may not stop what it reads
-                self._rest_until[reader.name] = time.monotonic() + self._retry_s
-                if self._failed.get(reader.name) != str(error):
-                    self._failed[reader.name] = str(error)
-                    self._told(reader.name, error)
-            else:
-                self._failed.pop(reader.name, None)
+    def _round(self) -> None:
+        """Readers take their portions in turns: what one of them folded is still shared when the next one
+        needs it (`ledger.shared`), and none waits for another one that is far behind.
+        """
+        self._in_a_row = 0
+        behind = [r for r in self._readers if time.monotonic() >= self._rest_until.get(r.name, 0.0)]
+        while behind:
+            behind = [reader for reader in behind if self._step(reader)]
+            if not self._ending.is_set() and not self._calm():
+                break
+
+    def _step(self, reader: Reader) -> bool:
+        """One portion; False when there was nothing, or it failed."""
+        try:
+            taken = reader.step(PORTION, self._pause)
+        except Exception as error:  # noqa: BLE001 - a reader that breaks may not stop what it reads
+            self._rest_until[reader.name] = time.monotonic() + self._retry_s
+            if self._failed.get(reader.name) != str(error):
+                self._failed[reader.name] = str(error)
+                self._told(reader.name, error)
+            return False
+        self._failed.pop(reader.name, None)
+        return taken > 0
 
     def _pause(self) -> None:
         self._in_a_row += 1

@@ -10,6 +10,7 @@ from typing import Any
 from backstay.app import logs
 from backstay.app.config import Settings
 from backstay.app.errors import AppError, RefusedError
+from backstay.app.garbage import keep_large_blocks_apart
 from backstay.app.locks import make_lock
 from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
 from backstay.app.words import words
@@ -42,6 +43,7 @@ async def run(
     kept one account from being guarded while the other one was is raised at the end.
     """
     may_run(settings)
+    keep_large_blocks_apart()
     prepare_folders(settings)
     lock = make_lock(settings)
     lock.acquire(now=iso_now())

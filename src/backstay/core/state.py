@@ -13,6 +13,7 @@ from backstay.core.events import AlgoReport, BalanceRow, OrderReport, RunStarted
 from backstay.core.instruments import Instrument
 from backstay.core.lots import Lots
 from backstay.core.scored import Book, Signal
+from backstay.core.sharing import Sharing
 from backstay.core.slots import SlotKey
 from backstay.core.types import (
     ZERO,
@@ -230,8 +231,14 @@ class _Packed(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeState, ...]
 
 
+class _Unpacked(msgspec.Struct, frozen=True):
+    account: AccountState
+    scopes: tuple[msgspec.Raw, ...]
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Packed)
+_decoder = msgspec.msgpack.Decoder(_Unpacked)
+_scope_decoder = msgspec.msgpack.Decoder(ScopeState)
 
 
 def pack(account: AccountState) -> bytes:
@@ -246,4 +253,14 @@ def pack(account: AccountState) -> bytes:
 def unpack(data: bytes) -> AccountState:
     """Inverse of `pack`. Raises msgspec.ValidationError on damage."""
     packed = _decoder.decode(data)
-    return msgspec.structs.replace(packed.account, scopes={s.scope: s for s in packed.scopes})
+    sharing = Sharing()
+    scopes: dict[Scope, ScopeState] = {}
+    # One by one: what one was decoded with too much is free again before the next one needs it.
+    for raw in packed.scopes:
+        s = _scope_decoder.decode(raw)
+        sharing.contexts(s.scope, s.contexts)
+        sharing.orders(s.scope, s.orders, s.contexts)
+        if s.lots is not None:
+            sharing.lots(s.lots)
+        scopes[s.scope] = s
+    return msgspec.structs.replace(packed.account, scopes=scopes)

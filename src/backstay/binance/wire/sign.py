@@ -10,10 +10,6 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import quote
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 type WsValue = str | int
 
 _BLOCK = 64
@@ -101,6 +97,11 @@ class Ed25519Signer:
         """Raises ValueError when the key is empty, unreadable or of another kind."""
         if not api_key:
             raise ValueError("an Ed25519 signer needs the API key that belongs to the private key")
+        # 7 MB of memory, for such keys alone.
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
             key = load_pem_private_key(private_key_pem, password)
         except (ValueError, TypeError, UnsupportedAlgorithm):
