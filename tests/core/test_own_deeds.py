@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from backstay.core.account import fold
+from backstay.core.account import fold, fold_in_place
 from backstay.core.contexts import Phase
 from backstay.core.events import (
     Effect,
@@ -18,8 +18,8 @@ from backstay.core.events import (
     TimePassed,
     TrustLost,
 )
-from backstay.core.state import AccountState
-from backstay.core.types import Action, Mode, PositionMode, PositionSide, Subject, Trust
+from backstay.core.state import AccountState, pack, unpack
+from backstay.core.types import Action, Mode, OrderStatus, PositionMode, PositionSide, Subject, Trust
 from backstay.testing import evidence
 from backstay.testing.evidence import hydrated, ms, position, position_row, scope, state
 
@@ -58,6 +58,27 @@ def test_i2_a_cancel_that_is_registered_twice_is_one():
     once = fold(account, cancel, ms(5))
     assert set(state(once).pendings) == {"o1"}
     assert fold(once, cancel, ms(6)) is once
+
+
+def test_i38_our_own_cancel_folded_in_place_is_no_hand_of_somebody_else():
+    place = asked()
+    cancel = evidence.request(place.context, Action.CANCEL)
+    deeds = [
+        evidence.registered(place),
+        evidence.sent(place, at=1),
+        evidence.accepted(place, 1),
+        evidence.order(at=2),
+        evidence.registered(cancel),
+        evidence.sent(cancel, at=3),
+        evidence.accepted(cancel, 1),
+        evidence.order(OrderStatus.CANCELED, at=4),
+    ]
+    pure = hydrated(position_row("0.010"))
+    owned = unpack(pack(pure))
+    for n, event in enumerate(deeds):
+        pure, owned = fold(pure, event, ms(n)), fold_in_place(owned, event, ms(n))
+        assert pack(owned) == pack(pure)
+    assert not state(owned).manual_cancels and not state(owned).pendings
 
 
 def test_t1_a_request_that_was_dropped_is_absent_for_certain_and_frees_its_slot():

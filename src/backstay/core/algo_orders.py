@@ -41,6 +41,12 @@ STATUS_EVIDENCE: dict[AlgoStatus, Evidence] = {
     AlgoStatus.REJECTED: E.REJECTED,
 }
 
+AFTER: dict[AlgoStatus, dict[Phase, Phase]] = {
+    status: {before: after for (before, by), after in TRANSITIONS.items() if by is evidence}
+    for status, evidence in STATUS_EVIDENCE.items()
+}
+"""`TRANSITIONS` as a report asks for them: its status -> phase -> next phase."""
+
 RANK: dict[AlgoStatus, int] = {
     AlgoStatus.NEW: 0,
     AlgoStatus.TRIGGERING: 1,

@@ -12,9 +12,12 @@ from backstay.core.events import OrderReport
 from backstay.core.state import Pending, ScopeState
 from backstay.core.types import MS, SECOND, Action, OrderType, TimeNs
 
-PLACE, AMEND = Action.PLACE, Action.AMEND
+# Looked up once: every report of an order of ours asks.
+PLACE, AMEND, MARKET = Action.PLACE, Action.AMEND, OrderType.MARKET
 CONSUMING = frozenset({Phase.TRIGGERING, Phase.TRIGGERED})
 """Phases in which a conditional order is protection being consumed."""
+PROVEN = RESTING | CONSUMING
+"""Phases that settle a place: evidence has shown the order."""
 CONFIRM_DEADLINE = 5 * SECOND
 """From a success answer to its evidence (T-3)."""
 GONE_GRACE = 500 * MS
@@ -33,9 +36,9 @@ def settles(pending: Pending, ctx: OrderContext, row: OrderReport | None) -> boo
     if phase in TERMINAL:
         return True
     if pending.action is PLACE:
-        if ctx.slot.kind is OrderType.MARKET:
+        if ctx.slot.kind is MARKET:
             return False  # it does not rest: NEW tells nothing of what it leaves to be sent, its end does
-        return phase in RESTING or phase in CONSUMING
+        return phase in PROVEN
     if pending.action is AMEND and row is not None:
         return row.price == pending.price and row.quantity == pending.quantity
     return False

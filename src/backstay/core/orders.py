@@ -95,6 +95,12 @@ STATUS_EVIDENCE: dict[OrderStatus, Evidence] = {
     OrderStatus.NEW_ADL: E.FILLED,
 }
 
+AFTER: dict[OrderStatus, dict[Phase, Phase]] = {
+    status: {before: after for (before, by), after in TRANSITIONS.items() if by is evidence}
+    for status, evidence in STATUS_EVIDENCE.items()
+}
+"""`TRANSITIONS` as a report asks for them: its status -> phase -> next phase."""
+
 RANK: dict[OrderStatus, int] = {
     OrderStatus.PENDING_NEW: -1,
     OrderStatus.NEW: 0,

@@ -197,7 +197,9 @@ def sent(s: ScopeState, e: RequestSent, now: TimeNs, own: bool = False) -> Scope
     if pending is not None:
         pendings = pendings if own else pendings.copy()
         pendings[name] = pending
-    s = replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
+    in_tables = contexts is s.contexts and pendings is s.pendings
+    if not in_tables or generation != s.generation or floor is not s.stop_floor:
+        s = replace(s, contexts=contexts, pendings=pendings, generation=generation, stop_floor=floor)
     return legs.sent(s, ctx, window, now) if ctx.group and e.action is CANCEL else s
 
 
@@ -247,20 +249,22 @@ def _accepted(s: ScopeState, ctx: OrderContext, e: AnswerReceived, now: TimeNs, 
         row = s.orders.get(after.order_id) if amends else None
         pendings = without_settled(pendings, after, row)
         if pendings is s.pendings and not pending.expired:
-            pendings = _due(pendings, pending, now + CONFIRM_DEADLINE)
+            pendings = _due(pendings, pending, now + CONFIRM_DEADLINE, own)
     if after is not ctx:
         contexts = contexts if own else contexts.copy()
         contexts[e.ctx_id] = after
-    elif pendings is s.pendings:
-        return s
+    if contexts is s.contexts and pendings is s.pendings:
+        return s  # no news, or all of it is in the scope's own tables
     return replace(s, contexts=contexts, pendings=pendings)
 
 
-def _due(pendings: dict[str, Pending], pending: Pending, deadline: TimeNs) -> dict[str, Pending]:
+def _due(
+    pendings: dict[str, Pending], pending: Pending, deadline: TimeNs, own: bool = False
+) -> dict[str, Pending]:
     """An answer brings the deadline nearer; hearing it twice does not move it away again (I-2)."""
     if pending.deadline and pending.deadline <= deadline:
         return pendings
-    due = pendings.copy()
+    due = pendings if own else pendings.copy()
     due[pending.ctx_id] = replace(pending, deadline=deadline)
     return due
 

@@ -122,7 +122,7 @@ def report_order(s: ScopeState, r: OrderReport, now: TimeNs, own: bool = False) 
 
 
 def _order_followed(ctx: OrderContext, r: OrderReport, now: TimeNs) -> OrderContext:
-    phase = orders.TRANSITIONS.get((ctx.phase, orders.STATUS_EVIDENCE[r.status]), ctx.phase)
+    phase = orders.AFTER[r.status].get(ctx.phase, ctx.phase)
     slot = ctx.slot
     if slot.lots and ctx.awaits_lot:
         slot = told(slot, r)
@@ -203,7 +203,7 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs, own: bool = False) ->
 
 
 def _algo_followed(ctx: OrderContext, r: AlgoReport, now: TimeNs) -> OrderContext:
-    phase = algo_orders.TRANSITIONS.get((ctx.phase, algo_orders.STATUS_EVIDENCE[r.status]), ctx.phase)
+    phase = algo_orders.AFTER[r.status].get(ctx.phase, ctx.phase)
     return replace(
         ctx,
         phase=phase,

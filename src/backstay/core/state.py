@@ -100,6 +100,31 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Everything known about one scope."""
 
     scope: Scope
+
+    # What evidence changes most comes first: `replace` looks for each of its fields from the top.
+    contexts: dict[str, OrderContext] = {}
+    pendings: dict[str, Pending] = {}
+    """By custom id: an order has at most one mutation under way."""
+    burst_since: TimeNs = 0
+    burst_last: TimeNs = 0
+    orders: dict[int, OrderReport] = {}
+    manual_cancels: tuple[TimeNs, ...] = ()
+    """When somebody else cancelled a protective order of ours (R-10)."""
+    blocks: tuple[Block, ...] = ()
+    traded_at: TimeNs = 0
+    """Latest venue time of an order's report that carried a trade; 0: not known."""
+    generation: int = 0
+    """Counts contexts ever registered in this scope."""
+    stop_floor: Decimal | None = None
+    algos: dict[int, AlgoReport] = {}
+    naked_since: TimeNs = 0
+    """Local time since when ARMED stops have not covered the whole position; 0: covered or flat."""
+    fill_at: TimeNs = 0
+    """Venue time of the latest fill; unmatched while later than the position's watermark (O-7)."""
+    fill_seen_at: TimeNs = 0
+    """Local time at which the oldest unmatched fill was seen; 0: matched."""
+    position: Position = FLAT
+
     trust: Trust = Trust.UNHYDRATED
     reasons: tuple[str, ...] = ()
     """Why the scope is not trusted; empty when it is."""
@@ -111,46 +136,24 @@ class ScopeState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     failures: int = 0
     """Recoveries in a row that could not read; too many call for a human."""
     retry_at: TimeNs = 0
-    position: Position = FLAT
-    fill_at: TimeNs = 0
-    """Venue time of the latest fill; unmatched while later than the position's watermark (O-7)."""
-    traded_at: TimeNs = 0
-    """Latest venue time of an order's report that carried a trade; 0: not known."""
-    fill_seen_at: TimeNs = 0
-    """Local time at which the oldest unmatched fill was seen; 0: matched."""
     epoch: int = 0
     opened_at: TimeNs = 0
     anchor: Decimal = ZERO
     last_fill_price: Decimal = ZERO
     last_increase_at: TimeNs = 0
     """Venue time of the latest fill that increased the position."""
-    orders: dict[int, OrderReport] = {}
-    algos: dict[int, AlgoReport] = {}
-    contexts: dict[str, OrderContext] = {}
     orders_read_at: TimeNs = 0
     algos_read_at: TimeNs = 0
     """Venue time at which the latest read of that whole surface was requested: absence needs both (I-8)."""
-    pendings: dict[str, Pending] = {}
-    """By custom id: an order has at most one mutation under way."""
-    blocks: tuple[Block, ...] = ()
-    generation: int = 0
-    """Counts contexts ever registered in this scope."""
-    stop_floor: Decimal | None = None
     best_price: Decimal | None = None
     last_mark: Decimal | None = None
     """Latest recorded mark price of this life."""
-    burst_since: TimeNs = 0
-    burst_last: TimeNs = 0
-    naked_since: TimeNs = 0
-    """Local time since when ARMED stops have not covered the whole position; 0: covered or flat."""
     flatten_since: TimeNs = 0
     flatten_reason: str = ""
     reviewed: int = 0
     """Epoch that an operator has acknowledged (`on_external_position: review`)."""
     strangers: tuple[int, ...] = ()
     """Numbers of open orders of others that an operator has acknowledged."""
-    manual_cancels: tuple[TimeNs, ...] = ()
-    """When somebody else cancelled a protective order of ours (R-10)."""
     lots: Lots | None = None
     """Spot: what was bought, trade by trade."""
 
