@@ -5,17 +5,27 @@ from backstay.core.decisions import Act, Converged, Recover
 from backstay.core.events import (
     Certainty,
     Effect,
+    OrderQueried,
+    OrdersSnapshot,
+    RecoveryEnded,
+    RecoveryStarted,
     RequestDropped,
 )
+from backstay.core.recovery import in_doubt
 from backstay.core.requests import fingerprint
 from backstay.core.types import (
     Action,
     OrderStatus,
+    Product,
+    Role,
     Side,
+    Surface,
     Trust,
 )
+from backstay.testing import evidence
+from backstay.testing.spot import read_row
 
-from tests.core.pairs import D, answer, at_rest, held, legs, open_rows, replacing
+from tests.core.pairs import SL, TP, D, answer, at_rest, held, legs, open_rows, replacing
 
 # --- the cancel's answers ---------------------------------------------------------------------------
 
@@ -105,3 +115,63 @@ def test_i19_an_order_of_somebody_else_is_left_alone_and_what_it_locks_is_not_of
     scene.rest()
     assert ("LIMIT", D("4")) in open_rows(scene)
     assert ("STOP_MARKET", D("5.99")) in open_rows(scene)
+
+
+# --- what a gap hides of a list ------------------------------------------------------------------------
+
+
+def unheard(**options):
+    """A list (or one order) that the venue has taken, of which no report has come yet."""
+    scene = held(**options)
+    scene.step()
+    for ctx in list(scene.state.contexts.values()):
+        answer(scene, ctx, Action.PLACE)
+    scene.deaf = True
+    scene.confirm()
+    rows = {r.client_id: r for r in scene.rows.values()}
+    return scene, {c.key: rows[c.ctx_id] for c in scene.state.contexts.values()}
+
+
+def asked_for(scene, row):
+    return OrderQueried(
+        symbol=scene.key.symbol,
+        ctx_id=row.client_id,
+        surface=Surface.REGULAR,
+        requested_at=scene.now,
+        received_at=scene.now,
+        order=read_row(scene.rows[row.order_id]),
+        product=Product.SPOT,
+    )
+
+
+def test_x2_a_leg_that_ended_unseen_with_its_list_is_asked_for_until_its_end_is_proven():
+    scene, rows = unheard()
+    scene.end(rows[TP], OrderStatus.EXPIRED)
+    scene.deaf = False
+    scene.trade(rows[SL], rows[SL].quantity, D("1.1"))
+    scene.tick(5_100)
+    assert isinstance(scene.plan().decision, Recover)
+    scene.fold(
+        RecoveryStarted(scopes=(scene.key,)),
+        OrdersSnapshot(rows=(), requested_at=scene.now, received_at=scene.now, product=Product.SPOT),
+        scene.fills_read(scene.lots.read_to + 1),
+    )
+    assert [c.ctx_id for c in in_doubt(scene.state)] == [rows[TP].client_id]
+    scene.fold(RecoveryEnded(subjects=evidence.EVERYTHING, scopes=(scene.key,)))
+    assert scene.state.trust is Trust.RECOVERY_REQUIRED
+    scene.fold(asked_for(scene, rows[TP]))
+    assert in_doubt(scene.state) == ()
+    scene.recover()
+    scene.buy(("10", "1.2"))
+    assert isinstance(scene.rest(), Converged)
+    assert len(open_rows(scene)) == 2
+
+
+def test_o3_the_late_report_of_an_order_that_is_over_makes_no_trade_missing():
+    scene, rows = unheard(alone=Role.SL)
+    scene.trade(rows[SL], rows[SL].quantity, D("1.1"))
+    scene.deaf = False
+    scene.fold(scene.fills_read(scene.lots.read_to + 1), asked_for(scene, rows[SL]))
+    assert scene.state.matched
+    scene.fold(rows[SL])
+    assert scene.state.matched, scene.lots.short

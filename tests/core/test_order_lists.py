@@ -5,8 +5,10 @@ from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import (
+    Certainty,
     OperatorAction,
     OperatorCommand,
+    RecoveryStarted,
 )
 from backstay.core.types import (
     Action,
@@ -15,7 +17,7 @@ from backstay.core.types import (
     Role,
 )
 
-from tests.core.pairs import SL, TP, D, at_rest, held, legs, open_rows, replacing, request_of, said
+from tests.core.pairs import SL, TP, D, answer, at_rest, held, legs, open_rows, replacing, request_of, said
 
 # --- placing ------------------------------------------------------------------------------------------
 
@@ -211,6 +213,25 @@ def test_i30_a_close_cancels_the_list_once_and_sells_what_may_be_sold():
     assert decision.intents[0].slot.quantity == D("9.99")
     scene.confirm()
     assert scene.state.position.quantity == 0
+
+
+def test_i30_nothing_is_sold_beside_a_list_whose_cancel_is_of_unknown_fate():
+    """Coins that are free now are not those of the list: the close waits for what a read tells of it."""
+    scene = at_rest()
+    scene.fold(OperatorCommand(action=OperatorAction.CLOSE, who="me", scope=scene.key, reason="enough"))
+    scene.tick(300)
+    scene.step()
+    (cancel,) = scene.waiting
+    scene.waiting.clear()
+    answer(scene, scene.state.contexts[cancel.ctx_id], Action.CANCEL, Certainty.UNKNOWN)
+    scene.tick(3_000)
+    assert isinstance(scene.plan().decision, Recover)
+    scene.fold(RecoveryStarted(scopes=(scene.key,)))
+    assert isinstance(scene.plan().decision, Wait)
+    scene.tick(3_000)
+    scene.recover()
+    scene.tick(3_000)
+    assert said(scene.step()) == (str(Family.FLATTEN), [("cancel", "SL/0")])
 
 
 def test_i37_what_is_too_small_to_be_sold_alarms_nobody_and_is_named():

@@ -5,7 +5,8 @@ import pytest
 from backstay.core.contexts import Phase
 from backstay.core.events import OperatorAction, RecoveryStarted, RequestsRegistered, TrustLost
 from backstay.core.risk import RiskLimits
-from backstay.core.types import SECOND, Role, Trust
+from backstay.core.types import SECOND, Action, Role, Trust
+from backstay.strategies.position_manager.policy import StopKind
 
 from tests.system.stand_ins import ETH, D
 from tests.system.world import BTC, play, policy
@@ -239,6 +240,29 @@ def test_i25_a_step_is_not_sent_when_a_position_opened_by_hand_takes_its_room_me
         symbols=(BTC, ETH),
         limits=RiskLimits(max_notional=D(1_300)),
     )
+
+
+def test_i37_a_surplus_stop_is_kept_when_it_covers_what_is_added_while_its_cancel_is_written():
+    async def script(world):
+        world.open("LONG", "0.020", at="60000")
+        await world.settle(3)
+        (first,) = [a["clientAlgoId"] for a in world.truth()["algo_orders"] if a["algoStatus"] == "NEW"]
+        world.hand("order", side="SELL", type="MARKET", quantity="0.010", positionSide="BOTH")
+
+        def cancel_is_written():
+            pending = world.scope().pendings.get(first)
+            return pending is not None and pending.action is Action.CANCEL
+
+        await world.until(cancel_is_written, "the first stop's cancel registered", every_s=0.01)
+        world.hand("order", side="BUY", type="MARKET", quantity="0.008", positionSide="BOTH")
+        await world.settle(5)
+        sent = [(r["endpoint"], r["params"]) for r in world.mutations() if "algo" in r["endpoint"].lower()]
+        ended = next(i for i, (end, p) in enumerate(sent) if end[0] == "D" and p["clientAlgoId"] == first)
+        covers = [i for i, (_, p) in enumerate(sent) if D(p.get("quantity", "0")) == D("0.018")]
+        assert covers and covers[0] < ended, "the only stop for all of it was cancelled"
+        assert world.running.owner.executor.stale >= 1
+
+    play(script, policy=policy(StopKind.FIXED_QTY), sync_delay_s=0.4)
 
 
 def test_i18_a_pre_armed_context_is_not_used_before_it_is_durable():

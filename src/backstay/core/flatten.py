@@ -26,6 +26,7 @@ from backstay.core.types import (
     Role,
     Side,
     TimeNs,
+    Trust,
 )
 
 TRUST_DEADLINE = 2 * SECOND
@@ -71,8 +72,13 @@ def flatten(
             for c in one_of_each_list(sorted(free, key=lambda c: (c.role not in EXPOSING, c.key)))
         )
         return Act(Family.FLATTEN, intents, why)
-    if s.trusted and any(c.ctx_id in s.pendings for c in doomed):
-        return Wait("flatten: cancels are being confirmed")
+    if any(c.ctx_id in s.pendings for c in doomed):
+        if s.trusted:
+            return Wait("flatten: cancels are being confirmed")
+        if s.scope.product is Product.SPOT and s.trust is not Trust.MANUAL_REVIEW:
+            # No order is reduce-only here: what is not locked are coins that nobody knows of yet.
+            recovers = s.trust is Trust.RECOVERING
+            return Wait("flatten: waiting for trust") if recovers else Recover(s.reasons, s.retry_at or None)
     if any(p.key == EXIT for p in s.pendings.values()):
         return Wait("flatten: the closing order is being confirmed")
     if any(c.key == EXIT and c.slot.kind is OrderType.MARKET and c.is_resting for c in s.contexts.values()):

@@ -294,8 +294,10 @@ def _doubtful(s: ScopeState, ctx: OrderContext) -> bool:
     if ctx.phase is Phase.UNKNOWN:
         return True
     pending = s.pendings.get(ctx.ctx_id)
-    expired = pending is not None and pending.expired and pending.action is Action.PLACE
-    return expired or _stuck(ctx)
+    if pending is not None and pending.expired:
+        # No row decides of the end of an order that nothing has ever shown: of a leg whose list is over.
+        return pending.action is Action.PLACE or not ctx.is_resting or _stuck(ctx)
+    return _stuck(ctx)
 
 
 def _stuck(ctx: OrderContext) -> bool:
@@ -314,7 +316,7 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             if ctx.is_resting:
                 continue
             keep[key] = p
-        elif not (p.expired or (p.unknown and window_over)):
+        elif not ctx.is_resting or not (p.expired or (p.unknown and window_over)):
             keep[key] = p
         elif p.action is Action.CANCEL and p.expired and ctx.is_resting:
             vain.append(ctx)

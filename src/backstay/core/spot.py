@@ -50,7 +50,9 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
     row = s.orders.get(e.order_id, e)
     if ctx is not None and ctx.slot.side is Side.SELL:
         book.claim(e.order_id, ctx)
-    if new or trade is None or e.order_id in lots.short:
+    # A report that comes late moves no row: of an order that is over nothing more is counted (O-3).
+    moved = trade is None and row is not before.orders.get(e.order_id)
+    if new or moved or e.order_id in lots.short:
         book.settle(e.order_id, row.filled, over=not is_open(row))
     if ctx is not None and ctx.slot.side is Side.SELL:
         _end_sale(book, s, ctx)

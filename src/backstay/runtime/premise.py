@@ -8,7 +8,7 @@ from backstay.core.requests import premise_of
 from backstay.core.risk import RiskLimits, refused_since
 from backstay.core.spot import untouchable
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import EXPOSING, Action, Family, TimeNs
+from backstay.core.types import EXPOSING, Action, Family, Role, TimeNs
 
 
 def stale(account: AccountState, item: Approved, request: Request, limits: RiskLimits, now: TimeNs) -> str:
@@ -71,4 +71,7 @@ def _target_stale(s: ScopeState, intent: Intent) -> str:
             return "target changed"
         if intent.new_total is not None and intent.new_total <= row.filled:
             return "target filled"
+    if intent.action is Action.CANCEL and intent.key.role is Role.SL and not s.flatten_since:
+        # What was surplus may be the only stop that covers what was added meanwhile.
+        return _position_stale(s, intent)
     return ""
