@@ -7,10 +7,11 @@ What is measured, in this process and by its monotonic clock only:
   from  the fill's frames (executionReport, outboundAccountPosition) being handed to the socket
   to    the read callback that completes the request of a SELL in the fill's symbol
 
-The BUYs are somebody's by hand; they go round a number of symbols, one at a time, the next one a gap after
-the last one's SELL. Modes:
+The BUYs are somebody's by hand: LIMIT orders that are reported as resting before the round begins (not in
+mode `hold`), or, with --at-market, orders that are reported and trade at once. They go round a number of
+symbols, one at a time, the next one a gap after the last one's SELL. Modes:
   lots   every SELL is confirmed; when every symbol had its turn, all SELLs trade, and the round begins anew
-  bare   SELLs are acknowledged and forgotten: for clients that only place them
+  bare   SELLs are acknowledged and forgotten: for clients that only place them, and read nothing
   hold   as `lots`, but no SELL ever trades, and reads tell everything: for `lots.py`, which has the account
          served until it ends this process
 """
@@ -36,6 +37,7 @@ from venue_wire import (
 )
 
 PRICE, SIZE = b"64250.10", b"0.01500000"
+ZERO = b"0.00000000"
 QUOTE = b"USDT"
 SETTLE_S = 0.08
 """After the last order of a round was confirmed: longer than anybody waits for related events."""
@@ -45,13 +47,14 @@ STUCK_S = 2.0
 SYMBOL, SIDE, PRICE_OF, QUANTITY, ORDER_ID = (
     member(n) for n in ("symbol", "side", "price", "quantity", "newClientOrderId")
 )
+ASKED_FOR = member("origClientOrderId")
 REQUEST_ID = re.compile(rb'"id":\s*("[^"]*"|\d+)')
 
 EXECUTION = (
     b'{"subscriptionId":0,"event":{"e":"executionReport","E":%(T)d,"s":"%(s)b","c":"%(c)b","S":"%(S)b",'
     b'"o":"LIMIT","f":"GTC","q":"%(q)b","p":"%(p)b","P":"0.00000000","F":"0.00000000","g":-1,"C":"",'
     b'"x":"%(x)b","X":"%(X)b","r":"NONE","i":%(i)d,"l":"%(l)b","z":"%(l)b","L":"%(L)b","n":"%(n)b","N":%(N)b,'
-    b'"T":%(T)d,"t":%(t)d,"I":%(I)d,"w":%(w)b,"m":true,"M":false,"O":%(T)d,"Z":"%(Z)b","Y":"%(Z)b",'
+    b'"T":%(T)d,"t":%(t)d,"I":%(I)d,"w":%(w)b,"m":%(m)b,"M":false,"O":%(T)d,"Z":"%(Z)b","Y":"%(Z)b",'
     b'"Q":"0.00000000","W":%(T)d,"V":"NONE"}}'
 )
 POSITION = (
@@ -93,11 +96,12 @@ def exchange_info(symbols: list[str]) -> bytes:
 
 ROW = (
     b'{"symbol":"%(s)b","orderId":%(i)d,"orderListId":-1,"clientOrderId":"%(c)b","price":"%(p)b","origQty":"%(q)b",'
-    b'"executedQty":"0.00000000","cummulativeQuoteQty":"0.00000000","status":"NEW","timeInForce":"GTC",'
-    b'"type":"LIMIT","side":"SELL","stopPrice":"0.00000000","icebergQty":"0.00000000","time":%(T)d,'
+    b'"executedQty":"%(z)b","cummulativeQuoteQty":"0.00000000","status":"%(X)b","timeInForce":"GTC",'
+    b'"type":"LIMIT","side":"%(S)b","stopPrice":"0.00000000","icebergQty":"0.00000000","time":%(T)d,'
     b'"updateTime":%(T)d,"isWorking":true,"workingTime":%(T)d,"origQuoteOrderQty":"0.00000000",'
     b'"selfTradePreventionMode":"NONE"}'
 )
+UNKNOWN_ORDER = b'{"code":-2013,"msg":"Order does not exist."}'
 TRADE = (
     b'{"symbol":"%(s)b","id":%(t)d,"orderId":%(i)d,"orderListId":-1,"price":"%(p)b","qty":"%(q)b",'
     b'"quoteQty":"963.75150000","commission":"0.00001000","commissionAsset":"BNB","time":%(T)d,"isBuyer":true,'
@@ -127,13 +131,20 @@ def rest_answer(path: bytes, symbols: list[str]) -> bytes:
 class Book:
     """What the venue knows of one symbol."""
 
-    __slots__ = ("buys", "filled_at", "sells")
+    __slots__ = ("buy", "buys", "filled_at", "sells", "sold")
 
     def __init__(self) -> None:
         self.sells: list[dict[bytes, object]] = []
+        self.sold: list[dict[bytes, object]] = []
+        """The SELLs that traded at the end of the last round."""
+        self.buy: dict[bytes, object] | None = None
+        """The BUY that rests."""
         self.buys: list[dict[bytes, object]] = []
         """Kept in mode `hold` only."""
         self.filled_at = 0
+
+    def resting(self) -> list[dict[bytes, object]]:
+        return self.sells if self.buy is None else [self.buy, *self.sells]
 
 
 def _locked(book: Book) -> bytes:
@@ -161,23 +172,26 @@ class SpotVenue:
     def http(self, method: bytes, path: bytes, body: bytes, at: int) -> bytes:
         if method == b"POST" and path.endswith(b"/order"):
             return self.order(body, at)
-        if self.options.mode == "hold":
-            told = self._told(path, found(SYMBOL, body))
+        if self.options.mode != "bare":
+            told = self._told(path, found(SYMBOL, body), found(ASKED_FOR, body))
             if told:
                 return told
         return rest_answer(path, self.symbols)
 
-    def _told(self, path: bytes, symbol: bytes) -> bytes:
+    def _told(self, path: bytes, symbol: bytes, name: bytes) -> bytes:
         """What the account holds; empty: a read that says the same in every mode."""
         books = [self.books[symbol]] if symbol in self.books else list(self.books.values())
         if path.endswith(b"/openOrders"):
-            return b"[%b]" % b",".join(ROW % order for book in books for order in book.sells)
+            return b"[%b]" % b",".join(ROW % order for book in books for order in book.resting())
+        if path.endswith(b"/order"):
+            known = (order for book in books for order in (*book.resting(), *book.sold))
+            return next((ROW % order for order in known if order[b"c"] == name), UNKNOWN_ORDER)
         if path.endswith(b"/myTrades"):
             return b"[%b]" % b",".join(TRADE % order for book in books for order in book.buys)
         if path.endswith(b"/account"):
             held = (
-                b',{"asset":"%b","free":"0.00000000","locked":"%b"}'
-                % (name.removesuffix(QUOTE), _locked(book))
+                b',{"asset":"%b","free":"%b","locked":"%b"}'
+                % (name.removesuffix(QUOTE), SIZE if book.filled_at else ZERO, _locked(book))
                 for name, book in self.books.items()
             )
             return rest_answer(path, self.symbols).replace(b"}]}", b"}%b]}" % b"".join(held))
@@ -236,6 +250,8 @@ class SpotVenue:
             b"q": quantity,
             b"p": price,
             b"T": now_ms(),
+            b"X": b"NEW",
+            b"z": ZERO,
         }
 
     def _confirm(self, book: Book, order: dict[bytes, object]) -> None:
@@ -245,21 +261,21 @@ class SpotVenue:
         )
         self.confirmed.set()
 
-    def _report(self, order: dict[bytes, object], *, x: bytes, status: bytes) -> bytes:
+    def _report(self, order: dict[bytes, object], *, x: bytes, status: bytes, maker: bool = True) -> bytes:
         """executionReport of an order that came to rest, or that traded as a whole at its own price."""
         self.number += 1
         traded = x == b"TRADE"
         if traded and order[b"S"] == b"BUY" and self.options.mode == "hold":
             self.books[bytes(order[b"s"])].buys.append(order | {b"t": self.number})
-        zero = b"0.00000000"
-        spent = b"%.8f" % (float(order[b"q"]) * float(order[b"p"])) if traded else zero
+        spent = b"%.8f" % (float(order[b"q"]) * float(order[b"p"])) if traded else ZERO
         return EXECUTION % (
             order
             | {
                 b"x": x,
                 b"X": status,
-                b"l": order[b"q"] if traded else zero,
-                b"L": order[b"p"] if traded else zero,
+                b"l": order[b"q"] if traded else ZERO,
+                b"L": order[b"p"] if traded else ZERO,
+                b"m": b"true" if traded and maker else b"false",
                 b"n": b"0.00001000" if traded else b"0",
                 b"N": b'"BNB"' if traded else b"null",
                 b"t": self.number if traded else -1,
@@ -280,7 +296,7 @@ class SpotVenue:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.fill()
+        await self._new_round()
 
     def fill(self) -> None:
         """Somebody's BUY trades in the next symbol; at the end of a round everything is sold first."""
@@ -290,14 +306,16 @@ class SpotVenue:
             return
         if self.next >= len(self.names):
             self.next = 0
-            if self.options.mode == "lots":
-                self.loop.create_task(self._new_round())
-                return
+            self.loop.create_task(self._new_round())
+            return
         symbol = self.names[self.next]
         self.next += 1
         book, mine = self.books[symbol], len(self.taken)
-        order = self._order(symbol, b"web_%025d" % self.number, b"BUY", SIZE, PRICE)
-        group = frame(self._report(order, x=b"TRADE", status=b"FILLED"))
+        order, book.buy = book.buy or self._by_hand(symbol), None
+        group, maker = b"", not self.options.at_market
+        if not maker:
+            group = frame(self._report(order, x=b"NEW", status=b"NEW"))
+        group += frame(self._report(order, x=b"TRADE", status=b"FILLED", maker=maker))
         group += frame(self._balance(order, book, SIZE))
         # From here on: the stamp, and the write.
         book.filled_at = now_ns()
@@ -312,16 +330,29 @@ class SpotVenue:
             self.fill()
 
     async def _new_round(self) -> None:
-        """Let every SELL trade, and begin when nothing was confirmed for a while."""
-        await self._quiet()
-        for book in self.books.values():
-            sells, book.sells = book.sells, []
-            for order in sells:
-                traded = frame(self._report(order, x=b"TRADE", status=b"FILLED"))
-                self.private.wire.write(traded + frame(self._balance(order, book, b"0")))
-                await asyncio.sleep(0.001)
-        await self._quiet()
+        """Let every SELL trade and a BUY rest everywhere; begin when nothing was confirmed for a while."""
+        if self.options.mode != "hold":
+            await self._quiet()
+            for book in self.books.values():
+                await self._sell_out(book)
+            for symbol, book in self.books.items():
+                if not self.options.at_market:
+                    book.buy = self._by_hand(symbol)
+                    self._confirm(book, book.buy)
+                    await asyncio.sleep(0.001)
+            await self._quiet()
         self.fill()
+
+    async def _sell_out(self, book: Book) -> None:
+        sells, book.sells = book.sells, []
+        book.sold = [order | {b"X": b"FILLED", b"z": order[b"q"]} for order in sells]
+        for order in sells:
+            traded = frame(self._report(order, x=b"TRADE", status=b"FILLED"))
+            self.private.wire.write(traded + frame(self._balance(order, book, b"0")))
+            await asyncio.sleep(0.001)
+
+    def _by_hand(self, symbol: bytes) -> dict[bytes, object]:
+        return self._order(symbol, b"web_%025d" % self.number, b"BUY", SIZE, PRICE)
 
     async def _quiet(self) -> None:
         while True:
@@ -344,5 +375,6 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=["lots", "bare", "hold"], default="bare")
+    parser.add_argument("--at-market", action="store_true")
     add_options(parser)
     serve(SpotVenue, parser.parse_args())

@@ -7,6 +7,7 @@ Prints progress on stderr and one JSON document, last on stdout; clients, turns 
 `p50_us` holds the medians in microseconds:
   backstay          HMAC, the ledger on FOLDER's disk: the SELL's context is durable before it leaves
   backstay_ed25519  the same on a connection that is logged on, without a signature per order
+  backstay_at_market  BUYs that trade at once: nothing announces their fills
   python_binance_rest, python_binance_ws
 How it is measured: spot_venue.py. What the figures mean: docs/benchmarks.md.
 """
@@ -18,17 +19,18 @@ import sys
 from turns import Result, add_options, chosen, medians, once, summary
 
 REST, WS = "python_binance_rest", "python_binance_ws"
-PRODUCT, LOGGED_ON = "backstay", "backstay_ed25519"
-CLIENTS: dict[str, tuple[str, list[str]]] = {
-    PRODUCT: ("lots", ["client_backstay.py", "--spot"]),
-    REST: ("bare", ["client_python_binance.py", "--spot", "--via", "rest"]),
-    WS: ("bare", ["client_python_binance.py", "--spot", "--via", "ws"]),
-    LOGGED_ON: ("lots", ["client_backstay.py", "--spot", "--key", "ed25519"]),
+PRODUCT, LOGGED_ON, AT_MARKET = "backstay", "backstay_ed25519", "backstay_at_market"
+CLIENTS: dict[str, tuple[list[str], list[str]]] = {
+    PRODUCT: (["--mode", "lots"], ["client_backstay.py", "--spot"]),
+    REST: (["--mode", "bare"], ["client_python_binance.py", "--spot", "--via", "rest"]),
+    WS: (["--mode", "bare"], ["client_python_binance.py", "--spot", "--via", "ws"]),
+    LOGGED_ON: (["--mode", "lots"], ["client_backstay.py", "--spot", "--key", "ed25519"]),
+    AT_MARKET: (["--mode", "lots", "--at-market"], ["client_backstay.py", "--spot"]),
 }
 
 
-def turn(mode: str, command: list[str], options: argparse.Namespace) -> Result:
-    venue: list[object] = ["spot_venue.py", "--mode", mode, "--fills", options.fills]
+def turn(mode: list[str], command: list[str], options: argparse.Namespace) -> Result:
+    venue: list[object] = ["spot_venue.py", *mode, "--fills", options.fills]
     venue += ["--warmup", options.warmup, "--symbols", options.symbols, "--gap-us", options.gap_us]
     return once(venue, command, options)
 
@@ -38,6 +40,7 @@ def ratios(p50: dict[str, float]) -> dict[str, float]:
         "vs_python_binance_rest": round(p50[PRODUCT] / p50[REST], 3),
         "vs_python_binance_ws": round(p50[PRODUCT] / p50[WS], 3),
         "ed25519_vs_python_binance_rest": round(p50[LOGGED_ON] / p50[REST], 3),
+        "at_market_vs_python_binance_rest": round(p50[AT_MARKET] / p50[REST], 3),
     }
 
 

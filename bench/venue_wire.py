@@ -136,8 +136,9 @@ class Connection(asyncio.Protocol):
             return used
         path, _, query = target.partition(b"?")
         answer = self.on_http(method, path, query + b"&" + self.buffer[end + 4 : used], at)
+        status = b"400 Bad Request" if answer.startswith(b'{"code":-') else b"200 OK"
         self.wire.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json;charset=UTF-8\r\n"
+            b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json;charset=UTF-8\r\n"
             b"X-MBX-USED-WEIGHT-1M: 1\r\nX-MBX-ORDER-COUNT-10S: 1\r\nX-MBX-ORDER-COUNT-1M: 1\r\n"
             b"Connection: keep-alive\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer)
         )

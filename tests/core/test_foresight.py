@@ -50,7 +50,7 @@ def test_the_stop_of_a_resting_entry_is_foreseen():
         60000,
     )
     assert forecast.position == D("0.010")
-    assert forecast.stop.intent.slot.trigger == 57000
+    assert forecast.answer.intent.slot.trigger == 57000
     assert forecast.base is scene.state
     assert forecast.holds(scene.account)
 
@@ -133,7 +133,7 @@ def test_where_no_stop_follows_nothing_is_foreseen():
 
 
 def test_the_stop_is_found_among_what_else_follows():
-    assert foreseen(resting(protection=(target(), stop()))).stop.intent.slot.trigger == 57000
+    assert foreseen(resting(protection=(target(), stop()))).answer.intent.slot.trigger == 57000
 
 
 def test_an_unknown_scope_has_no_future():

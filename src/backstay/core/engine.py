@@ -52,6 +52,13 @@ class Manager(msgspec.Struct, frozen=True):
         """A lot is offered in the moment of its fill, says the policy: its SELL's identity stands by."""
         return self.by_lot and bool(getattr(self.policy, "at_once", False))
 
+    @property
+    def by_rate(self) -> frozenset[str]:
+        """Assets whose commissions count by the account's rate, says the policy: what was really taken moves
+        no offer.
+        """
+        return frozenset(getattr(self.policy, "by_rate", ()))
+
 
 class Engine(msgspec.Struct, frozen=True):
     """The managers of one account, and its limits."""

@@ -14,7 +14,7 @@ from backstay.core.account import fold
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.decisions import Approved
 from backstay.core.engine import Engine, decide
-from backstay.core.events import AccountReport, FillNotice, OrderReport, PositionRow
+from backstay.core.events import AccountReport, AnyEvent, FillNotice, OrderReport, PositionRow
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, ZERO, Action, Direction, Product, Role, Scope, TimeNs
 
@@ -32,14 +32,15 @@ class Forecast(msgspec.Struct, frozen=True):
     price: Decimal
     position: Decimal
     """Signed, after the fill."""
-    stop: Approved
+    answer: Approved
+    """The stop."""
     base: ScopeState
     """The scope as it was when the forecast was made; no other state will do."""
     after: ScopeState
     """The scope as the stop's context is to be written for."""
     premise: Premise
 
-    def holds(self, account: AccountState) -> bool:
+    def holds(self, account: AccountState, event: AnyEvent | None = None) -> bool:
         """Nothing has changed since the forecast was made, save time."""
         return account.scopes.get(self.scope) is self.base and self.premise == premise_of(account, self.scope)
 
@@ -79,7 +80,7 @@ def foresee(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> F
     s = account.scopes.get(key)
     ctx = _resting(s) if s is not None else None
     if key.product is not Product.USDM:
-        return None  # spot has no position report that could be foreseen
+        return None  # see `backstay.core.foreseen_sale`
     if s is None or ctx is None or ctx.slot.price is None or ctx.slot.quantity is None:
         return None
     price, quantity = ctx.slot.price, ctx.slot.quantity
@@ -109,7 +110,7 @@ def foresee(account: AccountState, key: Scope, engine: Engine, now: TimeNs) -> F
                 quantity=quantity,
                 price=price,
                 position=position,
-                stop=item,
+                answer=item,
                 base=s,
                 after=future.scopes[key],
                 premise=premise_of(account, key),

@@ -26,6 +26,11 @@ def next_sale(lot: int) -> Slot:
     return Slot(key=SlotKey(Role.TP, lot), side=Side.SELL, kind=OrderType.LIMIT, hands_off=True, lots=(lot,))
 
 
+def of_lot(slot: Slot, lot: int) -> Slot:
+    """`slot`, once its lot is known."""
+    return replace(slot, key=SlotKey(slot.key.role, lot), lots=(lot,))
+
+
 def fits(standing: Slot, slot: Slot) -> bool:
     """`slot` may be sent under the identity that was written for `standing`."""
     return standing.one_lot < 0 < slot.one_lot and slot.side is standing.side and slot.kind is standing.kind
@@ -35,6 +40,4 @@ def told(slot: Slot, r: OrderReport) -> Slot:
     """`slot`, whose lot was not known, as its order tells it. Without a label it stays unknown."""
     if r.label <= 0 or r.side is not slot.side:
         return slot
-    return replace(
-        slot, key=SlotKey(slot.key.role, r.label), lots=(r.label,), price=r.price, quantity=r.quantity
-    )
+    return replace(of_lot(slot, r.label), price=r.price, quantity=r.quantity)

@@ -255,13 +255,14 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
     wallet = row.wallet if row is not None else ZERO
     if account.balances_at < s.fill_at or s.lots.untold == wallet:
         return s.lots.lacking
-    held = s.lots.total
+    held, base, rules_of = s.lots.total, instrument.base, account.instruments.get
     for key, other in account.scopes.items():
-        rules = account.instruments.get(key.symbol) if key != s.scope and other.lots is not None else None
-        if rules is not None and rules.base == instrument.base and other.lots is not None:
-            if account.balances_at < other.fill_at or other.lots.untold == wallet:
-                return other.lots.lacking
-            held += other.lots.total
+        rules = rules_of(key.symbol)  # the base first: hardly any scope shares it, and all are looked at
+        if rules is None or rules.base != base or other.lots is None or key == s.scope:
+            continue
+        if account.balances_at < other.fill_at or other.lots.untold == wallet:
+            return other.lots.lacking
+        held += other.lots.total
     return max(held - wallet, ZERO)
 
 

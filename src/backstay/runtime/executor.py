@@ -3,8 +3,7 @@
 The order is fixed (T-1): context and pending action into the state and the ledger, made durable, premise
 checked once more against the newest state, sent. A request whose context was pre-armed with the order that
 made it necessary skips the wait: that write has mostly been durable for long, and is made so if it is not.
-A position without its stop and without a pre-armed context pays for one sync right here; everything else
-waits for a group commit.
+A position without its stop and without such a context pays for a sync here; the rest waits for a commit.
 
 This is the second of two doors (the gate is the first): nothing is sent unless the mode may send, is armed,
 and the lease is held.
@@ -29,7 +28,6 @@ from backstay.core.events import (
     RequestSent,
     RequestsRegistered,
 )
-from backstay.core.foresight import Forecast
 from backstay.core.modes import FACTS, may_send
 from backstay.core.outcomes import NotSent, Sent
 from backstay.core.records import Noted
@@ -76,7 +74,7 @@ class Executor:
         self._arming: set[str] = set()
         """Pre-armed contexts whose write may not be durable yet: a fill that comes first waits for it."""
         self._ahead: tuple[Request, Sent] | None = None
-        """A stop that left before the fill that it belongs to was folded."""
+        """What left before the fill that it belongs to was folded: a stop, or the SELL of a lot."""
         self._dry_run = DryRun(venue)
         self.sent = 0
         self.stale = 0
@@ -114,13 +112,16 @@ class Executor:
         run = self._host.account.run
         return run is not None and may_send(run.mode, run.armed) and self._lease.held()
 
-    def stop_of(self, forecast: Forecast) -> Request | None:
+    def foreseen(self, item: Approved, after: ScopeState) -> Request | None:
         """The request that a foreseen fill will need; None: its context was not pre-armed."""
-        request = self._request(forecast.stop, forecast.after)
-        return request if request is not None and self._pre_armed(request) is not None else None
+        request = self._request(item, after)
+        if request is not None and (ctx := request.context) and self._pre_armed(request) is not None:
+            self._venue.prepare(ctx)
+            return request
+        return None
 
     def place_ahead(self, request: Request) -> None:
-        """Hand the stop of a foreseen fill to the socket; its record follows with the fill.
+        """Hand the order of a foreseen fill to the socket; its record follows with the fill.
 
         `settle_ahead` has to be called once the fill is folded. Sends nothing where `execute` would not.
         """
@@ -143,7 +144,7 @@ class Executor:
         self._left(request, sent, cause)
 
     def settle_ahead(self, cause: int = 0) -> None:
-        """A stop that left ahead and was not asked for by the pass of its fill is on its way all the same."""
+        """What left ahead and was not asked for by the pass of its fill is on its way all the same."""
         if self._ahead is None:
             return
         (request, sent), self._ahead = self._ahead, None
@@ -381,9 +382,8 @@ class Executor:
             self._host.apply(attempt, cause)
         elif request.action is Action.PLACE:
             for name in names:
-                self._host.apply(
-                    RequestSent(scope=item.scope, ctx_id=name, action=request.action, recv_window_ms=0), cause
-                )
+                sent = RequestSent(scope=item.scope, ctx_id=name, action=request.action, recv_window_ms=0)
+                self._host.apply(sent, cause)
         for name in names:
             self._host.apply(
                 AnswerReceived(

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from backstay.binance.net.outcomes import NotSent
+from backstay.binance.wire import encode_spot
 from backstay.core.contexts import Request
 from backstay.core.events import AnswerClass, Certainty, Effect, ListReport, OrderReport
+from backstay.core.next_sale import of_lot
 from backstay.core.types import Action, OrderStatus, OrderType, Role, Side, TimeInForce
 
 from tests.binance.net.asyncs import run, until
@@ -54,6 +56,31 @@ async def test_place_amend_cancel_on_the_order_connection(ed25519, microseconds)
         assert {answer.certainty for answer in gateway.answers} == {Certainty.EXECUTED}
         status = gateway.venue.status()
         assert (status.orders_by_ws, status.orders_by_rest, status.orders_outstanding) == (3, 0, 0)
+
+
+def sell_of(ctx, lot):
+    """The context of this lot's SELL; `ctx` says all but the lot."""
+    return replace(ctx, slot=replace(of_lot(ctx.slot, lot), hands_off=True))
+
+
+@pytest.mark.parametrize("other", [{}, {"quantity": Decimal("0.02")}, {"lots": (5, 6)}], ids=str)
+@run
+async def test_a_request_that_was_spelt_before_its_lot_was_known_bears_it(monkeypatch, other):
+    async with spot_stage() as exchange:
+        gateway = await exchange.opened()
+        bare = resting(exchange, factor="1.1", role=Role.TP, side=Side.SELL)
+        gateway.venue.prepare(sell_of(bare, 1 << 62))
+        ctx = sell_of(bare, 8123)
+        ctx = replace(ctx, slot=replace(ctx.slot, **other))
+        spelt = []
+        place = encode_spot.place
+        monkeypatch.setattr(encode_spot, "place", lambda c: spelt.append(c) or place(c))
+        gateway.venue.place(ctx, protective=True)
+        await until(lambda: gateway.answer_to(ctx) and reports(gateway, ctx))
+        assert spelt == ([ctx] if other else []), "what is another order is spelt anew"
+        report = reports(gateway, ctx)[0]
+        assert (report.price, report.quantity) == (ctx.slot.price, ctx.slot.quantity)
+        assert report.label == (0 if "lots" in other else 8123)
 
 
 @pytest.mark.parametrize("trailing", [False, True])

@@ -114,7 +114,7 @@ def test_the_stop_of_an_entry_is_foreseen_although_foreign_positions_are_reviewe
     scene.confirm()
     forecast = foresee(scene.account, scene.key, scene.engine, scene.now)
     assert forecast is not None
-    assert forecast.stop.intent.slot.trigger == D(59400)
+    assert forecast.answer.intent.slot.trigger == D(59400)
 
 
 def test_a_partial_fill_is_guarded_before_the_rest_is_asked_for():

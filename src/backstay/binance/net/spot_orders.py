@@ -6,6 +6,8 @@ An order list is one request for several contexts, a cancel-replace one for two:
 
 from decimal import Decimal
 
+import msgspec
+
 from backstay.binance.net.gate import retry_after_ms, retry_after_of
 from backstay.binance.net.orders import PREPARED_MAX, Flight, OrderDesk, Prepared
 from backstay.binance.net.outcomes import Sent
@@ -20,12 +22,14 @@ from backstay.binance.wire.answers_spot import (
     read_refused_halves,
 )
 from backstay.binance.wire.decode_rest import WsAnswer, error_body
+from backstay.binance.wire.encode import Mutation
 from backstay.binance.wire.encode_spot import SpotMutation
 from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.forms import EncodeError
 from backstay.binance.wire.rejections import ACCEPTED, NO_ANSWER, Verdict
 from backstay.core.contexts import OrderContext, Request
 from backstay.core.events import AnswerClass, Certainty, Effect
+from backstay.core.next_sale import of_lot
 from backstay.core.types import EXPOSING, Action, PositionMode, Product, Surface, TimeNs
 
 NOT_ATTEMPTED = Verdict(Certainty.NOT_EXECUTED, AnswerClass.RETRY, name="not_attempted")
@@ -61,9 +65,8 @@ class SpotDesk(OrderDesk):
         if ctx.legs:
             return self._place_list(ctx, protective=protective)
         ready = self._prepared.pop(ctx.ctx_id, None)
-        if ready is not None and ready.is_for(ctx, PositionMode.ONE_WAY):
-            mutation = ready.mutation
-        else:
+        mutation = _spelt(ready, ctx) if ready is not None else None
+        if mutation is None:
             mutation = encode_spot.place(ctx)
         return self._send(ctx, mutation, Action.PLACE, Surface.REGULAR, protective=protective)
 
@@ -230,6 +233,17 @@ def list_request(ctx: OrderContext) -> SpotMutation:
     if len(legs) == 2:
         return lists_spot.otoco(symbol, ctx.ctx_id, first, legs[0], legs[1])
     raise EncodeError(f"{ctx.ctx_id}: no order list has {len(legs) + 1} orders")
+
+
+def _spelt(ready: Prepared, ctx: OrderContext) -> Mutation | None:
+    """The prepared request of this context, with its lot if that alone was not known; None: another one."""
+    if ready.is_for(ctx, PositionMode.ONE_WAY):
+        return ready.mutation
+    lot, spelt = ctx.slot.one_lot, ready.mutation
+    if lot <= 0 or ready.slot.one_lot <= 0 or not isinstance(spelt, SpotMutation):
+        return None
+    same = of_lot(ready.slot, lot) == ctx.slot and ready.scope == ctx.scope
+    return msgspec.structs.replace(spelt, label=str(lot)) if same else None
 
 
 def _exposes(ctx: OrderContext) -> bool:

@@ -46,6 +46,11 @@ class SwingPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """A lot is offered in the moment of its fill."""
         return self.sell_when is SellWhen.FILL
 
+    @property
+    def by_rate(self) -> tuple[str, ...]:
+        """Commissions in these assets move no target by their amount."""
+        return self.fee_assets
+
     def __post_init__(self) -> None:
         if not 0 < self.profit < 10:
             raise ValueError(f"profit is {self.profit}; write a fraction above 0, such as 0.3%")
