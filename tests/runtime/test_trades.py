@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from backstay.core.events import FillRow, FillsSnapshot
-from backstay.core.types import Mode, PositionSide, Product, Side
+from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, Side
 from backstay.runtime.trades import Since, read_trades, unread_of
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.strategies.swing.wanted import UNSERVED
@@ -76,6 +76,28 @@ def test_the_read_begins_with_the_last_known_trade_but_in_paper_behind_it(mode, 
     account = replace(scene.account, run=replace(scene.account.run, mode=mode))
     found = unread_of(account, SYMBOL, scene.now)
     assert (found.from_id, found.known) == (last + behind, last * known)
+
+
+def test_i32_until_a_trade_is_known_a_read_reaches_back_over_what_the_last_one_could_not_show_yet():
+    scene = SpotScene(SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL))
+    key = Scope(Product.SPOT, SYMBOL, PositionSide.BOTH)
+    began = scene.account.scopes[key].lots.followed_at
+    assert began
+
+    def read(at):
+        empty = FillsSnapshot(
+            symbol=SYMBOL, rows=(), requested_at=at, received_at=at, product=Product.SPOT, from_id=0
+        )
+        scene.fold(empty)
+        return unread_of(scene.account, SYMBOL, at)
+
+    assert read(began + 1).at == began - SECOND, "not what was traded before we came"
+    assert read(began + 10 * SECOND).at == began - SECOND
+    assert read(began + 3600 * SECOND).at == began + 3540 * SECOND
+    lots = scene.account.scopes[key].lots
+    older = replace(scene.account.scopes[key], lots=replace(lots, followed_at=0))
+    account = replace(scene.account, scopes={**scene.account.scopes, key: older})
+    assert unread_of(account, SYMBOL, began).at == lots.read_at - SECOND, "as a state of before tells it"
 
 
 def test_trades_that_are_gone_are_told_until_the_owner_acknowledges_and_lots_go_on():

@@ -298,6 +298,7 @@ class Book:
             retired=self.retired,
             read_to=read_to,
             read_at=read_at,
+            followed_at=was.followed_at if was.read_at else read_at,
             ahead=ahead,
             counted=self.counted,
             short=self.short,

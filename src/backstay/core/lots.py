@@ -131,6 +131,8 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every trade with this id or a lower one is known, or older than what we follow."""
     read_at: TimeNs = 0
     """Venue time at which the latest complete read was asked for; 0: there was none."""
+    followed_at: TimeNs = 0
+    """When its first read was asked for; 0: never, or before this was noted."""
     ahead: tuple[int, ...] = ()
     """Known trades above `read_to`, ascending."""
     counted: dict[int, Decimal] = {}

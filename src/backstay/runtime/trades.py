@@ -16,8 +16,12 @@ from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, TimeNs
 from backstay.runtime.ports import Venue
 
-OVERLAP = SECOND
-"""Where no trade is known yet, the read begins so much before the last one was asked for."""
+OVERLAP = 60 * SECOND
+"""Where no trade is known yet, the read begins so much before the last one was asked for: what that one
+showed may have been seconds old (binance.md).
+"""
+GRACE = SECOND
+"""But not longer before the first one."""
 
 
 class Since(NamedTuple):
@@ -52,7 +56,8 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
         # exchange of PAPER begins anew with each process, and nothing is traded there between two.
         paper = account.run is not None and account.run.mode is Mode.PAPER
         return Since(symbol, lots.read_at, lots.read_to + paper, 0 if paper else lots.read_to)
-    return Since(symbol, lots.read_at - OVERLAP if lots.read_at else now, 0)
+    begin = max(lots.read_at - OVERLAP, (lots.followed_at or lots.read_at) - GRACE)
+    return Since(symbol, begin if lots.read_at else now, 0)
 
 
 async def read_trades(venue: Venue, begin: Iterable[Since]) -> Sequence[FillsSnapshot]:
