@@ -120,7 +120,8 @@ def overlooks_strange_orders(patch):
 
 @mutant("gated", "flat", scenario="scored", seeds=range(120))
 def enters_through_shut_doors(patch):
-    patch.setattr(engine, "exposure_refusal", lambda account, key, limits, now: "")
+    for asked in (engine, risk):  # when it is planned, and once more when it leaves
+        patch.setattr(asked, "exposure_refusal", lambda account, key, limits, now: "")
 
 
 @mutant("one_entry", scenario="scored")
