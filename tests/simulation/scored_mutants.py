@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from backstay.app import missed_fills, settling
-from backstay.core import account, account_market, engine, risk
+from backstay.core import account, account_market, engine, risk, scope
 from backstay.core.scored import SignalScored
 from backstay.ledger.audit.desk import Desk
 from backstay.marketdata import desk as market_desk
@@ -122,6 +122,21 @@ def overlooks_strange_orders(patch):
 def enters_through_shut_doors(patch):
     for asked in (engine, risk):  # when it is planned, and once more when it leaves
         patch.setattr(asked, "exposure_refusal", lambda account, key, limits, now: "")
+
+
+@mutant("one_entry", scenario="scored")
+def enters_again_on_the_signal_of_what_has_ended(patch):
+    """Two guards stand before it: a position's end takes its plan away, and no plan may be older than it."""
+    ended, held = scope._closed, entry._held
+
+    def keeps_its_plan(s, at):
+        return replace(ended(s, at), entry_signal=s.entry_signal)
+
+    def forgetful(view, policy, plan, direction, now):
+        return held(replace(view, market=replace(view.market, closed_at=0)), policy, plan, direction, now)
+
+    patch.setattr(scope, "_closed", keeps_its_plan)
+    patch.setattr(entry, "_held", forgetful)
 
 
 @mutant("one_entry", scenario="scored")

@@ -127,6 +127,17 @@ def test_a_fill_that_is_read_before_its_order_is_named_by_it_afterwards():
     assert (trade.reason_in, trade.signal_seq) == ("signal: LONG for a test", scored_seq)
 
 
+def test_an_entry_whose_fill_is_told_after_its_end_was_read_keeps_the_number_of_its_position():
+    told = Told()
+    asked = told.entry_asked_for()
+    told.tell(evidence.sent(asked, at=200), 200)
+    told.position("0.010", 1_000)
+    told.position(0, 2_000)
+    row = evidence.order(OrderStatus.FILLED, order_id=10, client_id="e1", side=Side.BUY, at=1_000)
+    told.tell(evidence.found(row, at=3_000), 3_000)
+    assert [t.id for t in told.trades] == ["BTCUSDT-BOTH-1"]
+
+
 def test_a_position_that_only_its_quantity_tells_of_learns_its_score_with_its_fill():
     told = Told()
     told.entry_asked_for()

@@ -17,7 +17,7 @@ from backstay.core.slots import BRIDGE_STEP
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Role, Scope, Side, TimeNs
 from backstay.ledger.audit.counted import Counted, left_of, put
-from backstay.ledger.audit.told import Fill, Seen, name_of, reason_of
+from backstay.ledger.audit.told import Fill, Seen, entered_in, name_of, reason_of
 from backstay.ledger.audit.trade import CLOSED, Trade
 
 IDS_KEPT = 2_000
@@ -45,6 +45,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
     """Record of the score that the present plan is."""
     names: tuple[str, ...] = ()
     """Of the trades that were sealed last."""
+    unnumbered: int = 0
+    """Trades that were no position by number."""
     sealed: list[Trade] = []
     """Trades that nothing changes any more, until they are taken."""
     dirty: bool = False
@@ -76,8 +78,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
             else:
                 value = left_of(counted, r.filled, r.avg_price or r.last_price or r.price, more)
             reason = reason_of(r.client_id, seen, r.execution)
-            plan = seen.plans.get(r.client_id)
-            self._take(counted, Fill(r.side, more, value, r.at, reason, r.order_id, plan), seen)
+            plan, epoch = seen.plans.get(r.client_id), entered_in(r.client_id, seen)
+            self._take(counted, Fill(r.side, more, value, r.at, reason, r.order_id, plan, epoch), seen)
         if fresh:
             self._money(counted, r, r.last_qty, seen)
             self._exact(counted, r.side)
@@ -95,7 +97,8 @@ class Desk(msgspec.Struct, omit_defaults=True):
             name = known.client_id if known is not None else name_of(seen.scope, r.order_id)
             counted.unnamed = not name
             reason, plan = reason_of(name, seen), seen.plans.get(name)
-            fill = Fill(r.side, more, more * r.price, r.at, reason, r.order_id, plan)
+            epoch = entered_in(name, seen)
+            fill = Fill(r.side, more, more * r.price, r.at, reason, r.order_id, plan, epoch)
             self._take(counted, fill, seen)
         self._money(counted, r, r.quantity, seen)
         self._exact(counted, r.side)
@@ -286,9 +289,14 @@ class Desk(msgspec.Struct, omit_defaults=True):
         direction = s.position.direction
         known = direction is not None and direction.value == side
         instrument = seen.account.instruments.get(key.symbol)
-        name = position_name(key, s.epoch if known else s.epoch + 1)
+        name = position_name(key, s.epoch)
+        taken = name in self.names or any(name == old.id for old in self.earlier)
+        # Its own fills may be told when a read has shown already that it is over.
+        over = 0 < fill.epoch == s.epoch and not s.position.quantity and not taken
+        if not known and not over:
+            name = position_name(key, s.epoch + 1)
         trade = Trade(
-            id=self._free(name, seen.seq),
+            id=self._free(name),
             product=key.product.value,
             symbol=key.symbol,
             position_side=key.position_side.value,
@@ -314,17 +322,21 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_value += change
         self.dirty = True
 
-    def _free(self, name: str, seq: int) -> str:
-        """The name for a new trade. One that came and went in a gap has no number of its own: it gives it up,
-        and where its row cannot be changed any more the new one is told apart.
+    def _free(self, name: str) -> str:
+        """The name for a new trade. One that only reads told of, and that nothing counted as a position, has
+        no number of its own: it gives it up.
         """
-        last = self.earlier[-1] if self.earlier else None
-        if last is not None and last.id == name:
-            last.id = f"{name}-unseen-{last.opened_seq}"
-            for counted in self.orders.values():
-                if name in counted.shares:
-                    counted.shares = {last.id if k == name else k: v for k, v in counted.shares.items()}
-        return f"{name}-again-{seq}" if name in self.names else name
+        for old in self.earlier:
+            if old.id == name:
+                old.id = self._unnumbered()
+                for counted in self.orders.values():
+                    if name in counted.shares:
+                        counted.shares = {old.id if k == name else k: v for k, v in counted.shares.items()}
+        return self._unnumbered() if name in self.names else name
+
+    def _unnumbered(self) -> str:
+        self.unnumbered += 1
+        return f"{self.scope.symbol}-{self.scope.position_side.value}-U{self.unnumbered}"
 
     def _money(self, counted: Counted, row: OrderReport | FillRow, quantity: Decimal, seen: Seen) -> None:
         """Fees and results of one trade of the venue, to the trade or the two that it belongs to."""

@@ -48,6 +48,8 @@ class Fill(msgspec.Struct, frozen=True):
     order_id: int = 0
     """0: the position told of it, and no order."""
     plan: Plan | None = None
+    epoch: int = 0
+    """The position that the order was to enter; 0: it was no entry of ours."""
 
     @property
     def signed(self) -> Decimal:
@@ -74,6 +76,12 @@ def reason_of(client_id: str, seen: Seen, execution: ExecutionType = ExecutionTy
             return "entry"
         case _:
             return seen.reasons.get(client_id, "") or seen.scope.flatten_reason or "closing order"
+
+
+def entered_in(client_id: str, seen: Seen) -> int:
+    """The position that the order was to enter, by its number; 0: it is no entry of ours."""
+    ctx = seen.scope.contexts.get(client_id)
+    return ctx.epoch if ctx is not None and ctx.role is Role.ENTRY else 0
 
 
 def name_of(s: ScopeState, order_id: int) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from backstay.core.types import MS
 from backstay.simulation.machine import Machine
 from backstay.simulation.observers.base import Observer, Sent, Watch
 from backstay.simulation.observers.naked import Naked
@@ -45,8 +46,8 @@ SETTINGS_READS = (
 
 
 class ScoredQuiet(Quiet):
-    """Bars go on closing: a position may be left on a signal for the other direction. A setting that waits
-    for the end of what is open is looked at again.
+    """Bars go on closing: a position may be left on a signal for the other direction, or by its age. A
+    setting that waits for the end of what is open is looked at again.
     """
 
     watch: ScoredWatch
@@ -59,7 +60,11 @@ class ScoredQuiet(Quiet):
     def arrived(self, sent: Sent) -> None:
         last = self.watch.truth.lives.get(sent.key, ())[-1:]
         held = any(not life.closed_ms or life.closed_ms >= self._since_ms for life in last)
-        leaves = held and self.watch.setup.policy.exit.on_opposite
+        rule = self.watch.setup.policy.exit
+        aged = rule.after is not None and any(
+            self.watch.now_ms() >= life.opened_ms + rule.after // MS for life in last
+        )
+        leaves = held and (rule.on_opposite or aged)
         if not leaves or self.watch.enters(sent):
             super().arrived(sent)
 

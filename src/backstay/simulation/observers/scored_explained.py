@@ -1,5 +1,8 @@
 """Every entry follows from a score that was recorded before it left, with the approval of the gate; the score
 can be computed again from its recorded inputs, and these are what the venue's own bars say.
+
+Whose clock is wrong believes that a bar has ended and reads it unfinished: the venue marks no such row. The
+bars of those minutes alone are not compared; the closed bar of the stream differs, and all is read anew.
 """
 
 from decimal import Decimal
@@ -18,6 +21,8 @@ from backstay.simulation.observers.scored_watch import Entered, ScoredStory
 
 KLINES = "GET /fapi/v1/klines"
 CLOCKS = frozenset({"local_clock", "venue_clock", "clock_drift"})
+CLOCK_MS = 60_000
+"""A clock that a fault had set wrong is measured again by then."""
 CLOSE_ENOUGH = 1e-6
 """Of a price: histories of different lengths end in the same averages but for less than this."""
 
@@ -44,8 +49,6 @@ class Explained(ScoredObserver):
         for seq, score in story.scores:
             if recomputed(score, policy) != score:
                 self.say(f"the score of record {seq} is not what its inputs give")
-        if any(f.kind in CLOCKS for f in world.case.faults):
-            return  # who believes that a bar has ended reads it unfinished
         for symbol in self.watch.setup.symbols:
             self._judge_bars(symbol, [s for _, s in story.scores if s.symbol == symbol], world)
 
@@ -63,9 +66,17 @@ class Explained(ScoredObserver):
             return f"its signal says {entry.plan.kind}"
         return ""
 
+    def _is_within(self, score: SignalScored, spans: list[tuple[int, int]]) -> bool:
+        """Its bar ended within one of these."""
+        at_ms = score.signal.at // MS - self.watch.start_ms
+        return any(begin <= at_ms <= end for begin, end in spans)
+
     def _judge_bars(self, symbol: str, scores: list[SignalScored], world: Any) -> None:
         """What a signal read of bars is what the venue's bars say."""
-        signals = [s for s in scores if s.signal.kind is not SignalKind.NONE]
+        wrong = [(f.at_ms, f.at_ms + f.for_ms + CLOCK_MS) for f in world.case.faults if f.kind in CLOCKS]
+        signals = [
+            s for s in scores if s.signal.kind is not SignalKind.NONE and not self._is_within(s, wrong)
+        ]
         if not signals:
             return
         policy = self.watch.setup.policy.score
