@@ -19,8 +19,8 @@ def main() -> None:
     from backstay.simulation.crash_points import POINTS
     from backstay.simulation.report import Figures, page
     from backstay.simulation.run import jobs_of, parse_seeds, simulate
-    from backstay.simulation.setup import CRASHES, SCENARIOS, SPOT_CRASHES
-    from backstay.simulation.spot_points import SPOT_POINTS
+    from backstay.simulation.setup import CRASHES, LIST_CRASHES, SCENARIOS, SPOT_CRASHES
+    from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS
 
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seeds", default="0:10000", help="of the scenario mixed")
@@ -30,16 +30,17 @@ def main() -> None:
     given = asked.parse_args()
     workers = given.jobs or os.cpu_count() or 1
     mixed = simulate(jobs_of(parse_seeds(given.seeds), "mixed", 1.0), workers=workers)
+    points = {CRASHES: POINTS, SPOT_CRASHES: SPOT_POINTS, LIST_CRASHES: LIST_POINTS}
     others = {
         name: simulate(jobs_of(range(given.others), name, 1.0), workers=workers)
         for name in SCENARIOS
-        if name not in {"mixed", CRASHES, SPOT_CRASHES}
+        if name not in {"mixed", *points}
     }
-    crashes, spot_crashes = (
-        simulate(jobs_of(range(given.rounds * len(points)), name, 1.0), workers=workers)
-        for points, name in ((POINTS, CRASHES), (SPOT_POINTS, SPOT_CRASHES))
-    )
-    figures = Figures(given.seeds, mixed, others, crashes, spot_crashes, mutants(), restarts())
+    crashes = {
+        name: simulate(jobs_of(range(given.rounds * len(listed)), name, 1.0), workers=workers)
+        for name, listed in points.items()
+    }
+    figures = Figures(given.seeds, mixed, others, crashes, mutants(), restarts())
     PAGE.write_text(page(figures), encoding="utf-8")
     print(f"written: {PAGE.name}; {figures.violations} violations")
     sys.exit(1 if figures.violations else 0)

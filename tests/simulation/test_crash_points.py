@@ -9,8 +9,8 @@ from backstay.simulation.case import draw_case
 from backstay.simulation.crash_points import POINTS
 from backstay.simulation.play import play
 from backstay.simulation.run import jobs_of, simulate
-from backstay.simulation.setup import CRASHES, SPOT_CRASHES
-from backstay.simulation.spot_points import SPOT_POINTS
+from backstay.simulation.setup import CRASHES, LIST_CRASHES, SPOT_CRASHES
+from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS
 
 SITUATIONS = 20
 TRIES = 100
@@ -32,6 +32,7 @@ def situations(points, scenario, point: int, wanted: int):
 def test_the_list_is_long_and_names_each_point_once():
     assert len({p.name for p in POINTS}) == len(POINTS) >= 100
     assert len({p.name for p in SPOT_POINTS}) == len(SPOT_POINTS) >= 80
+    assert len({p.name for p in LIST_POINTS}) == len(LIST_POINTS) >= 40
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,10 @@ def test_every_third_point_is_survived():
     assert len(report.aimed_at) > SLICE * 0.6
 
 
-def test_every_third_point_of_spot_is_survived():
-    seeds = range(0, len(SPOT_POINTS), 3)
-    report = simulate(jobs_of(seeds, SPOT_CRASHES, 1.0))
+@pytest.mark.parametrize(("scenario", "points"), [(SPOT_CRASHES, SPOT_POINTS), (LIST_CRASHES, LIST_POINTS)])
+def test_every_third_point_of_spot_is_survived(scenario, points):
+    seeds = range(0, len(points), 3)
+    report = simulate(jobs_of(seeds, scenario, 1.0))
     assert report.violations == 0, (report.failing_seeds, report.observers)
     assert len(report.aimed_at) > len(seeds) * 0.6
 
@@ -82,3 +84,10 @@ def test_a_point_is_survived_in_twenty_situations(point):
 @pytest.mark.parametrize("point", range(len(SPOT_POINTS)), ids=lambda i: SPOT_POINTS[i].name)
 def test_a_point_of_spot_is_survived_in_twenty_situations(point):
     situations(SPOT_POINTS, SPOT_CRASHES, point, SITUATIONS)
+
+
+@pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", range(len(LIST_POINTS)), ids=lambda i: LIST_POINTS[i].name)
+def test_a_point_of_order_lists_is_survived_in_twenty_situations(point):
+    situations(LIST_POINTS, LIST_CRASHES, point, SITUATIONS)

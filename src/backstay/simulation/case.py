@@ -11,11 +11,11 @@ from backstay.simulation.plans import draw_faults
 from backstay.simulation.scored_acts import draw_scored_acts
 from backstay.simulation.scored_plans import draw_scored_faults
 from backstay.simulation.scored_setup import draw_scored_setup
-from backstay.simulation.setup import CRASHES, SPOT_CRASHES, draw_setup
+from backstay.simulation.setup import CRASHES, LIST_CRASHES, SPOT_CRASHES, draw_setup
 from backstay.simulation.setup import scenario as named
 from backstay.simulation.spot_acts import draw_spot_acts
 from backstay.simulation.spot_plans import draw_spot_faults
-from backstay.simulation.spot_points import draw_spot_crash
+from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS, draw_spot_crash
 from backstay.simulation.spot_setup import draw_spot_setup
 
 
@@ -76,8 +76,11 @@ def draw_case(seed: int, scenario: str, rate: float) -> Case:
 
 def _spot_case(seed: int, scenario: str, rate: float) -> Case:
     setup = draw_spot_setup(seed, scenario)
-    crashes = scenario == SPOT_CRASHES
-    faults = draw_spot_crash(seed, setup) if crashes else draw_spot_faults(seed, scenario, rate, setup)
+    points = {SPOT_CRASHES: SPOT_POINTS, LIST_CRASHES: LIST_POINTS}.get(scenario)
+    if points is None:
+        faults = draw_spot_faults(seed, scenario, rate, setup)
+    else:
+        faults = draw_spot_crash(seed, setup, points)
     return Case(seed=seed, scenario=scenario, acts=draw_spot_acts(seed, scenario, setup), faults=faults)
 
 

@@ -8,7 +8,8 @@ from backstay.simulation.crash_points import POINTS, Point
 from backstay.simulation.observers.every import EVERYBODY
 from backstay.simulation.run import Report
 from backstay.simulation.scored_plans import EVERY_KIND
-from backstay.simulation.spot_points import SPOT_POINTS
+from backstay.simulation.setup import CRASHES, LIST_CRASHES, SPOT_CRASHES
+from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS
 
 SITUATIONS_WANTED = 20
 
@@ -29,8 +30,8 @@ class Figures(msgspec.Struct, frozen=True):
     seeds: str
     mixed: Report
     others: Mapping[str, Report]
-    crashes: Report
-    spot_crashes: Report
+    crashes: Mapping[str, Report]
+    """By scenario that kills the process at the points of a list."""
     mutants: Mapping[str, str]
     """Broken variants, and the observers that noticed each."""
     restarts: Mapping[str, "Restart"] = {}
@@ -39,8 +40,7 @@ class Figures(msgspec.Struct, frozen=True):
     @property
     def named(self) -> dict[str, Report]:
         """By scenario."""
-        crashes = {"crashes": self.crashes, "spot_crashes": self.spot_crashes}
-        return {"mixed": self.mixed, **self.others, **crashes}
+        return {"mixed": self.mixed, **self.others, **self.crashes}
 
     @property
     def reports(self) -> tuple[Report, ...]:
@@ -166,8 +166,9 @@ def _points(f: Figures) -> Iterator[str]:
     yield ""
     yield "A situation counts only when the process did die at that very point."
     yield ""
-    yield from _deaths("USD-M", POINTS, f.crashes)
-    yield from _deaths("Spot", SPOT_POINTS, f.spot_crashes)
+    yield from _deaths("USD-M", POINTS, f.crashes[CRASHES])
+    yield from _deaths("Spot", SPOT_POINTS, f.crashes[SPOT_CRASHES])
+    yield from _deaths("Order lists of spot", LIST_POINTS, f.crashes[LIST_CRASHES])
 
 
 def _deaths(product: str, points: tuple[Point, ...], report: Report) -> Iterator[str]:

@@ -29,6 +29,7 @@ from backstay.strategies.position_manager.policy import (
 D = Decimal
 CRASHES = "crashes"
 SPOT_CRASHES = "spot_crashes"
+LIST_CRASHES = "spot_guard_crashes"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 DEAFENING = (
     "silent",
@@ -173,6 +174,11 @@ SCENARIOS: dict[str, Scenario] = {
     "spot_guard": Scenario(
         product="spot",
         words="spot holdings, each under one order list of take-profit and stop: anything",
+        guards=True,
+    ),
+    LIST_CRASHES: Scenario(
+        product="spot",
+        words="one death at each boundary of placing, cancelling and replacing an order list, seed by seed",
         guards=True,
     ),
     "scored": Scenario(product="scored", words="the trader that enters by score: anything"),

@@ -1,5 +1,6 @@
 """One run of spot holdings under guard: bought, added to and partly sold by hand, each under one list."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -43,7 +44,14 @@ class GuardedWorld(SpotWorld):
     def _recorded(self, machine: Machine, body: Body) -> None:
         super()._recorded(machine, body)
         if isinstance(body, FillsSnapshot):
-            self.watch.followed.setdefault(body.symbol, body.requested_at // MS)
+            asyncio.get_running_loop().call_soon(self._follow, body.symbol)
+
+    def _follow(self, symbol: str) -> None:
+        """Since when a symbol is followed; a first read that a power cut took from the ledger never was."""
+        process = self.process
+        s = process.guard.owner.account.scopes.get(self.watch.scope(symbol)) if process is not None else None
+        if s is not None and s.lots is not None:
+            self.watch.followed[symbol] = s.lots.followed_at // MS
 
     def hear(self, machine: Machine, surface: str, data: bytes) -> None:
         super().hear(machine, surface, data)

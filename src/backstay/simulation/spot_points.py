@@ -22,7 +22,7 @@ from backstay.simulation.crash_points import (
 )
 from backstay.simulation.faults import Fault
 from backstay.simulation.plans import draw_fault
-from backstay.simulation.spot_plans import CANCEL, KINDS, PLACE
+from backstay.simulation.spot_plans import CANCEL, KINDS, LIST, PLACE
 from backstay.simulation.spot_setup import SpotSetup
 
 START_READS = (
@@ -85,10 +85,26 @@ SPOT_POINTS: tuple[Point, ...] = (
     *both(("handshake ws_api", "handshake market"), "restarts", "cuts"),
 )
 
+LIST_POINTS: tuple[Point, ...] = (
+    *both(DISK, "calm", "lists in doubt", "restarts"),
+    *requests(STATE_READS, "restarts", "lists in doubt"),
+    *requests(DOUBT_READS, "lists in doubt"),
+    *requests((f"http {LIST}",), "no order connection"),
+    *requests(CLOSING, "no order connection"),
+    *both(("frame out ws_api orderList.place.oco",), "calm", "lists in doubt", "mixed"),
+    *both(("frame in ws_api orderList.place.oco",), "calm", "lists in doubt", "mixed"),
+    *both(("frame out ws_api order.cancel", "frame in ws_api order.cancel"), "calm", "mixed"),
+    *both(tuple(f"frame in private {e}" for e in PRIVATE), "calm", "lists in doubt", "mixed"),
+    *both(LISTS, "calm", "lists in doubt"),
+)
+"""The way of an order list: placed, cancelled by one of its legs, replaced by both. The other boundaries of
+spot are crossed by who sells lots as well.
+"""
 
-def draw_spot_crash(seed: int, setup: SpotSetup) -> tuple[Fault, ...]:
+
+def draw_spot_crash(seed: int, setup: SpotSetup, points: tuple[Point, ...]) -> tuple[Fault, ...]:
     """The situation of a seed: the kill, and what else goes wrong."""
-    point = SPOT_POINTS[seed % len(SPOT_POINTS)]
+    point = points[seed % len(points)]
     dice = Random(f"{seed}/crash")
     around, *more = dice.choice(point.surroundings).split(", ")
     faults = list(_SURROUNDINGS[around](dice, setup))
@@ -116,13 +132,23 @@ def _doubts(dice: Random, setup: SpotSetup) -> list[Fault]:
     return faults + every(dice, setup, 20_000, "events_lost", 1_500, event="executionReport", times=1)
 
 
+def _lists_in_doubt(dice: Random, setup: SpotSetup) -> list[Fault]:
+    executed = dice.randrange(2) == 0
+    faults = every(dice, setup, 7_000, "backend_timeout", 8_000, endpoint=LIST, times=1, executed=executed)
+    faults += every(dice, setup, 11_000, "answer_lost", 8_000, endpoint=CANCEL, times=1)
+    return faults + every(dice, setup, 20_000, "events_lost", 1_500, event="executionReport", times=1)
+
+
 def _no_order_connection(_dice: Random, setup: SpotSetup) -> list[Fault]:
     # The account's events come on another connection of the same surface: orders alone are refused there.
-    args = {"endpoint": PLACE, "surface": "ws_api", "when": "before"}
-    more = {"endpoint": CANCEL, "surface": "ws_api", "when": "before"}
     return [
-        Fault(kind="cut_at_request", at_ms=0, for_ms=setup.duration_ms, args=args),
-        Fault(kind="cut_at_request", at_ms=0, for_ms=setup.duration_ms, args=more),
+        Fault(
+            kind="cut_at_request",
+            at_ms=0,
+            for_ms=setup.duration_ms,
+            args={"endpoint": endpoint, "surface": "ws_api", "when": "before"},
+        )
+        for endpoint in (PLACE, LIST, CANCEL)
     ]
 
 
@@ -154,6 +180,7 @@ _SURROUNDINGS: dict[str, Draw] = {
     "torn": deaths("disk write", 4_000, power=True),
     "cuts": _cuts,
     "doubts": _doubts,
+    "lists in doubt": _lists_in_doubt,
     "no order connection": _no_order_connection,
     "closings": _by_hand(("buy", "close_lot"), 9_000),
     "transfers": _by_hand(("deposit", "lock"), 12_000),

@@ -21,7 +21,7 @@ class Guarded(SpotObserver):
 
     def __init__(self, watch: Any) -> None:
         super().__init__(watch)
-        self._holdings: dict[tuple[SpotScene, str], tuple[int, Decimal, Decimal]] = {}
+        self._holdings: dict[tuple[SpotScene, str, int], tuple[int, Decimal, Decimal]] = {}
 
     def policy(self, symbol: str) -> PositionPolicy:
         return self.watch.setup.guards[symbol]
@@ -31,12 +31,12 @@ class Guarded(SpotObserver):
 
         More sold than was bought is not of the holding; less than a step left over is dust.
         """
-        key = scene, symbol
+        since = self.watch.followed.get(symbol, 0)
+        key = scene, symbol, since
         known = self._holdings.get(key)
         if known is not None and known[0] == len(scene.fills):
             return known[1], known[2]
         base, step = self.watch.base(symbol), self.watch.setup.specs[symbol].step
-        since = self.watch.followed.get(symbol, 0)
         quantity = average = ZERO
         for fill in sorted(scene.fills.values(), key=lambda f: f.trade_id):
             if fill.symbol != symbol or fill.at_ms < since:
