@@ -325,7 +325,7 @@ def premise_of(s: ScopeState, slot: Slot) -> Decimal:
     """What a refusal of this slot's order depends on: the position, or what the slot's lots still hold."""
     lots = s.lots
     if not slot.lots or lots is None:
-        return s.position.quantity
+        return s.position.quantity or ZERO  # the zero that packing leaves out, whoever told of the position
     return sum((lot.left for name in slot.lots if (lot := get(lots, name)) is not None), ZERO)
 
 
