@@ -301,6 +301,7 @@ class Recoverer:
                 owner.apply(await self._venue.read_orders(None))
                 for event in await read_trades(self._venue, begin):
                     owner.apply(event)
+                owner.apply(await self._venue.read_balances())
             else:
                 owner.apply(await self._venue.read_positions(None))
         except VenueUnavailable as error:
