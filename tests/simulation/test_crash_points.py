@@ -17,16 +17,13 @@ TRIES = 100
 SLICE = 46
 
 
-def situations(points, scenario, point: int, wanted: int):
-    """Cases of a point, in order, until it was deadly so often."""
-    hits = 0
-    for turn in range(TRIES):
-        outcome = play(draw_case(point + turn * len(points), scenario, 1.0))
-        assert not outcome.violations, (outcome.seed, outcome.violations)
-        hits += len(outcome.hits)
-        if hits >= wanted:
-            return
-    pytest.fail(f"{points[point].name} was deadly {hits} times in {TRIES} runs")
+LISTS = {CRASHES: POINTS, SPOT_CRASHES: SPOT_POINTS, LIST_CRASHES: LIST_POINTS}
+
+
+def every_point():
+    for scenario, points in LISTS.items():
+        for number, point in enumerate(points):
+            yield pytest.param(scenario, points, number, id=f"{scenario}: {point.name}")
 
 
 def test_the_list_is_long_and_names_each_point_once():
@@ -74,20 +71,13 @@ def test_every_third_point_of_spot_is_survived(scenario, points):
 
 @pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("point", range(len(POINTS)), ids=lambda i: POINTS[i].name)
-def test_a_point_is_survived_in_twenty_situations(point):
-    situations(POINTS, CRASHES, point, SITUATIONS)
-
-
-@pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("point", range(len(SPOT_POINTS)), ids=lambda i: SPOT_POINTS[i].name)
-def test_a_point_of_spot_is_survived_in_twenty_situations(point):
-    situations(SPOT_POINTS, SPOT_CRASHES, point, SITUATIONS)
-
-
-@pytest.mark.skipif("BACKSTAY_LONG" not in os.environ, reason="minutes of simulation: set BACKSTAY_LONG=1")
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("point", range(len(LIST_POINTS)), ids=lambda i: LIST_POINTS[i].name)
-def test_a_point_of_order_lists_is_survived_in_twenty_situations(point):
-    situations(LIST_POINTS, LIST_CRASHES, point, SITUATIONS)
+@pytest.mark.parametrize(("scenario", "points", "point"), list(every_point()))
+def test_a_point_is_survived_in_twenty_situations(scenario, points, point):
+    hits = 0
+    for turn in range(TRIES):
+        outcome = play(draw_case(point + turn * len(points), scenario, 1.0))
+        assert not outcome.violations, (outcome.seed, outcome.violations)
+        hits += len(outcome.hits)
+        if hits >= SITUATIONS:
+            return
+    pytest.fail(f"{points[point].name} was deadly {hits} times in {TRIES} runs")

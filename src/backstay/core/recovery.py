@@ -318,7 +318,7 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             keep[key] = p
         elif not ctx.is_resting or not (p.expired or (p.unknown and window_over)):
             keep[key] = p
-        elif p.action is Action.CANCEL and p.expired and ctx.is_resting:
+        elif p.action is Action.CANCEL and p.expired:
             vain.append(ctx)
     contexts = s.contexts
     stuck = {
