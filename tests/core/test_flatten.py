@@ -344,6 +344,27 @@ def test_i37_a_position_whose_close_by_the_operator_is_refused_gets_its_stop_mea
     assert scene.step() == Wait("flatten: blocked filter")
 
 
+def test_i37_the_stop_follows_the_size_while_the_close_is_refused():
+    scene = at_rest(guarded(sized=True))
+    say(scene, CLOSE)
+    assert said(scene.step()) == ("FLATTEN", [("cancel", "TP/0")])
+    scene.confirm()
+    scene.step()
+    scene.refuse(scene.waiting[0], Effect.FILTER)
+    assert scene.step() == Wait("flatten: blocked filter")
+    scene.fold(*scene.venue.trade_by_hand(SELL, D("0.004"), D(60000)))
+    scene.tick(1_000)
+    assert said(scene.step()) == ("FLATTEN", [("place", "EXIT/0")]), "it is another close"
+    scene.refuse(scene.waiting[0], Effect.FILTER)
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+    scene.confirm()
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
+    scene.confirm()
+    (stop,) = scene.venue.open_algos()
+    assert stop.quantity == D("0.006")
+    assert scene.step() == Wait("flatten: blocked filter")
+
+
 def test_a_close_that_was_refused_is_tried_again_when_the_operator_says_so_again():
     scene = long_of(guarded(ladder()))
     say(scene, CLOSE)

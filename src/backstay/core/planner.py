@@ -159,12 +159,13 @@ def _stop_missing(field: Field, v: Verdicts) -> bool:
 
 
 def _guarded(field: Field, v: Verdicts, decision: Decision, now: TimeNs) -> Decision:
-    """A close that the venue refuses is tried again later; the position has its stop meanwhile, and one."""
+    """A close that the venue refuses is tried again later; the position has its stop meanwhile, one and for
+    its size.
+    """
     if not isinstance(decision, Wait) or not exit_held(field.state, now):
         return decision
-    if _stop_missing(field, v):
-        return _protect(field, v, now, stops_alone=True) or decision
-    return _cleanup(field, v, now) or decision
+    tidied = None if _stop_missing(field, v) else _cleanup(field, v, now)
+    return tidied or _protect(field, v, now, stops_alone=True) or decision
 
 
 def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = False) -> Decision | None:
