@@ -204,8 +204,13 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs, own: bool = False) ->
 
 def _algo_followed(ctx: OrderContext, r: AlgoReport, now: TimeNs) -> OrderContext:
     phase = algo_orders.AFTER[r.status].get(ctx.phase, ctx.phase)
+    slot = ctx.slot
+    if slot.quantity is not None and slot.quantity != r.quantity:
+        # Pre-armed for another size, its record of being sent lost: the order itself says what it covers.
+        slot = replace(slot, quantity=r.quantity)
     return replace(
         ctx,
+        slot=slot,
         phase=phase,
         order_id=r.algo_id,
         child_order_id=r.child_order_id or ctx.child_order_id,
