@@ -233,6 +233,9 @@ def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs, own: bool = False) ->
     row = s.orders.get(n.order_id)
     if row is not None and not orders.is_open(row):
         return s
+    ctx = s.contexts.get(n.client_id)
+    if ctx is not None and ctx.slot.key.role is DCA:
+        s = replace(s, stop_floor=None, best_price=None)  # its stop comes before its report
     return replace(
         s,
         fill_at=n.at,
