@@ -60,6 +60,26 @@ def test_s3_a_dca_fill_starts_a_new_ratchet_and_a_take_profit_fill_does_not():
     assert scene.state.best_price is None
 
 
+def test_s3_the_first_stop_after_a_dca_fill_follows_the_new_ratchet():
+    """Under the old one it would be placed twice: the order's own report is the last to come."""
+
+    def ratcheted(view):
+        wanted = D("0.95") * view.average if view.direction else None
+        return guarded(ladder(), trigger=max(wanted or D(0), view.stop_floor or D(0)), sized=True)(view)
+
+    scene = at_rest(ratcheted)
+    for event in scene.venue.fill(own(scene, Role.DCA, 1).ctx_id):
+        scene.fold(event)
+        scene.step()
+    scene.confirm()
+    scene.rest()
+    placed = [r for r in scene.requests if r.key.role is Role.SL and r.action is Action.PLACE]
+    assert [(r.context.slot.trigger, r.context.slot.quantity) for r in placed] == [
+        (D("57000"), D("0.010")),
+        (D("56715"), D("0.020")),
+    ]
+
+
 def test_s3_a_new_life_starts_a_new_ratchet():
     scene = at_rest(guarded())
     scene.see(scene.venue.trade_by_hand(SELL, D("0.010"), D(60000)))

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from backstay.core.contexts import Phase
-from backstay.core.decisions import Converged, Recover, Wait
+from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import (
     AnswerClass,
     Effect,
@@ -19,8 +19,10 @@ from backstay.core.events import (
 from backstay.core.recovery import ATTEMPTS_MAX, BACKOFF
 from backstay.core.state import AccountState
 from backstay.core.types import (
+    MS,
     Action,
     AlgoStatus,
+    OrderStatus,
     Role,
     Subject,
     Trust,
@@ -30,7 +32,7 @@ from backstay.testing.evidence import algo
 from backstay.testing.scene import ask
 
 from tests.core.scenes import at_rest, invisible, long_of, own, said
-from tests.core.wishes import guarded, ladder
+from tests.core.wishes import SELL, guarded, ladder
 
 # --- recovery itself ----------------------------------------------------------------------------
 
@@ -130,6 +132,76 @@ def test_4_3_a_stuck_close_position_stop_is_bridged_even_where_the_policy_wants_
     assert said(scene.step()) == ("PROTECT", [("place", "SL/1")])
     scene.confirm()
     assert scene.state.naked_since == 0
+
+
+def passed_by():
+    """A LONG of 0.010 whose stop was triggered and became a LIMIT that the market has passed by."""
+    scene = at_rest(guarded(sized=True))
+    sl = own(scene, Role.SL)
+    child = evidence.order(order_id=77, client_id=sl.ctx_id, at=90_000, side=SELL, price="56900")
+    triggered = algo(
+        AlgoStatus.TRIGGERED,
+        algo_id=sl.order_id,
+        client_id=sl.ctx_id,
+        at=90_000,
+        trigger="57000.0",
+        quantity="0.010",
+        child_order_id=77,
+    )
+    scene.venue.algos[sl.ctx_id], scene.venue.orders[sl.ctx_id] = triggered, child
+    scene.fold(child, triggered)
+    scene.tick(3_100)
+    assert scene.step() == Recover(("trigger_unresolved",))
+    scene.recover()
+    return scene, sl
+
+
+def test_4_3_what_a_stop_that_the_market_has_passed_by_left_in_the_book_goes_once_another_one_stands():
+    """It would take the room of what reduces the position from the stop that stands for it."""
+    scene, sl = passed_by()
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+    assert not isinstance(scene.step(), Act)
+    scene.confirm()
+    decision = scene.step()
+    assert said(decision) == ("CLEANUP", [("cancel", "SL/0")])
+    assert decision.intents[0].target == sl.ctx_id
+    assert not isinstance(scene.step(), Act)  # I-15
+    gone = replace(scene.venue.orders[sl.ctx_id], status=OrderStatus.CANCELED, at=scene.now)
+    ended = replace(scene.venue.algos[sl.ctx_id], status=AlgoStatus.FINISHED, at=scene.now)
+    scene.see((gone, ended))
+    assert scene.step() == Converged()
+    assert scene.state.naked_since == 0
+
+
+def test_4_3_a_lost_cancel_of_what_a_triggered_stop_left_in_the_book_is_repeated():
+    scene, sl = passed_by()
+    scene.step()
+    scene.confirm()
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
+    scene.lose(scene.waiting[0])
+    scene.tick(7_000)
+    scene.recover()
+    assert (scene.state.trusted, scene.state.pendings) == (True, {})
+    decision = scene.step()
+    assert said(decision) == ("CLEANUP", [("cancel", "SL/0")])
+    assert decision.intents[0].target == sl.ctx_id
+
+
+def test_8_1_a_cancel_in_vain_of_what_a_triggered_stop_left_in_the_book_waits():
+    scene, _ = passed_by()
+    scene.step()
+    scene.confirm()
+    for count in (1, 2):
+        assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
+        scene.accept(scene.waiting[0])
+        scene.tick(5_100)
+        assert scene.step() == Recover(("confirmation_deadline",))
+        scene.recover()
+        assert (scene.state.trusted, scene.state.pendings) == (True, {})
+        assert scene.step().reason == "blocked cancel_in_vain"
+        (block,) = scene.state.blocks
+        assert block.count == count
+        scene.tick((block.until - scene.now) // MS + 1)
 
 
 def test_r12_a_restart_doubts_what_was_under_way_and_adopts_what_it_finds():

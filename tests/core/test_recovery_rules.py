@@ -305,6 +305,18 @@ def test_r12_a_place_is_doubted_by_its_context_and_its_guard_stays():
     assert not s.pendings["o1"].unknown
 
 
+@pytest.mark.parametrize(
+    ("foreseen", "rests", "naked"), [("0.005", "0.010", False), ("0.020", "0.005", True)]
+)
+def test_i37_a_stop_whose_record_of_being_sent_is_lost_covers_what_its_row_says(foreseen, rests, naked):
+    armed = replace(evidence.context(stop(quantity=foreseen), "o1"), phase=Phase.PRE_ARMED)
+    account = at(account_with(), 1, replace(evidence.registered(evidence.request(armed)), pre_armed=True))
+    row = algo(client_id="o1", at=400, quantity=rests, close_position=False)
+    s = state(at(restarted(account), 600, row))
+    assert s.contexts["o1"].phase is Phase.ARMED
+    assert bool(s.naked_since) is naked
+
+
 def test_r12_timers_of_the_old_process_are_over():
     filled = order(OrderStatus.FILLED, order_id=9, client_id="web_1", at=9_000)
     s = state(restarted(ended(begun(at(held(), 9_000, filled), 9_001), 9_002, "no answer"), 9_100))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext
+from backstay.core.convergence import child_rests
 from backstay.core.lots import get
 from backstay.core.rejections import IN_VAIN, hold_for
 from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint, premise_of
@@ -60,7 +61,7 @@ def cancelled_in_vain(s: ScopeState, targets: Sequence[OrderContext], now: TimeN
 
     What is known of orders that do not rest any more is forgotten.
     """
-    resting = {cancel_fingerprint(c.ctx_id) for c in s.contexts.values() if c.is_resting}
+    resting = {cancel_fingerprint(c.ctx_id) for c in s.contexts.values() if c.is_resting or child_rests(s, c)}
     others = tuple(b for b in s.blocks if b.effect != CANCEL_IN_VAIN)
     known = {b.fingerprint: b for b in s.blocks if b.effect == CANCEL_IN_VAIN and b.fingerprint in resting}
     for ctx in targets:

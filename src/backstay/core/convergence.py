@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core import orders
 from backstay.core.contexts import OrderContext
 from backstay.core.events import AlgoReport, OrderReport
 from backstay.core.slots import Slot, SlotKey
@@ -40,6 +41,12 @@ def row_of(s: ScopeState, ctx: OrderContext) -> Row | None:
     if ctx.surface is ALGO:
         return s.algos.get(ctx.order_id)
     return s.orders.get(ctx.order_id)
+
+
+def child_rests(s: ScopeState, ctx: OrderContext) -> bool:
+    """The order that a triggered one became is open: its cancel goes to the regular surface (4.3)."""
+    row = s.orders.get(ctx.child_order_id) if ctx.child_order_id else None
+    return row is not None and orders.is_open(row)
 
 
 def equal(slot: Slot, ctx: OrderContext, row: Row | None) -> bool:

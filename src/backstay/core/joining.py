@@ -11,7 +11,7 @@ import msgspec
 from backstay.core import lists
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
-from backstay.core.convergence import Verdicts, equal, row_of
+from backstay.core.convergence import Verdicts, child_rests, equal, row_of
 from backstay.core.lost_stop import bridge_of_sized, silent_until
 from backstay.core.placement import conflict, still_guards
 from backstay.core.slots import BRIDGE, MAIN_STOP, Slot, SlotKey, Unplaceable
@@ -90,7 +90,8 @@ def matched(field: Field, v: Verdicts, now: TimeNs) -> Verdicts:
 def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
     """The resting orders that no slot wants, slot by slot."""
     bare = MAIN_STOP in v.desired and MAIN_STOP not in v.converged and not v.covered_by
-    doomed = (c for key, held in v.working.items() for c in _surplus(field, v, key, held))
+    doomed = [c for key, held in v.working.items() for c in _surplus(field, v, key, held)]
+    doomed.extend(_passed_by(field))
     return [c for c in doomed if not (bare and still_guards(field.state, c, bridge=field.bridge))]
 
 
@@ -166,6 +167,16 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     if key == MAIN_STOP and v.covered_by == "bridge" and keeper is not None and key not in v.converged:
         out.append(keeper)
     return out
+
+
+def _passed_by(field: Field) -> list[OrderContext]:
+    """Triggered stops of a limit kind that the market has passed by: what each left in the book takes the
+    room for reducing the position from the stop that stands for it now (4.3).
+    """
+    s = field.state
+    left = [c for c in s.contexts.values() if c.stuck and child_rests(s, c)]
+    busy = {p.key for p in s.pendings.values()} if left else ()
+    return [c for c in left if c.key not in busy and not _unplaceable_protection(field, c.key)]
 
 
 def _unplaceable_protection(field: Field, key: SlotKey) -> bool:

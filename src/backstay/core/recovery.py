@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from backstay.core.blocks import cancelled_in_vain
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
+from backstay.core.convergence import child_rests
 from backstay.core.cover import naked
 from backstay.core.market import strangers
 from backstay.core.orders import Evidence
@@ -313,12 +314,13 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             continue
         window_over = now > p.opened_at + p.recv_window_ms * MS + WINDOW_SLACK
         if p.action is Action.PLACE:
-            if ctx.is_resting:
-                continue
+            if not ctx.is_resting:
+                keep[key] = p
+            continue
+        rests = ctx.is_resting or child_rests(s, ctx)
+        if not (rests or ctx.child_order_id) or not (p.expired or (p.unknown and window_over)):
             keep[key] = p
-        elif not ctx.is_resting or not (p.expired or (p.unknown and window_over)):
-            keep[key] = p
-        elif p.action is Action.CANCEL and p.expired:
+        elif p.action is Action.CANCEL and p.expired and rests:
             vain.append(ctx)
     contexts = s.contexts
     stuck = {

@@ -204,8 +204,13 @@ def report_algo(s: ScopeState, r: AlgoReport, now: TimeNs, own: bool = False) ->
 
 def _algo_followed(ctx: OrderContext, r: AlgoReport, now: TimeNs) -> OrderContext:
     phase = algo_orders.AFTER[r.status].get(ctx.phase, ctx.phase)
+    slot = ctx.slot
+    if slot.quantity is not None and slot.quantity != r.quantity:
+        # Pre-armed for another size, its record of being sent lost: the order itself says what it covers.
+        slot = replace(slot, quantity=r.quantity)
     return replace(
         ctx,
+        slot=slot,
         phase=phase,
         order_id=r.algo_id,
         child_order_id=r.child_order_id or ctx.child_order_id,
@@ -228,6 +233,9 @@ def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs, own: bool = False) ->
     row = s.orders.get(n.order_id)
     if row is not None and not orders.is_open(row):
         return s
+    ctx = s.contexts.get(n.client_id)
+    if ctx is not None and ctx.slot.key.role is DCA:
+        s = replace(s, stop_floor=None, best_price=None)  # its stop comes before its report
     return replace(
         s,
         fill_at=n.at,

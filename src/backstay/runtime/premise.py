@@ -43,8 +43,8 @@ def _position_stale(s: ScopeState, intent: Intent) -> str:
 
 def _bare_since(s: ScopeState, request: Request) -> bool:
     """The position has lost its stop since this exposure was wanted (6.1); without a policy it had none."""
-    ctx = request.context if request.context is not None else s.contexts.get(request.ctx_id)
-    return ctx is not None and s.naked_since > ctx.created_at
+    pending = s.pendings.get(request.ctx_id)
+    return pending is not None and s.naked_since > pending.opened_at
 
 
 def _lots_stale(s: ScopeState, ctx: OrderContext) -> str:
