@@ -4,13 +4,13 @@ Every spot symbol that is managed by name or has a scope is read from the trade 
 known for certain; a symbol that has never been read is followed from now on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from backstay.core.engine import Engine
-from backstay.core.events import FillsSnapshot
+from backstay.core.events import AnyEvent, FillsSnapshot
 from backstay.core.lots import NONE
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, TimeNs
@@ -60,15 +60,23 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
     return Since(symbol, begin if lots.read_at else now, 0)
 
 
-async def read_trades(venue: Venue, begin: Iterable[Since]) -> Sequence[FillsSnapshot]:
+def nobody(_event: AnyEvent) -> None:
+    """Nobody waits for single answers."""
+
+
+async def read_trades(
+    venue: Venue, begin: Iterable[Since], told: Callable[[AnyEvent], None] = nobody
+) -> Sequence[FillsSnapshot]:
     """One read per symbol, in turn: they are heavy. Raises VenueUnavailable.
 
     A venue that no longer shows the last known trade may lack later ones too: its answer is not complete.
+    `told` hears each answer at once, while the others are still awaited.
     """
     found = []
     for x in begin:
         read = await venue.read_fills(x.symbol, x.at, x.from_id)
         if x.known and all(row.trade_id != x.known for row in read.rows):
             read = replace(read, complete=False)
+        told(read)
         found.append(read)
     return found
