@@ -13,15 +13,15 @@ from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, FillsSnapshot
 from backstay.core.lots import NONE
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import MS, SECOND, Mode, PositionSide, Product, Scope, TimeNs
 from backstay.runtime.ports import Venue
 
 OVERLAP = 60 * SECOND
 """Where no trade is known yet, the read begins so much before the last one was asked for: what that one
-showed may have been seconds old (binance.md).
+showed may have been seconds old (binance.md). But not before the first one.
 """
 GRACE = SECOND
-"""But not longer before the first one."""
+"""So much, where a state of an older version does not tell when the first one was."""
 
 
 class Since(NamedTuple):
@@ -56,8 +56,9 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
         # exchange of PAPER begins anew with each process, and nothing is traded there between two.
         paper = account.run is not None and account.run.mode is Mode.PAPER
         return Since(symbol, lots.read_at, lots.read_to + paper, 0 if paper else lots.read_to)
-    begin = max(lots.read_at - OVERLAP, (lots.followed_at or lots.read_at) - GRACE)
-    return Since(symbol, begin if lots.read_at else now, 0)
+    # What was bought before a symbol was followed is not ours to sell. Times of trades are milliseconds.
+    first = lots.followed_at // MS * MS or lots.read_at - GRACE
+    return Since(symbol, max(lots.read_at - OVERLAP, first) if lots.read_at else now, 0)
 
 
 def nobody(_event: AnyEvent) -> None:
