@@ -56,7 +56,7 @@ def flatten(
     if not s.matched and s.trusted:
         return Wait("fill_unmatched", now + SECOND)
     doomed = [c for c in s.contexts.values() if _in_the_way(s, c)]
-    resting = [c for c in doomed if c.is_resting or _child_rests(s, c)]
+    resting = [c for c in doomed if c.is_resting or child_rests(s, c)]
     free = [c for c in resting if c.ctx_id not in s.pendings and not cancel_held(s, c, now)]
     if free:
         premise = Premise(s.epoch, s.position.quantity)
@@ -114,10 +114,10 @@ def _in_the_way(s: ScopeState, ctx: OrderContext) -> bool:
         return ctx.slot.kind is OrderType.LIMIT
     if s.scope.product is Product.SPOT:
         return True  # whatever sells has locked what the closing order needs
-    return ctx.role in EXPOSING or ctx.role is Role.TP or _child_rests(s, ctx)
+    return ctx.role in EXPOSING or ctx.role is Role.TP or child_rests(s, ctx)
 
 
-def _child_rests(s: ScopeState, ctx: OrderContext) -> bool:
+def child_rests(s: ScopeState, ctx: OrderContext) -> bool:
     """The regular order that a conditional one became is open: its cancel goes to the regular surface."""
     row = s.orders.get(ctx.child_order_id) if ctx.child_order_id else None
     return row is not None and is_open(row)

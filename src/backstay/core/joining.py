@@ -12,6 +12,7 @@ from backstay.core import lists
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase
 from backstay.core.convergence import Verdicts, equal, row_of
+from backstay.core.flatten import child_rests
 from backstay.core.lost_stop import bridge_of_sized, silent_until
 from backstay.core.placement import conflict, still_guards
 from backstay.core.slots import BRIDGE, MAIN_STOP, Slot, SlotKey, Unplaceable
@@ -91,7 +92,17 @@ def surplus(field: Field, v: Verdicts) -> list[OrderContext]:
     """The resting orders that no slot wants, slot by slot."""
     bare = MAIN_STOP in v.desired and MAIN_STOP not in v.converged and not v.covered_by
     doomed = (c for key, held in v.working.items() for c in _surplus(field, v, key, held))
-    return [c for c in doomed if not (bare and still_guards(field.state, c, bridge=field.bridge))]
+    out = [c for c in doomed if not (bare and still_guards(field.state, c, bridge=field.bridge))]
+    if MAIN_STOP in v.converged:
+        out.extend(_passed_by(field.state))
+    return out
+
+
+def _passed_by(s: ScopeState) -> list[OrderContext]:
+    """Stops that became a limit order which the market has passed by (`stop_limit`), once another one stands:
+    what they close is closed twice, or missing to the take-profits.
+    """
+    return [c for c in s.contexts.values() if c.stuck and child_rests(s, c) and c.ctx_id not in s.pendings]
 
 
 def is_current(s: ScopeState, ctx: OrderContext) -> bool:
