@@ -109,9 +109,9 @@ class HoldingSystem(SpotSystem):
     def quiet(self) -> bool:
         return self.scope.trusted and not self.scope.pendings
 
-    def faults(self, effect: Any, endpoint: str = "") -> None:
+    def faults(self, effect: Any, endpoint: str = "", **match: Any) -> None:
         """One bad answer of `endpoint`; without one, a fault that lasts until `heal`."""
-        match = {"endpoint": endpoint, "times": 1} if endpoint else {}
+        match = {"endpoint": endpoint, "times": 1, **match} if endpoint else match
         rule = {"match": match, "effect": effect}
         self.exchange.control("POST", "/sim/v1/faults", {"rules": [rule], "replace": False})
 

@@ -340,3 +340,19 @@ def test_coins_locked_by_the_owner_are_not_offered():
         await w.until(lambda: w.has_pair("5.99"), "a list for what is free", 120)
 
     check_holding(script)
+
+
+@pytest.mark.parametrize(("nth", "alarms"), [(1, 0), (2, 1)])
+def test_i37_what_was_bought_while_nobody_looked_is_alarmed_before_the_whole_account_is_read(nth, alarms):
+    """On spot trades tell of a position: what their read showed does not wait for a later one that fails."""
+
+    async def script(w):
+        w.kill()
+        w.buy("10")
+        # First it tells the mode, before the trades are read; then balances, after them.
+        w.faults("drop", "GET /api/v3/account", nth=[nth])
+        await w.start()
+        assert w.running.owner.stats.unprotected_alarms == alarms
+        await w.until(lambda: w.has_pair("9.99"), "a list of both legs")
+
+    check_holding(script)

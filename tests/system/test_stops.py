@@ -235,6 +235,28 @@ def test_a_breached_stop_is_retriggered_once_at_the_nearest_legal_price(directio
     play(script, policy=policy(stop={"price": price, "sl_breached": SlBreached.RETRIGGER}))
 
 
+@pytest.mark.parametrize(("hedge", "side"), [(False, ""), (True, "LONG")])
+def test_r21_a_stop_limit_that_the_market_has_passed_by_goes_once_another_stop_stands(hedge, side):
+    """It became a limit order below its trigger, and the market is below that: nothing fills it."""
+
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.price("56000")
+        await world.settle(2)
+        assert kinds(world) == ["LIMIT", "TAKE_PROFIT_MARKET"], "it has its grace"
+        await world.until(lambda: kinds(world) == ["STOP", "TAKE_PROFIT_MARKET"], "replaced", within_s=10)
+        assert world.position(side)[0] == D("0.010")
+        await world.quiet()
+
+    def kinds(world):
+        return [x.split()[0] for x in world.resting()]
+
+    stop = {"limit_offset": D("0.005"), "sl_breached": SlBreached.RETRIGGER}
+    take = {"kind": TakeProfitKind.MARKET}
+    play(script, policy=policy(StopKind.STOP_LIMIT, stop=stop, take=take), hedge=hedge)
+
+
 def test_i29_a_breached_stop_with_alert_is_not_asked_for_again_and_again():
     async def script(world):
         world.open("LONG", "0.010", at="60000")

@@ -161,9 +161,11 @@ class MissedFills:
 
     def _wish(self, key: Scope, since: TimeNs, at: TimeNs) -> None:
         self._net[key] = self._owner.account.scopes[key].position.quantity
-        since = max(since - OVERLAP, at - REACH)
-        _, known = self._due.get(key.symbol, (0.0, since))
-        self._due[key.symbol] = (asyncio.get_running_loop().time() + AFTER_S, min(known, since))
+        self._later(key.symbol, max(since - OVERLAP, at - REACH), AFTER_S)
+
+    def _later(self, symbol: str, since: TimeNs, wait_s: float) -> None:
+        _, known = self._due.get(symbol, (0.0, since))
+        self._due[symbol] = (asyncio.get_running_loop().time() + wait_s, min(known, since))
 
     # --- what is read -------------------------------------------------------------------------------
 
@@ -180,13 +182,16 @@ class MissedFills:
             self._owner.fail(error)
 
     async def _read(self, symbol: str, since: TimeNs) -> None:
-        wish = self._due.pop(symbol)
+        _, begin = self._due.pop(symbol)
         try:
             fills = await self._venue.read_fills(symbol, since)
         except VenueUnavailable as failure:
             self._tell(f"fills of {symbol} could not be read: {failure}")
-            again = (asyncio.get_running_loop().time() + AGAIN_S, wish[1])
-            self._due.setdefault(symbol, again)
+            self._later(symbol, begin, AGAIN_S)
+            return
+        if not self._owner.live:
+            # Kept for the replay behind a read, it would be lost with the next gap.
+            self._later(symbol, begin, AGAIN_S)
             return
         if not fills.rows:
             return

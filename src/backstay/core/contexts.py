@@ -83,7 +83,9 @@ class OrderContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unheard: TimeNs = 0
     """Only a read has shown it; local time by which its private event is due (4.1.2); 0: none."""
     stuck: bool = False
-    """It stayed in TRIGGERING beyond the grace: no longer counted as protection, never cancelled (4.3)."""
+    """It stayed in TRIGGERING beyond the grace: no longer counted as protection, never cancelled (4.3); the
+    order that it became may be.
+    """
     parent: str = ""
     """For a pre-armed context: the exposure order whose fill it protects."""
     updated_at: TimeNs = 0

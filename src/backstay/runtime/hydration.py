@@ -26,7 +26,7 @@ from backstay.core.recovery import in_doubt, window_end
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND, Role, Scope, Subject, Surface
 from backstay.runtime.ports import Venue
-from backstay.runtime.trades import Since, read_trades
+from backstay.runtime.trades import Since, nobody, read_trades
 
 UNKNOWN_GRACE_S = 0.5
 """Private evidence often comes before a read could; wait this long before asking (8.2)."""
@@ -55,10 +55,6 @@ ONE_SYMBOL: tuple[Subject, ...] = (
 BOTH_SURFACES: tuple[Subject, ...] = (Subject.REGULAR_ORDERS, Subject.ALGO_ORDERS)
 
 
-def _nobody(_event: AnyEvent) -> None:
-    """Nobody waits for single answers."""
-
-
 @contextlib.asynccontextmanager
 async def _deadline(seconds: float) -> AsyncIterator[None]:
     """Reads that take longer have failed."""
@@ -70,11 +66,12 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
 
 
 async def read_account(
-    venue: Venue, *, filters: bool, trades: Sequence[Since] = (), told: Callable[[AnyEvent], None] = _nobody
+    venue: Venue, *, filters: bool, trades: Sequence[Since] = (), told: Callable[[AnyEvent], None] = nobody
 ) -> list[AnyEvent]:
     """Everything that trust in the whole account needs. Raises VenueUnavailable.
 
-    `told` hears each answer about orders and positions at once, while the others are still awaited.
+    `told` hears each answer about orders, positions, trades and balances at once, while the others are still
+    awaited.
     """
 
     async def at_once[T: AnyEvent](read: Awaitable[T]) -> T:
@@ -92,8 +89,10 @@ async def read_account(
             at_once(venue.read_orders(None)), at_once(venue.read_algos(None))
         )
         # And before trades: what an order reports to have filled is among them then.
-        fills = await read_trades(venue, trades)
-        positions, balances = await asyncio.gather(at_once(venue.read_positions(None)), venue.read_balances())
+        fills = await read_trades(venue, trades, told)
+        positions, balances = await asyncio.gather(
+            at_once(venue.read_positions(None)), at_once(venue.read_balances())
+        )
     return [*events, positions, orders, algos, *fills, balances]
 
 

@@ -21,6 +21,8 @@ from backstay.core.events import (
     AlgoReport,
     AlgosSnapshot,
     AnyEvent,
+    BalancesSnapshot,
+    FillsSnapshot,
     OrderReport,
     OrdersSnapshot,
     PositionsSnapshot,
@@ -34,8 +36,8 @@ EVERY_S = 1.0
 """Between two looks: a hydration that is over before the first costs nothing."""
 KEPT = 2_000
 """Of events the latest so many."""
-TELLING = (OrdersSnapshot, AlgosSnapshot, PositionsSnapshot)
-"""The reads that tell of positions and stops."""
+TELLING = (OrdersSnapshot, AlgosSnapshot, PositionsSnapshot, FillsSnapshot, BalancesSnapshot)
+"""The reads that tell of positions and stops; on spot trades and balances do, and not positions."""
 
 
 class Host(Protocol):
@@ -58,7 +60,8 @@ class Lookout:
         self._owner = owner
         self._naked = naked
         self._events: deque[tuple[TimeNs, AnyEvent]] = deque(maxlen=KEPT)
-        self._reads: dict[type, tuple[TimeNs, AnyEvent]] = {}
+        self._reads: dict[type | str, tuple[TimeNs, AnyEvent]] = {}
+        """The latest of each kind; of trades, of each symbol."""
         self._since: dict[Scope, TimeNs] = {}
         """Scopes that the last look found bare, since when."""
         self._opened_at: TimeNs = 0
@@ -81,7 +84,8 @@ class Lookout:
     def read(self, event: AnyEvent) -> None:
         """A read was answered; all of them are taken in together, when the last one is."""
         if isinstance(event, TELLING):
-            self._reads[type(event)] = (self._owner.clock.now_ns(), event)
+            kind = event.symbol if isinstance(event, FillsSnapshot) else type(event)
+            self._reads[kind] = (self._owner.clock.now_ns(), event)
         if isinstance(event, (OrdersSnapshot, AlgosSnapshot)):
             self._told.update(row.client_id for row in event.rows)
 

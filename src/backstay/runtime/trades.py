@@ -4,24 +4,24 @@ Every spot symbol that is managed by name or has a scope is read from the trade 
 known for certain; a symbol that has never been read is followed from now on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from backstay.core.engine import Engine
-from backstay.core.events import FillsSnapshot
+from backstay.core.events import AnyEvent, FillsSnapshot
 from backstay.core.lots import NONE
 from backstay.core.state import AccountState
-from backstay.core.types import SECOND, Mode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import MS, SECOND, Mode, PositionSide, Product, Scope, TimeNs
 from backstay.runtime.ports import Venue
 
 OVERLAP = 60 * SECOND
 """Where no trade is known yet, the read begins so much before the last one was asked for: what that one
-showed may have been seconds old (binance.md).
+showed may have been seconds old (binance.md). But not before the first one.
 """
 GRACE = SECOND
-"""But not longer before the first one."""
+"""So much, where a state of an older version does not tell when the first one was."""
 
 
 class Since(NamedTuple):
@@ -56,19 +56,28 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
         # exchange of PAPER begins anew with each process, and nothing is traded there between two.
         paper = account.run is not None and account.run.mode is Mode.PAPER
         return Since(symbol, lots.read_at, lots.read_to + paper, 0 if paper else lots.read_to)
-    begin = max(lots.read_at - OVERLAP, (lots.followed_at or lots.read_at) - GRACE)
-    return Since(symbol, begin if lots.read_at else now, 0)
+    # What was bought before a symbol was followed is not ours to sell. Times of trades are milliseconds.
+    first = lots.followed_at // MS * MS or lots.read_at - GRACE
+    return Since(symbol, max(lots.read_at - OVERLAP, first) if lots.read_at else now, 0)
 
 
-async def read_trades(venue: Venue, begin: Iterable[Since]) -> Sequence[FillsSnapshot]:
+def nobody(_event: AnyEvent) -> None:
+    """Nobody waits for single answers."""
+
+
+async def read_trades(
+    venue: Venue, begin: Iterable[Since], told: Callable[[AnyEvent], None] = nobody
+) -> Sequence[FillsSnapshot]:
     """One read per symbol, in turn: they are heavy. Raises VenueUnavailable.
 
     A venue that no longer shows the last known trade may lack later ones too: its answer is not complete.
+    `told` hears each answer at once, while the others are still awaited.
     """
     found = []
     for x in begin:
         read = await venue.read_fills(x.symbol, x.at, x.from_id)
         if x.known and all(row.trade_id != x.known for row in read.rows):
             read = replace(read, complete=False)
+        told(read)
         found.append(read)
     return found
