@@ -80,7 +80,7 @@ SPOT_POINTS: tuple[Point, ...] = (
     ),
     *both(("frame out private session.subscriptions", "frame in private session.subscriptions"), "halted"),
     *both(("frame in market 24hrMiniTicker", "frame in market"), "calm", "cuts"),
-    *both(("frame out market SUBSCRIBE", "frame out market UNSUBSCRIBE"), "calm", "cuts"),
+    *both(("frame out market SUBSCRIBE",), "calm", "cuts"),
     *both(("frame out market LIST_SUBSCRIPTIONS",), "silent market"),
     *both(("handshake ws_api", "handshake market"), "restarts", "cuts"),
 )
