@@ -217,5 +217,7 @@ class SpotWorld(World):
         event = OperatorCommand(
             action=action, who="operator", scope=scope, reason="simulation", lot=lot.trade_id
         )
-        if self.say_command(event):
+        process = self.process
+        # A process that dies of the word may have kept it, or not: its owner has asked all the same.
+        if self.say_command(event) or (process is not None and process.machine.dead):
             self.watch.close_asked.setdefault((act.symbol, lot.trade_id), self.watch.now_ms())
