@@ -156,6 +156,19 @@ def test_nobody_listening_is_told_as_such(tmp_path):
     assert refused.value.exit_code == 3
 
 
+def test_r12_a_command_that_nobody_answered_may_have_been_kept_and_its_operator_is_told_so(tmp_path):
+    async def talk(client, host, _server):
+        def dies(_event):
+            raise ConnectionResetError
+
+        host.command = dies
+        with pytest.raises(ControlError, match="if its ledger kept that") as lost:
+            await client.ask("close", scope="spot:TRUMPUSDC:BOTH", lot=1001)
+        assert lost.value.exit_code == 1
+
+    served(tmp_path, talk)
+
+
 def test_a_folder_with_a_long_name_has_its_socket_elsewhere_and_both_sides_agree(tmp_path):
     folder = tmp_path / ("x" * 120)
     assert len(str(socket_path(folder))) <= 100

@@ -1,14 +1,27 @@
 """Which questions a recovery asks for what its snapshots left open."""
 
 import asyncio
+from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from backstay.core.contexts import Phase
 from backstay.core.recovery import is_wide
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import AlgoStatus, OrderType, Role, Side, Surface, Trust
-from backstay.runtime.hydration import ask_doubts
+from backstay.core.types import (
+    AlgoStatus,
+    OrderType,
+    PositionSide,
+    Product,
+    Role,
+    Scope,
+    Side,
+    Surface,
+    Trust,
+)
+from backstay.runtime.hydration import RECENT, ask_doubts
+from backstay.strategies.by_lot import BATCH, sell_slot
 from backstay.testing import evidence
 from backstay.testing.builders import slot
 from backstay.testing.evidence import algo
@@ -17,15 +30,22 @@ from backstay.testing.evidence import algo
 class Asked:
     """Answers every query, and keeps what was asked."""
 
-    def __init__(self, row):
+    def __init__(self, row, now=0):
         self.row = row
+        self.now = now
         self.asked = []
+
+    def venue_now_ns(self):
+        return self.now
 
     async def query_order(self, symbol, ctx_id, surface):
         self.asked.append((ctx_id, surface))
         if surface is Surface.ALGO:
             return evidence.found(self.row, at=1)
         return evidence.not_found(ctx_id, at=1)
+
+    async def query_orders(self, symbol, names, surface):
+        return [await self.query_order(symbol, name, surface) for name in names]
 
 
 def test_i32_the_order_that_a_conditional_one_became_unseen_is_asked_for_too():
@@ -78,3 +98,20 @@ def test_x3_among_many_doubts_the_stop_of_a_naked_position_is_looked_for_before_
     asyncio.run(ask_doubts(early, account, scopes))
     assert early.asked == [("S03USDT", Surface.ALGO, ("s3",))]
     assert len(asyncio.run(ask_doubts(late, account, scopes))) == 30
+
+
+@pytest.mark.parametrize("oldest", [0, -RECENT])
+def test_8_2_lots_offered_in_one_pass_are_not_asked_for_one_by_one_before_their_windows_are_over(oldest):
+    key = Scope(Product.SPOT, "BTCUSDT", PositionSide.BOTH)
+    contexts = {}
+    for lot in range(1, BATCH + 1):
+        sell = sell_slot((lot,), Decimal(61_000), Decimal("0.001"))
+        ctx = evidence.context(sell, f"s{lot}", key=key)
+        ctx = replace(ctx, created_at=ctx.created_at + oldest) if lot == 1 else ctx
+        contexts[ctx.ctx_id] = replace(ctx, phase=Phase.UNKNOWN, sent_at=evidence.ms(0), recv_window_ms=3000)
+    account = AccountState(scopes={key: ScopeState(scope=key, trust=Trust.RECOVERING, contexts=contexts)})
+    early, late = Asked(None, evidence.ms(2_000)), Asked(None, evidence.ms(5_000))
+    assert not asyncio.run(ask_doubts(early, account, [key]))
+    assert len(asyncio.run(ask_doubts(late, account, [key]))) == BATCH
+    few = ScopeState(scope=key, trust=Trust.RECOVERING, contexts={"s1": contexts["s1"]})
+    assert asyncio.run(ask_doubts(early, AccountState(scopes={key: few}), [key]))

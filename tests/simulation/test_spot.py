@@ -1,7 +1,10 @@
 """Runs of spot as a reader would want to see them: what really happens in them, not only what does not."""
 
+from decimal import Decimal
+
 import pytest
 
+from backstay.simulation.acts import Act
 from backstay.simulation.case import draw_case
 from backstay.simulation.faults import Fault
 from backstay.simulation.play import play
@@ -40,6 +43,21 @@ def _long(seed):
     from backstay.simulation.spot_setup import draw_spot_setup
 
     return draw_spot_setup(seed, "spot_outage").duration_ms > 26 * 60_000
+
+
+@pytest.mark.parametrize(("when", "power", "kept"), [("after", False, 1), ("before", True, 0)])
+def test_i32_a_process_that_dies_of_a_close_may_have_kept_it_and_then_the_next_one_carries_it_out(
+    when, power, kept
+):
+    buy, close = (
+        Act(at_ms=at, do=do, symbol="BTCUSDT", leg="0", amount=Decimal(100))
+        for at, do in ((3_000, "buy"), (9_000, "close_lot"))
+    )
+    args = {"boundary": "disk put events.wal", "when": when, "nth": 1, "power": power, "away_ms": 1_000}
+    death = Fault(kind="crash", at_ms=8_000, args=args)
+    lines = told(replace(draw_case(3, "spot", 0.0), acts=(buy, close), faults=(death,)))
+    assert count(lines, "is killed") == count(lines, "operator: close") == 1
+    assert count(lines, "request DELETE") == kept
 
 
 def test_both_products_die_and_start_together_in_one_process():

@@ -109,3 +109,23 @@ def test_r29_a_trade_whose_report_is_lost_while_its_balance_is_told_gets_its_sal
 
     policy = SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL)
     run_system(script, lambda clock: LookedAfter(clock, policy=policy))
+
+
+def test_r29_a_lost_balance_that_moved_coins_from_free_to_locked_is_read():
+    async def script(system):
+        system.buy("10")
+        await system.until(lambda: len(system.sells()) == 1, "its sale")
+        await system.settle(40)
+        rule = {
+            "match": {"surface": "private", "event": "outboundAccountPosition", "times": 1},
+            "effect": "drop",
+        }
+        system.exchange.control("POST", "/sim/v1/faults", {"rules": [rule]})
+        system.hand("cancel", orderId=str(system.sells()[0]["orderId"]))
+        await system.settle(5)
+        assert not system.running.owner.account.balances["TRUMP"].available, "its balance was lost"
+        await system.settle(30 + BOUND_S)
+        assert system.running.owner.account.balances["TRUMP"].available > 9
+
+    policy = SwingPolicy(symbols=(SYMBOL,), sell_when=SellWhen.FILL)
+    run_system(script, lambda clock: LookedAfter(clock, policy=policy))

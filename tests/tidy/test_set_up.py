@@ -145,8 +145,8 @@ def test_the_pins_hold_what_the_project_asks_for_and_agree_with_each_other():
     wanted = PROJECT["project"]["dependencies"]
     wanted_dev = PROJECT["project"]["optional-dependencies"]["dev"]
     runtime, dev = names(RUNTIME), names(DEV)
-    assert {re.split(r"[<>=;\s]", w)[0] for w in wanted} <= runtime.keys()
-    assert {re.split(r"[<>=;\s]", w)[0] for w in wanted_dev} <= dev.keys()
+    assert {re.split(r"[\[<>=;\s]", w)[0] for w in wanted} <= runtime.keys()
+    assert {re.split(r"[\[<>=;\s]", w)[0] for w in wanted_dev} <= dev.keys()
     assert {name: runtime[name] for name in runtime.keys() & dev.keys()} == {
         name: dev[name] for name in runtime.keys() & dev.keys()
     }

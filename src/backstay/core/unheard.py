@@ -25,6 +25,8 @@ from backstay.core.types import SECOND, ZERO, PositionSide, Scope, Surface, Time
 
 SETTLED = 30 * SECOND
 """Of a scope that heard something later a read may not tell yet: the algo surface lags by tens of seconds."""
+NOTHING = (ZERO, ZERO)
+"""Wallet and what is free of it, of a coin that is not there."""
 
 type Orders = set[tuple[Surface, int]]
 type Unheard = dict[Scope, str]
@@ -109,12 +111,13 @@ def _untold(s: ScopeState | None, rows: Iterable[FillRow]) -> list[int]:
 
 
 def _coins(account: AccountState, balances: BalancesSnapshot) -> dict[str, str]:
-    """Symbols of whose base asset the account holds something else than is known."""
-    wallets = {row.asset: row.wallet for row in balances.rows}
+    """Symbols of whose base asset the account holds, or has free, something else than is known."""
+    told = {row.asset: (row.wallet, row.available) for row in balances.rows}
     found = {}
     for symbol, rules in account.instruments.items():
         known = account.balances.get(rules.base)
-        before, now = known.wallet if known is not None else ZERO, wallets.get(rules.base, ZERO)
+        before = (known.wallet, known.available) if known is not None else NOTHING
+        now = told.get(rules.base, NOTHING)
         if before != now:
-            found[symbol] = f"{now} {rules.base}, known as {before}"
+            found[symbol] = f"{now[0]} {rules.base} ({now[1]} free), known as {before[0]} ({before[1]} free)"
     return found

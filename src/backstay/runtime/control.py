@@ -254,12 +254,19 @@ class ControlClient:
         await _write(self._writer, {"id": self._number, "do": do, **fields})
         try:
             async with asyncio.timeout(timeout_s):
-                return self._read(await self._reader.readline())
+                line = await self._reader.readline()
         except TimeoutError:
             raise ControlError(
                 f"the running process did not answer `{do}` within {timeout_s:g} s: look at its log",
                 exit_code=1,
             ) from None
+        if not line and do in COMMANDS:
+            raise ControlError(
+                f"the running process went away before it answered `{do}`: if its ledger kept that, the next "
+                "process carries it out; `backstay ledger tail` tells",
+                exit_code=1,
+            )
+        return self._read(line)
 
     async def subscribe(self, every_ms: int = 1000) -> AsyncIterator[dict[str, Any]]:
         """Status and positions, again and again. Ends when the process does."""

@@ -199,12 +199,15 @@ class SpotWorld(World):
         return spot_body_of(act, self.watch.truth, self.price(act.symbol))
 
     def operate(self, act: Act) -> None:
+        process = self.process
         if act.do in COMMANDS:
-            if self.command(OperatorAction(act.do)):
-                if act.do == "ack":
-                    self.watch.acks_ms.append(self.watch.now_ms())
-                else:
-                    self.watch.paused = act.do == "pause"
+            said = self.command(OperatorAction(act.do))
+            died = process is not None and process.machine.dead
+            if said and act.do == "ack":
+                self.watch.acks_ms.append(self.watch.now_ms())
+            elif said or died:
+                # A word that its process died of may have been kept, or not: then nothing need be sold.
+                self.watch.paused = act.do == "pause" or died
             return
         account = self._account()
         scope = self.watch.scope(act.symbol)
@@ -217,5 +220,6 @@ class SpotWorld(World):
         event = OperatorCommand(
             action=action, who="operator", scope=scope, reason="simulation", lot=lot.trade_id
         )
-        if self.say_command(event):
+        # A process that dies of the word may have kept it, or not: its owner has asked all the same.
+        if self.say_command(event) or (process is not None and process.machine.dead):
             self.watch.close_asked.setdefault((act.symbol, lot.trade_id), self.watch.now_ms())
