@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core.blocks import cancelled_in_vain
+from backstay.core.blocks import asked_in_vain
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
@@ -318,8 +318,8 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
             keep[key] = p
         elif not ctx.is_resting or not (p.expired or (p.unknown and window_over)):
             keep[key] = p
-        elif p.action is Action.CANCEL and p.expired and ctx.is_resting:
-            vain.append(ctx)
+        elif p.expired:
+            vain.append((p.action, ctx))
     contexts = s.contexts
     stuck = {
         k: c
@@ -328,4 +328,4 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     }
     if stuck:
         contexts = {**contexts, **{k: replace(c, phase=Phase.FINISHED) for k, c in stuck.items()}}
-    return cancelled_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)
+    return asked_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)
