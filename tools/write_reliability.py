@@ -16,30 +16,25 @@ PAGE = ROOT / "docs" / "reliability.md"
 
 def main() -> None:
     """Everything is played, however long it takes; a page with a violation is written like any other."""
-    from backstay.simulation.crash_points import POINTS
     from backstay.simulation.report import Figures, page
     from backstay.simulation.run import jobs_of, parse_seeds, simulate
-    from backstay.simulation.setup import CRASHES, LIST_CRASHES, SCENARIOS, SPOT_CRASHES
-    from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS
+    from backstay.simulation.setup import SCENARIOS
+    from backstay.simulation.situations import LISTS, play_situations
 
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seeds", default="0:10000", help="of the scenario mixed")
     asked.add_argument("--others", type=int, default=500, help="seeds of each other scenario")
-    asked.add_argument("--rounds", type=int, default=40, help="situations that are tried of each crash point")
+    asked.add_argument("--situations", type=int, default=20, help="in which each crash point is to be deadly")
     asked.add_argument("--jobs", type=int, default=0, help="processes; 0: one for each core")
     given = asked.parse_args()
     workers = given.jobs or os.cpu_count() or 1
     mixed = simulate(jobs_of(parse_seeds(given.seeds), "mixed", 1.0), workers=workers)
-    points = {CRASHES: POINTS, SPOT_CRASHES: SPOT_POINTS, LIST_CRASHES: LIST_POINTS}
     others = {
         name: simulate(jobs_of(range(given.others), name, 1.0), workers=workers)
         for name in SCENARIOS
-        if name not in {"mixed", *points}
+        if name not in {"mixed", *LISTS}
     }
-    crashes = {
-        name: simulate(jobs_of(range(given.rounds * len(listed)), name, 1.0), workers=workers)
-        for name, listed in points.items()
-    }
+    crashes = {name: play_situations(name, given.situations, workers=workers) for name in LISTS}
     figures = Figures(given.seeds, mixed, others, crashes, mutants(), restarts())
     PAGE.write_text(page(figures), encoding="utf-8")
     print(f"written: {PAGE.name}; {figures.violations} violations")

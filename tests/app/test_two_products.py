@@ -231,14 +231,15 @@ async def test_paper_keeps_its_lots_over_a_restart(tmp_path):
         await closing_lots.close_lot(settings, found.lots[0], limit=None, who="me", reason="")
 
 
+@pytest.mark.parametrize("product", [Product.SPOT, Product.USDM])
 @run
-async def test_a_paper_exchange_made_within_the_second_numbers_its_trades_on(tmp_path, monkeypatch):
+async def test_a_paper_exchange_made_within_the_second_numbers_its_trades_on(product, tmp_path, monkeypatch):
     settings = loaded(tmp_path, {"run": {"mode": "PAPER", "data_dir": str(tmp_path)}, "managers": [SWING]})
     second = 1_795_000_000 * SECOND
     first = []
     for now in (second, second + 20 * MS, second + SECOND - 1):
         monkeypatch.setattr(paper_exchanges.WallClock, "now_ns", lambda _, now=now: now)
-        exchange = paper_exchanges.spot_exchange(settings)
+        exchange = paper_exchanges.embedded(settings, product)
         first.append(exchange.engine._world.markets["BTCUSDT"].next_trade_id())
         exchange.close()
     assert first == sorted(set(first))

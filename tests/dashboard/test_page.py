@@ -113,6 +113,7 @@ def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width,
         unprotected_since="2026-11-01T10:58:00+00:00",
         status="UNPROTECTED",
     )
+    naked["distance_to_liquidation"] = "1078.23"
     state = document([position(), naked], "alarm", "ETHUSDT-BOTH-1 without a stop")
 
     async def talk(window, _served):
@@ -122,6 +123,8 @@ def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width,
             ".cell", "all => all.filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.textContent)"
         )
         assert cells == []
+        told = await window.locator(".cell", has_text="liquidation").all_text_contents()
+        assert told == ["liquidation48% away", "liquidation1\u2009078% away"]
         badges = await window.eval_on_selector_all(".position .badge", "all => all.map(b => b.textContent)")
         assert badges == ["protected", "NO STOP since 10:58:00"]
         assert await window.text_content("#verdict-word") == "Alarm"

@@ -230,3 +230,12 @@ def test_the_story_opens_at_least_20_positions_in_two_recorded_hours():
     played = Played(open_feed(str(BARS), seed=1, start_ns=START), 1, hedge=False)
     assert not played.refused
     assert sum(played.opened.values()) >= 20
+
+
+def test_every_kind_of_action_is_told_in_words_that_name_its_symbol():
+    grid = Grid(Decimal("0.1"), Decimal("0.001"))
+    about = {"at": START, "symbol": "BTCUSDT", "leg": "SHORT", "hedge": False, "grid": grid}
+    told = {HumanAction(kind=kind, **about).words for kind in get_args(Kind)}
+    assert len(told) == len(get_args(Kind))
+    assert all("BTCUSDT" in words and "{" not in words for words in told)
+    assert "opens a short of BTCUSDT at market" in told

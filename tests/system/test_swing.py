@@ -121,6 +121,24 @@ def test_an_outage_of_the_stream_does_nothing_twice(away_s):
     assert w.auditor.completed == 4
 
 
+def test_balances_that_lag_behind_the_trades_after_a_gap_are_read_once_more():
+    """O-7 on spot: the first reading holds the SELLs of coins that it does not show; another follows."""
+
+    async def script(w):
+        w.exchange.network.unplug()
+        await asyncio.sleep(2)
+        w.buy("4", "6")
+        behind = {"visibility_lag": {"ms": 5_000, "lagging": "balances"}}
+        lag = {"match": {"until_ms": 60_000}, "effect": behind}
+        w.exchange.control("POST", "/sim/v1/faults", {"rules": [lag]})
+        w.exchange.network.plug()
+        await w.until(lambda: w.lots.count == 2, "the trades are read")
+        assert not w.sells(), "the balances do not show the coins yet"
+        await w.until(lambda: len(w.sells()) == 2, "both are offered", 60)
+
+    play_spot(script)
+
+
 @pytest.mark.parametrize("at", ["answer_lost", "killed"])
 def test_a_sell_whose_answer_never_came_is_not_sent_twice(at):
     async def script(w):

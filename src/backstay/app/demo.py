@@ -251,10 +251,10 @@ class Demo:
             try:
                 self.exchange.control("POST", "/sim/v1/human", body)
             except ValueError as refused:
-                self.tell(f"by hand: {action.kind} {action.symbol} was refused ({refused})")
+                self.tell(f"the owner {action.words}: refused ({refused})")
             else:
                 self._by_hand[f"{action.kind} {action.leg.lower()}"] += 1
-                self.tell(f"by hand: {action.kind} {action.leg} {action.symbol}")
+                self.tell(f"the owner {action.words}")
 
     async def _incidents(self) -> None:
         for at, incident in incidents(self.options.seed, self.start_ns, self.end_ns - self.start_ns):

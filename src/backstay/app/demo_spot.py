@@ -173,9 +173,10 @@ class SpotStory:
         try:
             self.exchange.control("POST", "/sim/v1/human", body)
         except ValueError as refused:
-            self._tell(f"by hand: buying {symbol} was refused ({refused})")
+            self._tell(f"the owner buys {symbol}: refused ({refused})")
         else:
-            self._tell(f"by hand: bought {symbol} in {len(parts)} fills")
+            fills = "one fill" if len(parts) == 1 else f"{len(parts)} fills"
+            self._tell(f"the owner buys {symbol}, in {fills}")
 
     async def _incidents(self) -> None:
         await asyncio.sleep(self._dice.randrange(60, 90))

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from backstay.simulation.crash_points import POINTS, Point
+from backstay.simulation.crash_points import Point
 from backstay.simulation.observers.every import EVERYBODY
 from backstay.simulation.run import Report
 from backstay.simulation.scored_plans import EVERY_KIND
 from backstay.simulation.setup import CRASHES, LIST_CRASHES, SPOT_CRASHES
-from backstay.simulation.spot_points import LIST_POINTS, SPOT_POINTS
+from backstay.simulation.situations import LISTS
 
 SITUATIONS_WANTED = 20
 
@@ -166,9 +166,12 @@ def _points(f: Figures) -> Iterator[str]:
     yield ""
     yield "A situation counts only when the process did die at that very point."
     yield ""
-    yield from _deaths("USD-M", POINTS, f.crashes[CRASHES])
-    yield from _deaths("Spot", SPOT_POINTS, f.crashes[SPOT_CRASHES])
-    yield from _deaths("Order lists of spot", LIST_POINTS, f.crashes[LIST_CRASHES])
+    for scenario, words in (
+        (CRASHES, "USD-M"),
+        (SPOT_CRASHES, "Spot"),
+        (LIST_CRASHES, "Order lists of spot"),
+    ):
+        yield from _deaths(words, LISTS[scenario], f.crashes[scenario])
 
 
 def _deaths(product: str, points: tuple[Point, ...], report: Report) -> Iterator[str]:

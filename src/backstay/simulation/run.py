@@ -110,6 +110,58 @@ def _one(job: Job) -> tuple[Outcome, float]:
     return outcome, time.process_time() - began
 
 
+class Tally:
+    """Outcomes, as they are added up to a report."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._sums = Report()
+        self._faults: Counter[str] = Counter()
+        self._crashes: Counter[str] = Counter()
+        self._broken: dict[str, list[int]] = defaultdict(list)
+        self._naked: list[int] = []
+        self._recoveries: list[int] = []
+        self.aimed_at: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome, cpu_s: float) -> None:
+        sums = self._sums
+        sums.cpu_s += cpu_s
+        sums.runs += 1
+        sums.events += outcome.events
+        sums.private_events += outcome.private_events
+        sums.requests += outcome.requests
+        sums.boundaries += outcome.boundaries
+        sums.violations += len(outcome.violations)
+        self._faults.update(outcome.faults)
+        self._crashes.update(outcome.crashes)
+        self.aimed_at.update(outcome.hits)
+        self._naked.extend(outcome.naked_ms)
+        self._recoveries.extend(outcome.recovery_ms)
+        if outcome.violations:
+            sums.failing_seeds.append(outcome.seed)
+            for observer in outcome.broken:
+                self._broken[observer].append(outcome.seed)
+
+    def report(self) -> Report:
+        sums, broken = self._sums, dict(sorted(self._broken.items()))
+        return msgspec.structs.replace(
+            sums,
+            faults=dict(sorted(self._faults.items())),
+            faults_injected=self._faults.total(),
+            crashes=dict(sorted(self._crashes.items())),
+            aimed_at=dict(sorted(self.aimed_at.items())),
+            crash_points=len(self._crashes),
+            crash_situations=self._crashes.total(),
+            broken_by=broken,
+            observers={observer: len(seeds) for observer, seeds in broken.items()},
+            naked_ms=_percentiles(self._naked),
+            recovery_ms=_percentiles(self._recoveries),
+            wall_s=round(time.perf_counter() - self._began, 2),
+            cpu_s=round(sums.cpu_s, 2),
+            seconds_per_run=round(sums.cpu_s / max(sums.runs, 1), 3),
+        )
+
+
 def simulate(
     jobs: list[Job], *, workers: int = 0, on_outcome: Callable[[Job, Outcome], None] | None = None
 ) -> Report:
@@ -117,44 +169,12 @@ def simulate(
 
     `on_outcome` hears each outcome, in order, while others are still being played.
     """
-    began = time.perf_counter()
-    report = Report()
-    faults: Counter[str] = Counter()
-    crashes: Counter[str] = Counter()
-    broken: dict[str, list[int]] = defaultdict(list)
-    aimed: Counter[str] = Counter()
-    naked: list[int] = []
-    recoveries: list[int] = []
+    tally = Tally()
     for job, (outcome, cpu_s) in outcomes(jobs, workers or os.cpu_count() or 1):
-        report.cpu_s += cpu_s
-        report.runs += 1
-        report.events += outcome.events
-        report.private_events += outcome.private_events
-        report.requests += outcome.requests
-        report.boundaries += outcome.boundaries
-        report.violations += len(outcome.violations)
-        faults.update(outcome.faults)
-        crashes.update(outcome.crashes)
-        aimed.update(outcome.hits)
-        naked.extend(outcome.naked_ms)
-        recoveries.extend(outcome.recovery_ms)
-        if outcome.violations:
-            report.failing_seeds.append(outcome.seed)
-            for observer in outcome.broken:
-                broken[observer].append(outcome.seed)
+        tally.add(outcome, cpu_s)
         if on_outcome is not None:
             on_outcome(job, outcome)
-    report.faults, report.faults_injected = dict(sorted(faults.items())), faults.total()
-    report.crashes, report.aimed_at = dict(sorted(crashes.items())), dict(sorted(aimed.items()))
-    report.crash_points, report.crash_situations = len(crashes), crashes.total()
-    report.broken_by = dict(sorted(broken.items()))
-    report.observers = {observer: len(seeds) for observer, seeds in report.broken_by.items()}
-    report.naked_ms = _percentiles(naked)
-    report.recovery_ms = _percentiles(recoveries)
-    report.wall_s = round(time.perf_counter() - began, 2)
-    report.cpu_s = round(report.cpu_s, 2)
-    report.seconds_per_run = round(report.cpu_s / max(report.runs, 1), 3)
-    return report
+    return tally.report()
 
 
 def _percentiles(lengths: list[int]) -> dict[str, float]:

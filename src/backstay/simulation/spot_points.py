@@ -78,7 +78,7 @@ SPOT_POINTS: tuple[Point, ...] = (
     *both(
         ("frame in private serverShutdown", "frame in market serverShutdown", "frame in ws_api"), "shutdowns"
     ),
-    *both(("frame out private session.subscriptions", "frame in private session.subscriptions"), "calm"),
+    *both(("frame out private session.subscriptions", "frame in private session.subscriptions"), "halted"),
     *both(("frame in market 24hrMiniTicker", "frame in market"), "calm", "cuts"),
     *both(("frame out market SUBSCRIBE", "frame out market UNSUBSCRIBE"), "calm", "cuts"),
     *both(("frame out market LIST_SUBSCRIPTIONS",), "silent market"),
@@ -164,6 +164,12 @@ def _by_hand(do: tuple[str, ...], gap_ms: int) -> Draw:
     return draw
 
 
+def _halted(_dice: Random, setup: SpotSetup) -> list[Fault]:
+    # Nothing trades, so nothing is heard: after a minute the subscription is asked for.
+    args, whole = {"status": "TRADING_HALT"}, setup.duration_ms
+    return [Fault(kind="halt", at_ms=500, for_ms=whole, args={**args, "symbol": x}) for x in setup.symbols]
+
+
 def _away(dice: Random, setup: SpotSetup) -> list[Fault]:
     return every(dice, setup, 45_000, "stream_away", 30_000)
 
@@ -189,5 +195,6 @@ _SURROUNDINGS: dict[str, Draw] = {
     "shutdowns": again(25_000, "server_shutdown", ms=500),
     "silent market": again(30_000, "silent", surface="market", ms=20_000),
     "away": _away,
+    "halted": _halted,
     "mixed": _mixed,
 }

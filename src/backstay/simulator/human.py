@@ -25,6 +25,18 @@ _OPEN = ("NEW", "PARTIALLY_FILLED")
 _STOPS = ("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET")
 _NEAR = Decimal("0.02")
 _HAND = "human"
+_WORDS = {
+    "open": "opens a {leg} of {symbol} at market",
+    "open_limit": "opens a {leg} of {symbol} by a limit order near the market",
+    "withdraw": "takes back what of that order of {symbol} has not filled",
+    "add": "adds to the {leg} of {symbol}",
+    "reduce": "closes a part of the {leg} of {symbol}",
+    "close": "closes the {leg} of {symbol}",
+    "rest": "leaves a limit order for a {leg} of {symbol} far from the market",
+    "unrest": "takes back an order of {symbol} that rested far from the market",
+    "cancel_stop": "cancels the stop of the {leg} of {symbol}",
+    "leverage": "sets the leverage of {symbol} to {leverage}",
+}
 
 Kind = Literal[
     "open", "open_limit", "withdraw", "add", "reduce", "close", "rest", "unrest", "cancel_stop", "leverage"
@@ -60,6 +72,11 @@ class HumanAction(msgspec.Struct, frozen=True, kw_only=True):
     def position_side(self) -> str:
         """The wire's positionSide: the leg in hedge mode, else BOTH."""
         return self.leg if self.hedge else "BOTH"
+
+    @property
+    def words(self) -> str:
+        """What an onlooker sees the owner do."""
+        return _WORDS[self.kind].format(leg=self.leg.lower(), symbol=self.symbol, leverage=self.leverage)
 
 
 class Pace(msgspec.Struct, frozen=True):

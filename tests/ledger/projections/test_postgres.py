@@ -1,6 +1,7 @@
 """A real PostgreSQL server takes the migrations and the rows; skipped where there is none on this machine.
 
-Without a driver the statements go through `psql`; with one the store itself is opened, filled and rebuilt.
+The statements go through `psql`; through a driver the store itself is opened, filled and rebuilt. The server
+ends only when every connection has been closed: one that was forgotten fails the tests.
 """
 
 import contextlib
@@ -9,10 +10,10 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from decimal import Decimal
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from backstay.app.store import LEDGERS
 from backstay.ledger.projections import migrating, upkeep
+from backstay.ledger.projections.errors import StoreUrlError
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.models import REVISIONS, TABLES
 from backstay.ledger.projections.store import Store, key_of, table
@@ -33,7 +35,6 @@ FOUND = {name: shutil.which(name) for name in ("postgres", "initdb", "psql")}
 LACKING = [name for name, path in FOUND.items() if path is None]
 AS_ROOT = os.geteuid() == 0
 """The server refuses to run as root: then it runs as the user `postgres`, where there is one."""
-DRIVER = find_spec("psycopg") or find_spec("psycopg2")
 pytestmark = [
     pytest.mark.skipif(bool(LACKING), reason=f"no PostgreSQL here: {', '.join(LACKING)} not found"),
     pytest.mark.xdist_group("postgres"),
@@ -104,7 +105,7 @@ def server():
                     running.wait(0.05)
         yield there
     finally:
-        running.terminate()
+        running.terminate()  # it waits for its clients
         running.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -199,7 +200,6 @@ def test_the_migrations_and_every_row_are_taken_exactly(empty, tmp_path):
     store.close()
 
 
-@pytest.mark.skipif(DRIVER is None, reason="no driver of PostgreSQL is installed (psycopg or psycopg2)")
 def test_a_store_is_kept_and_rebuilt_over_a_driver(empty, tmp_path):
     url = f"postgresql://backstay@/postgres?host={empty.folder}"
     disk, beside = disk_of_both(), Store(f"sqlite:///{tmp_path / 'beside.db'}")
@@ -219,11 +219,9 @@ def test_a_store_is_kept_and_rebuilt_over_a_driver(empty, tmp_path):
         each.close()
 
 
-def test_without_its_driver_the_message_says_what_to_install():
-    if DRIVER is not None:
-        pytest.skip("a driver is installed")
-    from backstay.ledger.projections.errors import StoreUrlError
-
+def test_without_its_driver_the_message_says_what_to_install(monkeypatch):
+    for driver in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(StoreUrlError, match=r"pip install psycopg\[binary\]") as refused:
         Store("postgresql://user:hunter2@host/name")
     assert refused.value.exit_code == 2

@@ -47,6 +47,11 @@ function price(text) {
   return cents ? `${grouped}.${cents}` : grouped;
 }
 
+// Below a tenth every bit counts; above, nobody reads the decimals.
+function distance(percent) {
+  return percent ? `${percent < 10 ? percent : price(Math.round(percent))}% away` : "–";
+}
+
 function ms(value) {
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
   return value >= 10 ? `${Math.round(value)} ms` : `${Number(value.toPrecision(2))} ms`;
@@ -115,7 +120,7 @@ function position(row) {
       cell("stop", price(row.stop.price), state(row.stop.state)),
       cell("take-profit", price(row.take_profit.price), state(row.take_profit.state), levels),
       cell("DCA", dca, row.dca.next_price ? el("small", {}, ` next ${price(row.dca.next_price)}`) : null),
-      cell("liquidation", row.distance_to_liquidation ? `${row.distance_to_liquidation}% away` : "–"),
+      cell("liquidation", distance(row.distance_to_liquidation)),
       cell("age", span(row.age))));
 }
 
@@ -202,7 +207,10 @@ function works(status) {
   }
   if (status.clock) add("clock", `${status.clock.offset_ms} ms off, ${status.clock.round_trip_ms} ms there and back`);
   if (status.rate_budget) add("orders sent", `${status.rate_budget.orders_by_ws} by socket, ${status.rate_budget.orders_by_rest} by REST`);
-  if (status.counters) add("events", `${status.counters.events} taken in, ${status.counters.recoveries} recoveries`);
+  if (status.counters) {
+    const { events, recoveries } = status.counters;
+    add("events", `${events} taken in, ${recoveries} ${recoveries === 1 ? "recovery" : "recoveries"}`);
+  }
   if (status.ledger) add("ledger", `${status.ledger.records} records`);
   if (status.uptime_s !== undefined) add("up for", span(status.uptime_s));
   if (status.position_mode) add("position mode", status.position_mode.replace("_", "-"));

@@ -17,7 +17,7 @@ from backstay.core.slots import BRIDGE_STEP
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Role, Scope, Side, TimeNs
 from backstay.ledger.audit.counted import Counted, left_of, put
-from backstay.ledger.audit.told import Fill, Seen, entered_in, name_of, reason_of
+from backstay.ledger.audit.told import Fill, Seen, fill_of, name_of, reason_of
 from backstay.ledger.audit.trade import CLOSED, Trade
 
 IDS_KEPT = 2_000
@@ -77,9 +77,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 value = r.last_qty * r.last_price
             else:
                 value = left_of(counted, r.filled, r.avg_price or r.last_price or r.price, more)
-            reason = reason_of(r.client_id, seen, r.execution)
-            plan, epoch = seen.plans.get(r.client_id), entered_in(r.client_id, seen)
-            self._take(counted, Fill(r.side, more, value, r.at, reason, r.order_id, plan, epoch), seen)
+            self._take(counted, fill_of(r, r.order_id, r.client_id, more, value, seen), seen)
         if fresh:
             self._money(counted, r, r.last_qty, seen)
             self._exact(counted, r.side)
@@ -96,10 +94,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
             known = seen.scope.orders.get(r.order_id)
             name = known.client_id if known is not None else name_of(seen.scope, r.order_id)
             counted.unnamed = not name
-            reason, plan = reason_of(name, seen), seen.plans.get(name)
-            epoch = entered_in(name, seen)
-            fill = Fill(r.side, more, more * r.price, r.at, reason, r.order_id, plan, epoch)
-            self._take(counted, fill, seen)
+            self._take(counted, fill_of(r, r.order_id, name, more, more * r.price, seen), seen)
         self._money(counted, r, r.quantity, seen)
         self._exact(counted, r.side)
 
@@ -112,9 +107,7 @@ class Desk(msgspec.Struct, omit_defaults=True):
         more = r.executed - counted.quantity
         if more > 0:
             value = left_of(counted, r.executed, r.avg_price, more)
-            reason = reason_of(r.client_id, seen)
-            plan = seen.plans.get(r.client_id)
-            self._take(counted, Fill(r.side, more, value, r.at, reason, r.child_order_id, plan), seen)
+            self._take(counted, fill_of(r, r.child_order_id, r.client_id, more, value, seen), seen)
 
     def _name(self, order_id: int, counted: Counted, client_id: str, seen: Seen) -> None:
         """Whose order it is has been told: its fills may have been read before."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.core import orders as order_rules
+from backstay.core.events import AlgoReport, FillRow, OrderReport
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ExecutionType, Role, Side, TimeNs
 from backstay.ledger.audit.trade import Plan
@@ -78,7 +79,29 @@ def reason_of(client_id: str, seen: Seen, execution: ExecutionType = ExecutionTy
             return seen.reasons.get(client_id, "") or seen.scope.flatten_reason or "closing order"
 
 
-def entered_in(client_id: str, seen: Seen) -> int:
+def fill_of(
+    told: OrderReport | FillRow | AlgoReport,
+    order_id: int,
+    client_id: str,
+    quantity: Decimal,
+    value: Decimal,
+    seen: Seen,
+) -> Fill:
+    """What was told of an order, as the fill that it adds. `client_id`: empty where no name is known."""
+    execution = told.execution if isinstance(told, OrderReport) else ExecutionType.TRADE
+    return Fill(
+        side=told.side,
+        quantity=quantity,
+        value=value,
+        at=told.at,
+        reason=reason_of(client_id, seen, execution),
+        order_id=order_id,
+        plan=seen.plans.get(client_id),
+        epoch=_entered_in(client_id, seen),
+    )
+
+
+def _entered_in(client_id: str, seen: Seen) -> int:
     """The position that the order was to enter, by its number; 0: it is no entry of ours."""
     ctx = seen.scope.contexts.get(client_id)
     return ctx.epoch if ctx is not None and ctx.role is Role.ENTRY else 0

@@ -60,21 +60,18 @@ def rebuild(url: str, disk: Disk, ledgers: Mapping[str, str]) -> dict[str, int]:
 
     The caller holds the lock of the data folder. Raises StoreError and its siblings, DamagedLedgerError.
     """
-    store = Store(url)
-    if store.path is None:
-        with contextlib.suppress(DamagedStoreError):
-            store.open()
-    store.drop()
-    store = Store(url)
-    store.open()
-    try:
+    with contextlib.closing(Store(url)) as old:
+        if old.path is None:
+            with contextlib.suppress(DamagedStoreError):
+                old.open()
+        old.drop()
+    with contextlib.closing(Store(url)) as store:
+        store.open()
         return {
             name: Keeper(store, name, disk, path).catch_up()
             for name, path in ledgers.items()
             if disk.size(path) is not None
         }
-    finally:
-        store.close()
 
 
 def dump(store: Store) -> Iterator[str]:
