@@ -5,10 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from backstay.core.decisions import Act, Recover
+from backstay.core.decisions import Act, Recover, Refused
+from backstay.core.events import PriceReached
+from backstay.core.limits import CorrelationGroup
+from backstay.core.placement import place
 from backstay.core.risk import RiskLimits, gate, refused_since, worst_notional
 from backstay.core.types import (
     Family,
+    OrderType,
     PositionMode,
     PositionSide,
     Role,
@@ -16,8 +20,10 @@ from backstay.core.types import (
 from backstay.strategies.position_manager.policy import Basis, StopKind
 from backstay.strategies.position_manager.wanted import PositionManager
 from backstay.testing import builders, evidence
+from backstay.testing.builders import slot
 from backstay.testing.evidence import hydrated, ms, position_row, state
 from backstay.testing.histories import histories
+from backstay.testing.market import book, scored, signal
 from backstay.testing.scene import Scene
 
 from tests.core.scenes import at_rest, own
@@ -102,7 +108,7 @@ def test_i25_caps_hold_with_everything_that_rests_or_is_under_way():
     assert [r.gate for r in plan.refused] == ["max_notional"]
     assert len(plan.approved) == 1
     scene.step()
-    assert worst_notional(scene.state) == D("0.010") * 60000 + D("0.010") * D("59400")
+    assert worst_notional(scene.account, scene.state) == D("0.010") * 60000 + D("0.010") * D("59400")
     scene.confirm()
     assert scene.plan().approved == ()
 
@@ -115,9 +121,9 @@ def test_i25_an_amendment_counts_with_what_it_adds():
     assert [r.gate for r in scene.plan().refused] == ["max_notional"]
     scene.want(guarded(ladder(quantity="0.012")))
     scene.step()
-    assert worst_notional(scene.state) == 600 + D("0.012") * D("59400")
+    assert worst_notional(scene.account, scene.state) == 600 + D("0.012") * D("59400")
     scene.confirm()
-    assert worst_notional(scene.state) == 600 + D("0.012") * D("59400")
+    assert worst_notional(scene.account, scene.state) == 600 + D("0.012") * D("59400")
 
 
 @pytest.mark.parametrize("amended", [False, True])
@@ -130,7 +136,7 @@ def test_i25_what_was_approved_is_judged_again_by_what_is_held_when_it_leaves(am
     (asked,) = scene.waiting
     assert refused_since(scene.account, item, asked.ctx_id, limits, scene.now) == ""
 
-    room = 1_500 - worst_notional(scene.state)
+    room = 1_500 - worst_notional(scene.account, scene.state)
     for more, told in ((room, ""), (room + 1, "max_notional: 1501.0000 would exceed 1500")):
         row = position_row(1, str(more), symbol="ETHUSDT")
         opened = replace(evidence.position(1, at=900_000), positions=(row,))
@@ -138,12 +144,71 @@ def test_i25_what_was_approved_is_judged_again_by_what_is_held_when_it_leaves(am
         assert refused_since(account, item, asked.ctx_id, limits, scene.now) == told
 
 
+BTC, ETH = "BTCUSDT", "ETHUSDT"
+NOW = ms(1_000)
+AT_MARKET = slot(Role.ENTRY, OrderType.MARKET, BUY, quantity="0.010")
+CAP = RiskLimits(max_notional=D(1_000))
+BY_SYMBOL = RiskLimits(max_symbol_notional=D(1_000))
+BY_GROUP = RiskLimits(groups=(CorrelationGroup(name="all", symbols=(BTC, ETH), max_notional=D(1_000)),))
+
+
+def judged(account, wanted, limits, symbol=ETH):
+    """The gate's answer to an entry in a flat scope."""
+    s = account.scopes[evidence.scope(symbol=symbol)]
+    (verdict,) = gate(
+        Act(Family.EXPOSURE, (place(s, wanted, 1, "missing"),), "test"), account, s, limits, NOW
+    )
+    return f"{verdict.gate}: {verdict.reason}" if isinstance(verdict, Refused) else ""
+
+
+def with_entry_under_way(*told):
+    """Two flat symbols; in the first an order at market has left, and nothing is known of it yet."""
+    asked = evidence.request(evidence.context(AT_MARKET, "o1"))
+    return evidence.folded(
+        hydrated(position_row(0), position_row(0, symbol=ETH)), [*told, evidence.registered(asked)]
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [scored(signal(price=60000))],
+        [PriceReached(symbol=BTC, price=D(60000), at=ms(0))],
+        [book("59990", "60000")],
+        [scored(signal(price=50000, at=1)), book("59990", "60000", at=2)],
+        [book("49990", "50000", at=1), scored(signal(price=60000, at=2))],
+    ],
+    ids=["signal", "mark", "book", "newer book", "newer signal"],
+)
+def test_i25_an_order_at_market_under_way_counts_at_the_price_that_was_told_last(told):
+    account = with_entry_under_way(*told)
+    assert worst_notional(account, account.scopes[evidence.scope()]) == 600
+    for limits, cap in ((CAP, "max_notional: "), (BY_GROUP, "correlation: all: ")):
+        assert judged(account, entry("4000", "0.100"), limits) == ""
+        assert judged(account, entry("4000", "0.101"), limits) == f"{cap}1004.000 would exceed 1000"
+    again = judged(account, AT_MARKET, BY_SYMBOL, BTC)
+    assert again == "max_symbol_notional: 1200.000 would exceed 1000"
+
+
+def test_i25_an_order_at_market_is_refused_where_a_cap_needs_a_price_and_none_is_known():
+    reason = "an order at market has no price to be counted with"
+    flat = hydrated(position_row(0), position_row(0, symbol=ETH))
+    for limits, cap in (
+        (CAP, "max_notional"),
+        (BY_SYMBOL, "max_symbol_notional"),
+        (BY_GROUP, "correlation: all"),
+    ):
+        assert judged(flat, AT_MARKET, limits) == f"{cap}: {reason}"
+    assert judged(flat, AT_MARKET, RiskLimits(max_open_positions=1)) == ""
+    account = with_entry_under_way()
+    assert judged(account, entry("1", "0.001"), CAP) == f"max_notional: {reason}"
+    assert judged(account, entry("1", "0.001"), BY_SYMBOL) == ""  # it is in another symbol
+
+
 def test_i25_open_positions_are_capped_for_entries_alone():
     limits = RiskLimits(max_open_positions=1)
     account = hydrated(position_row(3, symbol="ETHUSDT"), position_row(0))
     s = state(account)
-    from backstay.core.placement import place
-
     act = Act(Family.EXPOSURE, (place(s, entry(), 1, "missing"),), "step_due")
     assert gate(act, account, s, limits, ms(1))[0].gate == "max_open_positions"
 

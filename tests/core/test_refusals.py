@@ -2,7 +2,6 @@
 
 import pytest
 
-from backstay.core.account_scopes import with_scope
 from backstay.core.blocks import blocked, cancel_held, holds
 from backstay.core.decisions import Act, Converged, Recover, Wait
 from backstay.core.events import (
@@ -15,7 +14,6 @@ from backstay.core.events import (
     OperatorCommand,
 )
 from backstay.core.rejections import MAX_REPEATS, RISK_COOLDOWN, TREATMENTS, hold_for, treatment
-from backstay.core.scope import lose_trust
 from backstay.core.slots import SlotKey
 from backstay.core.types import MS, SECOND, Role
 from backstay.testing import builders, evidence
@@ -164,41 +162,6 @@ def test_8_1_a_refused_cancel_waits_and_blocks_no_placement():
     assert not blocked(scene.state, dca.slot, scene.now)
     scene.tick(30_001)
     assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
-
-
-def test_8_1_a_cancel_of_an_order_that_is_gone_and_still_listed_backs_off():
-    """-2011, and the list lags: a read that shows the order again is no reason to ask as fast as one can."""
-    scene = at_rest(guarded(ladder()))
-    dca = own(scene, Role.DCA, 1)
-    scene.want(guarded())
-    for seconds in (1, 4, 15, 15):
-        assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
-        scene.refuse(scene.waiting[0], Effect.GONE, answer=AnswerClass.STALE, code=-2011)
-        scene.tick(501)
-        assert scene.step() == Recover(("confirmation_deadline",))
-        scene.recover()
-        assert scene.state.trusted
-        until = scene.state.blocks[0].until
-        assert scene.step() == Wait("blocked cancel_in_vain", until)
-        assert seconds * SECOND - 300 * MS <= until - scene.now <= seconds * SECOND
-        scene.tick(seconds * 1000)
-    scene.see(scene.venue.cancel(dca.ctx_id))
-    assert isinstance(scene.rest(), Converged)
-
-
-def test_8_1_what_is_known_of_a_cancel_in_vain_is_forgotten_with_its_order():
-    scene = at_rest(guarded(ladder()))
-    scene.want(guarded())
-    scene.step()
-    scene.accept(scene.waiting[0])
-    scene.tick(5_001)
-    scene.recover()
-    assert [b.effect for b in scene.state.blocks] == ["cancel_in_vain"]
-    assert cancel_held(scene.state, own(scene, Role.DCA, 1), scene.now)
-    scene.see(scene.venue.cancel(own(scene, Role.DCA, 1).ctx_id))
-    scene.account = with_scope(scene.account, lose_trust(scene.state, "ingest_failed"))
-    scene.recover()
-    assert scene.state.blocks == ()
 
 
 def test_8_1_retry_after_is_honoured():

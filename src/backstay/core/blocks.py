@@ -1,24 +1,26 @@
-"""What a refusal still forbids: the same request, a whole family, or one cancel.
+"""What a refusal still forbids: the same request, a whole family, one cancel or one amendment.
 
-A block never costs trust (I-28). Refusals are written by `backstay.core.requests`, cancels without effect
-here; how long they hold is `backstay.core.rejections`; who plans asks here.
+A block never costs trust (I-28). Refusals are written by `backstay.core.requests`, what was asked without
+effect here; how long they hold is `backstay.core.rejections`; who plans asks here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from backstay.core.contexts import OrderContext
 from backstay.core.convergence import child_rests
+from backstay.core.events import Effect
 from backstay.core.lots import get
 from backstay.core.rejections import IN_VAIN, hold_for
 from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint, premise_of
 from backstay.core.room import has_room
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
-from backstay.core.types import EXPOSING, TimeNs
+from backstay.core.types import EXPOSING, Action, TimeNs
 
-CANCEL_IN_VAIN = "cancel_in_vain"
+_BY_ORDER = {Action.CANCEL: cancel_fingerprint, Action.AMEND: amend_fingerprint}
+_IN_VAIN = {action: f"{action}_in_vain" for action in _BY_ORDER}
 
 
 def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
@@ -48,28 +50,39 @@ def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
 
 def not_amendable(s: ScopeState, ctx: OrderContext) -> bool:
     """The venue refused to amend this order: cancel and place instead."""
-    return any(b.fingerprint == amend_fingerprint(ctx.ctx_id) for b in s.blocks)
+    never = amend_fingerprint(ctx.ctx_id)
+    return any(b.fingerprint == never and b.effect == Effect.NOT_AMENDABLE for b in s.blocks)
+
+
+def is_held(s: ScopeState, action: Action, ctx: OrderContext, now: TimeNs) -> bool:
+    """A cancel or an amendment of this order that was refused, or in vain, is not to be repeated yet."""
+    if action not in _BY_ORDER:
+        return False
+    refused = _BY_ORDER[action](ctx.ctx_id)
+    return any(b.fingerprint == refused and holds(b, s, now) for b in s.blocks)
 
 
 def cancel_held(s: ScopeState, ctx: OrderContext, now: TimeNs) -> bool:
-    """A refused cancel of this order is not to be repeated yet."""
-    return any(b.fingerprint == cancel_fingerprint(ctx.ctx_id) and holds(b, s, now) for b in s.blocks)
+    return is_held(s, Action.CANCEL, ctx, now)
 
 
-def cancelled_in_vain(s: ScopeState, targets: Sequence[OrderContext], now: TimeNs) -> ScopeState:
-    """A read shows `targets`, whose cancels should have been confirmed by now: the next ones wait (8.1).
+def asked_in_vain(s: ScopeState, targets: Iterable[tuple[Action, OrderContext]], now: TimeNs) -> ScopeState:
+    """A read shows orders as they were whose end or change should have been confirmed by now: the next such
+    request of each waits (8.1).
 
     What is known of orders that do not rest any more is forgotten.
     """
-    resting = {cancel_fingerprint(c.ctx_id) for c in s.contexts.values() if c.is_resting or child_rests(s, c)}
-    others = tuple(b for b in s.blocks if b.effect != CANCEL_IN_VAIN)
-    known = {b.fingerprint: b for b in s.blocks if b.effect == CANCEL_IN_VAIN and b.fingerprint in resting}
-    for ctx in targets:
-        refused = cancel_fingerprint(ctx.ctx_id)
+    rest = [c.ctx_id for c in s.contexts.values() if c.is_resting or child_rests(s, c)]
+    resting = {name(ctx_id) for ctx_id in rest for name in _BY_ORDER.values()}
+    vain = _IN_VAIN.values()
+    others = tuple(b for b in s.blocks if b.effect not in vain)
+    known = {b.fingerprint: b for b in s.blocks if b.effect in vain and b.fingerprint in resting}
+    for action, ctx in targets:
+        refused = _BY_ORDER[action](ctx.ctx_id)
         count = known[refused].count + 1 if refused in known else 1
         known[refused] = Block(
             key=ctx.key,
-            effect=CANCEL_IN_VAIN,
+            effect=_IN_VAIN[action],
             since=now,
             until=now + (hold_for(IN_VAIN, count) or 0),
             count=count,

@@ -31,6 +31,17 @@ def kept_contexts(s: ScopeState, direction: Direction | None, at: TimeNs) -> dic
     return kept
 
 
+def is_flipping(s: ScopeState, at: TimeNs) -> bool:
+    """What ends is somebody else's position, and our entry on the other side may go on to open a life: a flip
+    in more than one match goes through flat, and keeps its plan as one at a stroke does.
+    """
+    ended = s.position.direction
+    return any(
+        c.role is ENTRY and c.epoch == s.epoch and c.direction is not ended and _opens(s, c, at)
+        for c in s.contexts.values()
+    )
+
+
 def _opens(s: ScopeState, ctx: OrderContext, at: TimeNs) -> bool:
     """An entry met a position of somebody else, or outlived its own, and what it fills now is a new life: the
     reports of one match bear the same time (O-6), and that of the order may still be on its way.

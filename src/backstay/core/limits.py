@@ -20,6 +20,8 @@ type Refusal = tuple[str, str]
 """(gate, reason); both empty: no objection."""
 
 NO_OBJECTION: Refusal = ("", "")
+UNKNOWN = Decimal("Infinity")
+"""The price, and so the notional, of what no price was ever told of: above every cap."""
 BOOK_FRESH = 5 * SECOND
 MAINTENANCE = Decimal("0.01")
 """Maintenance margin rate that liquidation distances are estimated with; the venue's lowest bracket asks for
@@ -33,6 +35,15 @@ class CorrelationGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     symbols: tuple[str, ...]
     max_positions: int | None = None
     max_notional: Decimal | None = None
+
+
+def above(cap: str, total: Decimal, most: Decimal) -> Refusal:
+    """Whether a worst case is more than a cap allows."""
+    if total <= most:
+        return NO_OBJECTION
+    if not total.is_finite():
+        return cap, "an order at market has no price to be counted with"
+    return cap, f"{total} would exceed {most}"
 
 
 def loss_streak(account: AccountState) -> tuple[int, TimeNs]:
@@ -164,6 +175,7 @@ def group_full(
             return "correlation", f"{group.name}: {', '.join(others)} are open or about to be"
         if group.max_notional is not None and added > 0:
             total = sum((notionals.get(x, ZERO) for x in group.symbols), ZERO) + added
-            if total > group.max_notional:
-                return "correlation", f"{group.name}: {total} would exceed {group.max_notional}"
+            refused, why = above("correlation", total, group.max_notional)
+            if refused:
+                return refused, f"{group.name}: {why}"
     return NO_OBJECTION

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from backstay.core import algo_orders
-from backstay.core.blocks import cancel_held, not_amendable
+from backstay.core.blocks import is_held, not_amendable
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
@@ -46,15 +46,13 @@ def change(
     """The next mutation for a slot that is missing or different; None when there is nothing to send.
 
     `held` are the slot's own resting orders of this epoch; none of them equals the slot. A cancel that makes
-    room for a replacement waits like any other one that was refused or not sent.
+    room for a replacement waits like any other one that was refused or not sent, and so does an amendment.
     """
     if not held:
         return place(s, slot, generation, "missing")
     newest = max(held, key=lambda c: c.generation)
     intent = _changed(s, slot, newest, generation)
-    if intent is not None and intent.action is Action.CANCEL and cancel_held(s, newest, now):
-        return None
-    return intent
+    return None if intent is None or is_held(s, intent.action, newest, now) else intent
 
 
 def _changed(s: ScopeState, slot: Slot, newest: OrderContext, generation: int) -> Intent | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backstay.core.blocks import cancelled_in_vain
+from backstay.core.blocks import asked_in_vain
 from backstay.core.confirmations import CONSUMING
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.convergence import child_rests
@@ -320,8 +320,8 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
         rests = ctx.is_resting or child_rests(s, ctx)
         if not (rests or ctx.child_order_id) or not (p.expired or (p.unknown and window_over)):
             keep[key] = p
-        elif p.action is Action.CANCEL and p.expired and rests:
-            vain.append(ctx)
+        elif p.expired and rests:
+            vain.append((p.action, ctx))
     contexts = s.contexts
     stuck = {
         k: c
@@ -330,4 +330,4 @@ def _settled(s: ScopeState, now: TimeNs) -> ScopeState:
     }
     if stuck:
         contexts = {**contexts, **{k: replace(c, phase=Phase.FINISHED) for k, c in stuck.items()}}
-    return cancelled_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)
+    return asked_in_vain(replace(s, pendings=keep, contexts=contexts), vain, now)

@@ -72,8 +72,8 @@ TREATMENTS: dict[Effect, Treatment] = {
 shut the account besides (`account_own.answered`)."""
 
 IN_VAIN = Treatment(passes=True)
-"""A cancel was accepted, or answered "unknown order", and the venue's list still shows the order: the list
-lags, and asking again at once tells nothing new."""
+"""A cancel or an amendment was accepted, or answered "unknown order", and the venue's list still shows the
+order as it was: the list lags, and asking again at once tells nothing new."""
 
 _DEFAULT = Treatment()
 _THROTTLED_PROTECTION = Treatment(passes=True, backoff=(0, 0, 0, SECOND))

@@ -15,8 +15,10 @@ from backstay.core.contexts import OrderContext
 from backstay.core.decisions import Act, Approved, Intent, Refused
 from backstay.core.limits import (
     NO_OBJECTION,
+    UNKNOWN,
     CorrelationGroup,
     Refusal,
+    above,
     after_losses,
     bad_market,
     group_full,
@@ -25,6 +27,7 @@ from backstay.core.limits import (
 )
 from backstay.core.modes import FACTS, may_send
 from backstay.core.reviews import review
+from backstay.core.slots import Slot
 from backstay.core.state import AccountState, Gate, ScopeState
 from backstay.core.types import EXPOSING, SECOND, ZERO, Action, Scope, TimeNs
 
@@ -118,27 +121,40 @@ def exposure_refusal(account: AccountState, key: Scope, limits: RiskLimits, now:
     return ""
 
 
-def worst_notional(s: ScopeState) -> Decimal:
+def worst_notional(account: AccountState, s: ScopeState) -> Decimal:
     """Notional of the scope if every resting or pending exposure order fills (I-25)."""
     total = abs(s.position.quantity) * s.position.entry_price
     for ctx in s.contexts.values():
         if ctx.role in EXPOSING and not ctx.is_terminal:
-            total += _worst_order(s, ctx)
+            total += _worst_order(account, s, ctx)
     return total
 
 
-def _worst_order(s: ScopeState, ctx: OrderContext) -> Decimal:
+def _worst_order(account: AccountState, s: ScopeState, ctx: OrderContext) -> Decimal:
     """What this order may still buy or sell, as it rests or as a pending amendment would have it."""
-    price = ctx.slot.price or s.position.entry_price
+    price = ctx.slot.price
     left = (ctx.slot.quantity or ZERO) - ctx.filled
     row = s.orders.get(ctx.order_id)
     if row is not None:
         price, left = row.price or price, row.quantity - row.filled
-    worst = left * price
+    worst = left * (price or _last_price(account, s, ctx.slot)) if left > 0 else ZERO
     pending = s.pendings.get(ctx.ctx_id)
     if pending is not None and pending.quantity is not None and pending.price is not None:
         worst = max(worst, (pending.quantity - ctx.filled) * pending.price)
     return worst
+
+
+def _last_price(account: AccountState, s: ScopeState, slot: Slot) -> Decimal:
+    """What a unit of an order counts that has no price of its own: its trigger, or what was told last of the
+    symbol's price. `UNKNOWN`: nothing was.
+    """
+    known = []
+    if s.signal is not None:
+        known.append((s.signal.at, s.signal.price))
+    if s.book is not None and (levels := s.book.facing(slot.side)):
+        known.append((s.book.at, levels[0].price))
+    told = max(known)[1] if known else account.marks.get(s.scope.symbol)
+    return slot.trigger or told or s.position.entry_price or UNKNOWN
 
 
 def gate(
@@ -193,16 +209,14 @@ def _added(intent: Intent, account: AccountState, s: ScopeState) -> Decimal:
     slot = intent.slot
     if slot is None or slot.quantity is None:
         return ZERO
-    price = slot.price or s.position.entry_price or account.marks.get(s.scope.symbol, ZERO)
-    if not price and s.entry_signal is not None:
-        price = s.entry_signal.price
+    price = slot.price or _last_price(account, s, slot)
     ctx = s.contexts.get(intent.target) if intent.target else None
     quantity = slot.quantity
     if slot.total is not None and ctx is None:
         # The slices that will follow count from the first one on.
         held = (c for c in s.contexts.values() if c.key == slot.key and c.created_at >= s.entry_since)
         quantity = max(quantity, slot.total - sum((c.filled for c in held), ZERO))
-    return quantity * price - (_worst_order(s, ctx) if ctx is not None else ZERO)
+    return quantity * price - (_worst_order(account, s, ctx) if ctx is not None else ZERO)
 
 
 def _exposure(
@@ -215,9 +229,8 @@ def _exposure(
         if held >= limits.max_open_positions:
             return "max_open_positions", f"{held} positions are open or about to be"
     if limits.max_notional is not None and added > 0:
-        total = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + added
-        if total > limits.max_notional:
-            return "max_notional", f"{total} would exceed {limits.max_notional}"
+        total = sum((worst_notional(account, x) for x in account.scopes.values()), ZERO) + added
+        return above("max_notional", total, limits.max_notional)
     return "", ""
 
 
@@ -239,14 +252,12 @@ def _limited(
     if not refusal[0] and limits.max_orders_per_minute is not None:
         refusal = too_many_orders(account, limits.max_orders_per_minute, count, now)
     if not refusal[0] and limits.max_symbol_notional is not None and added > 0:
-        mine = (worst_notional(x) for key, x in account.scopes.items() if key.symbol == symbol)
-        total = sum(mine, ZERO) + added
-        if total > limits.max_symbol_notional:
-            refusal = "max_symbol_notional", f"{total} would exceed {limits.max_symbol_notional}"
+        mine = (worst_notional(account, x) for key, x in account.scopes.items() if key.symbol == symbol)
+        refusal = above("max_symbol_notional", sum(mine, ZERO) + added, limits.max_symbol_notional)
     if not refusal[0] and limits.min_liquidation_distance is not None:
         instrument = account.instruments.get(symbol)
         wallet = account.balances.get(instrument.margin_asset) if instrument is not None else None
-        whole = sum((worst_notional(x) for x in account.scopes.values()), ZERO) + added
+        whole = sum((worst_notional(account, x) for x in account.scopes.values()), ZERO) + added
         equity = wallet.wallet if wallet is not None else None
         refusal = near_liquidation(account, s, equity, whole, limits.min_liquidation_distance)
     if not refusal[0] and limits.needs_book:
@@ -255,7 +266,7 @@ def _limited(
         held = {key.symbol: x for key, x in account.scopes.items() if _may_be_open(x)}
         worst: dict[str, Decimal] = {}
         for key, x in account.scopes.items():
-            worst[key.symbol] = worst.get(key.symbol, ZERO) + worst_notional(x)
+            worst[key.symbol] = worst.get(key.symbol, ZERO) + worst_notional(account, x)
         refusal = group_full(s, limits.groups, added, frozenset(held), worst)
     return refusal
 

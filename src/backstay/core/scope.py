@@ -15,7 +15,7 @@ from backstay.core import algo_orders, orders
 from backstay.core.confirmations import CONSUMING, heard, without_settled
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked_since
-from backstay.core.epochs import kept_contexts, unused_forgotten
+from backstay.core.epochs import is_flipping, kept_contexts, unused_forgotten
 from backstay.core.events import AlgoReport, FillNotice, OrderReport, PositionRow
 from backstay.core.next_sale import told
 from backstay.core.reviews import LASTING
@@ -334,7 +334,7 @@ def _closed(s: ScopeState, at: TimeNs) -> ScopeState:
     return replace(
         s,
         closed_at=at,
-        entry_signal=None,
+        entry_signal=s.entry_signal if s.entry_signal is not None and is_flipping(s, at) else None,
         contexts=unused_forgotten(s),
         stop_floor=None,
         best_price=None,

@@ -3,10 +3,14 @@
 import asyncio
 import time
 
+from msgspec.structs import replace
+
 from backstay.core.events import Certainty, Effect, TrustLost
 
 from tests.binance.net.asyncs import run, until
-from tests.binance.net.stage import LocalClock, context, stage
+from tests.binance.net.spot_stage import FAST as SPOT_FAST
+from tests.binance.net.spot_stage import SYMBOL, spot_stage
+from tests.binance.net.stage import FAST, LocalClock, context, stage
 
 SECOND = 1_000_000_000
 
@@ -58,3 +62,39 @@ async def test_reads_in_trouble_with_the_clock_do_not_wait_for_each_other_for_ev
         reads = [gateway.venue.read_balances() for _ in range(8)]
         snapshots = await asyncio.gather(*reads)
         assert all(snapshot.rows for snapshot in snapshots)
+
+
+async def assert_prices_correct_a_slow_clock(exchange, timings):
+    """Two seconds slow is within the receive window: no request is refused, and none is made."""
+    clock = LocalClock()
+    gateway = await exchange.opened(clock=clock, timings=replace(timings, clock_doubt=0.1))
+    gateway.venue.watch_marks([SYMBOL])
+    await until(lambda: gateway.marks)
+    clock.ahead_ns = -2 * SECOND
+    await until(lambda: abs(gateway.venue.venue_now_ns() - time.time_ns()) < 100_000_000)
+    assert [event.reason.startswith("clock_offset") for event in gateway.of(TrustLost)] == [True]
+
+
+@run
+async def test_r25_a_slow_clock_that_the_venue_takes_is_measured_when_prices_bear_another_time():
+    async with stage() as exchange:
+        await assert_prices_correct_a_slow_clock(exchange, FAST)
+
+
+@run
+async def test_r25_spot_measures_a_slow_clock_for_the_time_of_its_prices_too():
+    async with spot_stage() as exchange:
+        await assert_prices_correct_a_slow_clock(exchange, SPOT_FAST)
+
+
+@run
+async def test_prices_that_come_late_do_not_have_the_clock_measured_for_each():
+    async with stage() as exchange:
+        gateway = await exchange.opened(timings=replace(FAST, clock_doubt=60.0))
+        measured = len(exchange.requests(endpoint="GET /fapi/v1/time"))
+        exchange.faults({"match": {"surface": "market"}, "effect": {"delay": {"ms": 1500}}})
+        ages = []
+        gateway.venue._on_mark = lambda symbol, price, at: ages.append(gateway.venue.venue_now_ns() - at)
+        gateway.venue.watch_marks([SYMBOL])
+        await until(lambda: sum(age > SECOND for age in ages) >= 3)
+        assert len(exchange.requests(endpoint="GET /fapi/v1/time")) == measured

@@ -29,6 +29,38 @@ def test_r22_an_entry_that_meets_a_position_opened_by_hand_flips_it_and_is_guard
     assert resting(scene) == ([], [("STOP_MARKET", D(59400)), ("TAKE_PROFIT_MARKET", D(60900))])
 
 
+@pytest.mark.parametrize("position_first", [True, False])
+def test_r22_a_flip_that_goes_through_flat_is_guarded_by_the_plan_of_its_entry(position_first):
+    """The first match closes what was opened by hand, the second opens ours."""
+    scene = trading()
+    score(scene)
+    scene.step()
+    scene.confirm()
+    (row,) = scene.venue.open_orders()
+    scene.fold(*scene.venue.trade_by_hand(Side.SELL, row.quantity / 5, D(60000)))
+    for quantity in (row.quantity / 5, row.quantity * 4 / 5):
+        notice, position, filled = scene.venue.fill(row.client_id, quantity)
+        scene.fold(*((position, notice, filled) if position_first else (filled, notice, position)))
+    assert (scene.state.epoch, scene.state.position.quantity) == (2, row.quantity * 4 / 5)
+    scene.tick(1_000)
+    assert isinstance(scene.rest(), Converged)
+    assert resting(scene) == ([], [("STOP_MARKET", D(59400)), ("TAKE_PROFIT_MARKET", D(60900))])
+
+
+def test_what_is_left_of_an_entry_that_only_closed_a_position_opened_by_hand_is_cancelled():
+    scene = trading()
+    score(scene)
+    scene.step()
+    scene.confirm()
+    (row,) = scene.venue.open_orders()
+    scene.fold(*scene.venue.trade_by_hand(Side.SELL, row.quantity / 5, D(60000)))
+    scene.see(scene.venue.fill(row.client_id, row.quantity / 5))
+    scene.tick(1_000)
+    assert isinstance(scene.rest(), Converged)
+    assert resting(scene) == ([], [])
+    assert "entry: the signal is older than the last position's end" in scene.step().notes
+
+
 def test_a_position_opened_by_hand_after_ours_ended_is_not_its_entry_again():
     scene = entered()
     (stop,) = (r for r in scene.venue.open_algos() if r.close_position)

@@ -2,7 +2,7 @@
 
 The offset is that of the sample with the shortest round trip, its round trip halved. One second ahead of
 the venue is already fatal there (-1021), so the offset is measured before anything is signed, again every
-five minutes, and after each refused timestamp.
+five minutes, after each refused timestamp, and where what the venue sends bears quite another time.
 """
 
 import asyncio
@@ -62,12 +62,25 @@ class ClockSync:
         self.round_trip: TimeNs = 0
         """Round trip of the sample in use, ns: the offset is off by at most half of it."""
         self.measured = False
+        self._begun_at = 0.0
 
     async def measure(self) -> None:
         """Measure now; callers that come meanwhile share the measurement. Raises VenueUnavailable."""
         if self._running is None or self._running.done():
-            self._running = asyncio.get_running_loop().create_task(self._measure(), name="clock offset")
+            loop = asyncio.get_running_loop()
+            self._begun_at = loop.time()
+            self._running = loop.create_task(self._measure(), name="clock offset")
         await asyncio.shield(self._running)
+
+    def is_doubtful(self, at: TimeNs) -> bool:
+        """Something that has just come from the venue bears the time `at`: whether to measure for it.
+
+        A clock that is slow by less than the receive window is refused nowhere (R-25). What comes late looks
+        the same as a clock that is fast: a measurement tells, and is not repeated for each message.
+        """
+        if abs(self._time.now_ns() - at) <= LIMIT:
+            return False
+        return asyncio.get_running_loop().time() - self._begun_at >= self._timings.clock_doubt
 
     def start(self) -> None:
         """Measure every five minutes from now on."""

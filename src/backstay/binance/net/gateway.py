@@ -22,6 +22,7 @@ from backstay.binance.net.rest import Call, Rest
 from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import TransportError
 from backstay.binance.net.ws_api import WsApi
+from backstay.binance.wire.decode_market import MarkPrice
 from backstay.core.contexts import OrderContext, Request
 from backstay.core.events import AnyEvent, TrustLost
 from backstay.core.types import MS, TimeNs
@@ -74,6 +75,7 @@ class Gateway[D: OrderDesk]:
     """Base of `BinanceVenue` and `SpotVenue`, which make the parts."""
 
     _on_event: Callable[[AnyEvent], None]
+    _on_mark: Callable[[str, Decimal, TimeNs], None]
     _log: Callable[[str], None]
     _timings: Timings
     _time: VenueTime
@@ -212,6 +214,12 @@ class Gateway[D: OrderDesk]:
             raise NotSent("the gateway is not open")
 
     # --- clock ----------------------------------------------------------------------------------------
+
+    def _marked(self, mark: MarkPrice) -> None:
+        """A price; they come every second, and each says what time it is at the venue."""
+        if self._open and self._sync.is_doubtful(mark.at):
+            self._resync()
+        self._on_mark(mark.symbol, mark.price, mark.at)
 
     def _on_offset(self, offset: TimeNs, step: TimeNs) -> None:
         if abs(offset) > LIMIT:

@@ -317,7 +317,7 @@ class SpotVenue(Gateway[SpotDesk]):
 
     def _market_event(self, event: MarketEvent) -> None:
         if type(event) is MarkPrice:
-            self._on_mark(event.symbol, event.price, event.at)
+            self._marked(event)
         if self._on_market is not None:
             if isinstance(event, (BookTicker, Depth)):
                 event = msgspec.structs.replace(event, at=self._time.now_ns())

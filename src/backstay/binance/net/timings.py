@@ -26,6 +26,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """... until it is this old and counts as dead."""
     clock_refresh: float = 300.0
     clock_retry: float = 30.0
+    clock_doubt: float = 10.0
+    """At least this long between measurements of the clock that prices of another time ask for."""
     read: float = 10.0
     """A REST read may take this long."""
     answer_margin: float = 1.0

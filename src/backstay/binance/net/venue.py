@@ -236,6 +236,6 @@ class BinanceVenue(Gateway[OrderDesk]):
 
     def _market_event(self, event: MarketEvent) -> None:
         if type(event) is MarkPrice:
-            self._on_mark(event.symbol, event.price, event.at)
+            self._marked(event)
         if self._on_market is not None:
             self._on_market(event)

@@ -22,7 +22,8 @@ from backstay.simulation.observers.scored_watch import Entered, ScoredStory
 KLINES = "GET /fapi/v1/klines"
 CLOCKS = frozenset({"local_clock", "venue_clock", "clock_drift"})
 CLOCK_MS = 60_000
-"""A clock that a fault had set wrong is measured again by then."""
+"""A clock that a fault had set wrong by more than a second is measured again by then: prices say the venue's
+time. One that is less wrong reads no bar before the grace of late ones is over (`marketdata.history`)."""
 CLOSE_ENOUGH = 1e-6
 """Of a price: histories of different lengths end in the same averages but for less than this."""
 
