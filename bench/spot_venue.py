@@ -8,8 +8,8 @@ What is measured, in this process and by its monotonic clock only:
   to    the read callback that completes the request of a SELL in the fill's symbol
 
 The BUYs are somebody's by hand: LIMIT orders that are reported as resting before the round begins (not in
-mode `hold`), or, with --at-market, orders that are reported and trade at once. They go round a number of
-symbols, one at a time, the next one a gap after the last one's SELL. Modes:
+mode `hold`), or, with --at-market, orders that are reported and trade at once, each of another size and
+price. They go round a number of symbols, one at a time, the next one a gap after the last one's SELL. Modes:
   lots   every SELL is confirmed; when every symbol had its turn, all SELLs trade, and the round begins anew
   bare   SELLs are acknowledged and forgotten: for clients that only place them, and read nothing
   hold   as `lots`, but no SELL ever trades, and reads tell everything: for `lots.py`, which has the account
@@ -316,7 +316,7 @@ class SpotVenue:
         if not maker:
             group = frame(self._report(order, x=b"NEW", status=b"NEW"))
         group += frame(self._report(order, x=b"TRADE", status=b"FILLED", maker=maker))
-        group += frame(self._balance(order, book, SIZE))
+        group += frame(self._balance(order, book, bytes(order[b"q"])))
         # From here on: the stamp, and the write.
         book.filled_at = now_ns()
         self.private.wire.write(group)
@@ -352,7 +352,11 @@ class SpotVenue:
             await asyncio.sleep(0.001)
 
     def _by_hand(self, symbol: bytes) -> dict[bytes, object]:
-        return self._order(symbol, b"web_%025d" % self.number, b"BUY", SIZE, PRICE)
+        size, price = SIZE, PRICE
+        if self.options.at_market:  # no two alike: nobody can have seen this one before
+            size = b"0.%08d" % (1_500_000 + self.number % 97 * 1_000)
+            price = b"642%02d.%02d" % (50 + self.number % 41, self.number % 89)
+        return self._order(symbol, b"web_%025d" % self.number, b"BUY", size, price)
 
     async def _quiet(self) -> None:
         while True:
