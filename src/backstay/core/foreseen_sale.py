@@ -8,6 +8,7 @@ changed meanwhile was not foreseen. The lot alone is open until it is bought; th
 """
 
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from backstay.core.lots import NONE
 from backstay.core.lots_view import SPOT_FEE
 from backstay.core.money import round_down
 from backstay.core.orders import is_open
+from backstay.core.spot import kin
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     ZERO,
@@ -29,7 +31,6 @@ from backstay.core.types import (
     ExecutionType,
     OrderStatus,
     OrderType,
-    Product,
     Scope,
     Side,
     TimeNs,
@@ -43,6 +44,9 @@ EIGHT_PLACES = Decimal("1E-8")
 
 class SaleForecast(msgspec.Struct, frozen=True):
     """The SELL that follows if `fill` is what will be told of a resting BUY."""
+
+    by_trade_alone: ClassVar[bool] = True
+    """Spot has no position rows: nothing else has to be told."""
 
     fill: OrderReport
     """Its time is the first one that will do, its trade the last one that will not."""
@@ -112,7 +116,6 @@ class SaleForecast(msgspec.Struct, frozen=True):
         return event.commission > 0 if self.by_rate else event.commission == mine.commission
 
     def is_position_of(self, event: AccountReport) -> bool:
-        """Spot has no position rows: the trade alone settles it."""
         return False
 
 
@@ -147,7 +150,7 @@ def foresee_sale(account: AccountState, key: Scope, engine: Engine, now: TimeNs)
     slot = approved[0].intent.slot if len(approved) == 1 else None
     if slot is None or slot.lots != (NEXT_LOT,) or approved[0].intent.action is not Action.PLACE:
         return None
-    kin = _kin(account, key, instrument)
+    others = tuple([other.scope for other in kin(account, key, instrument.base)])
     return SaleForecast(
         fill=replace(
             fill,
@@ -158,8 +161,8 @@ def foresee_sale(account: AccountState, key: Scope, engine: Engine, now: TimeNs)
         by_rate=_by_rate(manager, asset, instrument),
         base=s,
         after=future.scopes[key],
-        kin=kin,
-        premise=_premise_of(account, s, kin),
+        kin=others,
+        premise=_premise_of(account, s, others),
     )
 
 
@@ -196,21 +199,10 @@ def _by_rate(manager: Manager, asset: str, instrument: Instrument) -> bool:
     return asset in manager.by_rate and asset not in (instrument.base, instrument.quote)
 
 
-def _kin(account: AccountState, key: Scope, instrument: Instrument) -> tuple[Scope, ...]:
-    return tuple(
-        other
-        for other in account.scopes
-        if other != key
-        and other.product is Product.SPOT
-        and (rules := account.instruments.get(other.symbol)) is not None
-        and rules.base == instrument.base
-    )
-
-
-def _premise_of(account: AccountState, s: ScopeState, kin: tuple[Scope, ...]) -> Premise:
+def _premise_of(account: AccountState, s: ScopeState, others: tuple[Scope, ...]) -> Premise:
     """Everything outside the scope that `decide` reads for the SELL of a lot."""
     instrument = account.instruments.get(s.scope.symbol)
-    others = [account.scopes[key] for key in kin]
+    shared = [account.scopes[key] for key in others]
     return (
         account.run,
         instrument,
@@ -219,7 +211,7 @@ def _premise_of(account: AccountState, s: ScopeState, kin: tuple[Scope, ...]) ->
         account.taker_fee,
         account.connected,
         account.balances.get(instrument.base) if instrument is not None else None,
-        account.balances_at >= max([s.fill_at, *[other.fill_at for other in others]]),
+        account.balances_at >= max([s.fill_at, *[other.fill_at for other in shared]]),
         len(account.scopes),
-        *[other.lots for other in others],
+        *[other.lots for other in shared],
     )

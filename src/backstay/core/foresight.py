@@ -7,6 +7,7 @@ still the one it was made from, and that what happened is what was foreseen.
 """
 
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 
@@ -25,6 +26,9 @@ type Premise = tuple[object, ...]
 class Forecast(msgspec.Struct, frozen=True):
     """The stop that follows if `order` trades as a whole at its own price."""
 
+    by_trade_alone: ClassVar[bool] = False
+    """Trade and position have both to be told (B-1)."""
+
     scope: Scope
     order: str
     """Custom id of the exposure order."""
@@ -40,7 +44,7 @@ class Forecast(msgspec.Struct, frozen=True):
     """The scope as the stop's context is to be written for."""
     premise: Premise
 
-    def holds(self, account: AccountState, event: AnyEvent | None = None) -> bool:
+    def holds(self, account: AccountState, _event: AnyEvent | None = None) -> bool:
         """Nothing has changed since the forecast was made, save time."""
         return account.scopes.get(self.scope) is self.base and self.premise == premise_of(account, self.scope)
 

@@ -5,7 +5,7 @@ less commissions in the base asset, and is checked against balances. It is match
 add up to what the order reported. Everything here is a pure step of the fold.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -29,6 +29,7 @@ from backstay.core.types import (
     OrderStatus,
     PositionSide,
     Product,
+    Scope,
     Side,
     TimeNs,
 )
@@ -255,15 +256,23 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
     wallet = row.wallet if row is not None else ZERO
     if account.balances_at < s.fill_at or s.lots.untold == wallet:
         return s.lots.lacking
-    held, base, rules_of = s.lots.total, instrument.base, account.instruments.get
-    for key, other in account.scopes.items():
-        rules = rules_of(key.symbol)  # the base first: hardly any scope shares it, and all are looked at
-        if rules is None or rules.base != base or other.lots is None or key == s.scope:
+    held = s.lots.total
+    for other in kin(account, s.scope, instrument.base):
+        if other.lots is None:
             continue
         if account.balances_at < other.fill_at or other.lots.untold == wallet:
             return other.lots.lacking
         held += other.lots.total
     return max(held - wallet, ZERO)
+
+
+def kin(account: A, of: Scope, base: str) -> Iterator[ScopeState]:
+    """The other scopes of the same base asset: together their lots are held against the balance."""
+    rules_of = account.instruments.get
+    for key, other in account.scopes.items():
+        rules = rules_of(key.symbol)  # the base first: hardly any scope shares it, and all are looked at
+        if rules is not None and rules.base == base and key != of:
+            yield other
 
 
 def sellable(account: A, s: ScopeState) -> Decimal | None:

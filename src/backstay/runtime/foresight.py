@@ -105,7 +105,7 @@ class Foresight:
         else:
             self._filled = True
         self._held.append(event)
-        if self._filled and (self._positioned or type(forecast) is SaleForecast):
+        if self._filled and (self._positioned or forecast.by_trade_alone):
             host.executor.place_ahead(_answer(self._requests[forecast.order], event))
             self._release()
         elif len(self._held) == 1:
