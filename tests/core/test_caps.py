@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Recover, Refused
-from backstay.core.events import PriceReached
+from backstay.core.events import Effect, PriceReached
 from backstay.core.limits import CorrelationGroup
 from backstay.core.placement import place
 from backstay.core.risk import RiskLimits, gate, refused_since, worst_notional
@@ -26,7 +26,7 @@ from backstay.testing.histories import histories
 from backstay.testing.market import book, scored, signal
 from backstay.testing.scene import Scene
 
-from tests.core.scenes import at_rest, own
+from tests.core.scenes import armed, at_rest, own, said
 from tests.core.wishes import BUY, LONG, SELL, D, entry, guarded, ladder, stop, target, want
 
 # --- quiescence ---------------------------------------------------------------------------------
@@ -98,6 +98,23 @@ def test_i24_resting_take_profits_never_exceed_the_position():
             scene.confirm()
             resting = sum(r.quantity - r.filled for r in scene.venue.open_orders())
             assert resting <= scene.venue.held()
+
+
+def test_i24_a_take_profit_that_has_become_too_large_goes_when_its_successor_is_refused_for_good():
+    def taken(view):
+        if not view.quantity:
+            return want()
+        kind, sized = OrderType.TAKE_PROFIT_MARKET, view.quantity
+        return want(stop(), slot(Role.TP, kind, SELL, trigger="60900", quantity=sized, reduce_only=True))
+
+    scene = at_rest(taken, "0.010")
+    scene.see(scene.venue.trade_by_hand(SELL, D("0.008"), D(60000)))
+    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+    scene.refuse(scene.waiting[0], Effect.WOULD_TRIGGER)
+    assert said(scene.step()) == ("PROTECT", [("cancel", "TP/0")])
+    scene.confirm()
+    assert armed(scene) == [("57000.0", "0")]
+    assert not isinstance(scene.step(), Act)
 
 
 def test_i25_caps_hold_with_everything_that_rests_or_is_under_way():

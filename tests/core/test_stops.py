@@ -216,6 +216,19 @@ def test_7_4_a_move_that_is_taken_back_leaves_the_old_stop_and_drops_the_bridge(
     assert scene.step() == Converged()
 
 
+def test_7_4_the_bridge_stays_where_a_move_is_taken_back_while_the_old_stop_is_being_cancelled():
+    scene = at_rest(guarded())
+    scene.want(guarded(trigger="58000"))
+    scene.step()
+    scene.confirm()
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "SL/0")])
+    scene.want(guarded())
+    assert isinstance(scene.step(), Wait)
+    scene.confirm()
+    assert armed(scene) == [("58000.0", "0.010")]
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/0")])
+
+
 def test_s4_without_a_bridge_the_stop_is_broken_and_then_made_and_nothing_else_is_sent():
     scene = at_rest(guarded(bridge=False))
     scene.want(guarded(ladder(), trigger="58000", bridge=False))

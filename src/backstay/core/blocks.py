@@ -36,10 +36,12 @@ def holds(block: Block, s: ScopeState, now: TimeNs) -> bool:
     return block.position == s.position.quantity or block.key is None
 
 
-def blocked(s: ScopeState, slot: Slot, now: TimeNs) -> bool:
-    """A deterministic refusal still holds this very request, or the whole family (I-29)."""
+def blocked(s: ScopeState, slot: Slot, now: TimeNs, *, for_good: bool = False) -> bool:
+    """A deterministic refusal still holds this very request, or the whole family (I-29). `for_good`: one that
+    no time ends, something has to change first.
+    """
     for block in s.blocks:
-        if not holds(block, s, now):
+        if (for_good and block.until) or not holds(block, s, now):
             continue
         if block.key is None and slot.key.role in EXPOSING:
             return True

@@ -158,8 +158,11 @@ def _surplus(field: Field, v: Verdicts, key: SlotKey, held: list[OrderContext]) 
     mine = [c for c in free if is_current(s, c)]
     out = [c for c in free if c not in mine]
     if key == BRIDGE and key not in v.desired:
-        # The bridge may go when the stop that it covers for stands, or when no stop is wanted at all.
-        return free if MAIN_STOP in v.converged or MAIN_STOP not in v.desired else out
+        # The bridge may go when the stop that it covers for stands and is not about to go, or when no stop is
+        # wanted at all.
+        main = v.converged.get(MAIN_STOP)
+        stands = main is not None and main.ctx_id not in s.pendings
+        return free if stands or MAIN_STOP not in v.desired else out
     if key not in v.desired:
         return free if not _unplaceable_protection(field, key) else out
     keeper = v.converged.get(key) or max(mine, key=lambda c: c.generation, default=None)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from backstay.core import algo_orders
-from backstay.core.blocks import is_held, not_amendable
+from backstay.core.blocks import blocked, is_held, not_amendable
 from backstay.core.contexts import RESTING, TERMINAL, OrderContext, Phase, Premise
 from backstay.core.convergence import row_of
 from backstay.core.decisions import Intent
@@ -18,7 +18,18 @@ from backstay.core.events import OrderReport
 from backstay.core.slots import EXIT, Slot, SlotKey, surface_of
 from backstay.core.spot import untouchable
 from backstay.core.state import ScopeState
-from backstay.core.types import IMMEDIATE, SECOND, Action, OrderType, Product, Role, Side, Surface, TimeNs
+from backstay.core.types import (
+    IMMEDIATE,
+    SECOND,
+    ZERO,
+    Action,
+    OrderType,
+    Product,
+    Role,
+    Side,
+    Surface,
+    TimeNs,
+)
 
 _STANDS = frozenset(status for status, rank in algo_orders.RANK.items() if rank < algo_orders.TERMINAL_RANK)
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP})
@@ -86,6 +97,17 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
         new_total=total,
         reason="differs",
     )
+
+
+def outgrown(s: ScopeState, slot: Slot, held: list[OrderContext], now: TimeNs) -> list[Intent]:
+    """Cancels of conditional take-profits for more than is wanted, while what would replace them is refused
+    for good: together they may not ask for more than the position (I-24).
+    """
+    if slot.key.role is not Role.TP or not blocked(s, slot, now, for_good=True):
+        return []
+    wanted = slot.quantity or ZERO
+    large = (c for c in held if c.surface is Surface.ALGO and (c.slot.quantity or ZERO) > wanted)
+    return [cancel(s, c, "outgrown") for c in large if not is_held(s, Action.CANCEL, c, now)]
 
 
 def cancel(s: ScopeState, ctx: OrderContext, reason: str) -> Intent:

@@ -22,7 +22,7 @@ from backstay.core.flatten import exit_held, flatten
 from backstay.core.joining import Field, by_slot, is_current, join, matched, surplus
 from backstay.core.legs import one_of_each_list
 from backstay.core.lost_stop import lost_stop, silent_until, to_look_at
-from backstay.core.placement import cancel, change, held_back, in_order
+from backstay.core.placement import cancel, change, held_back, in_order, outgrown
 from backstay.core.reviews import review
 from backstay.core.scope import burst_end
 from backstay.core.slots import BRIDGE, EXIT, MAIN_STOP, Slot
@@ -183,11 +183,14 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
             continue
         if key == MAIN_STOP and (v.covered_by or BRIDGE in v.desired):
             continue
-        if _locked(s, v, slot) or blocked(s, slot, now):
+        if _locked(s, v, slot):
+            continue
+        held = [c for c in v.working.get(key, ()) if is_current(s, c) and c.is_resting]
+        if blocked(s, slot, now):
+            intents.extend(outgrown(s, slot, held, now))
             continue
         if held_back(s, slot, v.working, field.repair_delay, field.retry_cancelled, now):
             continue
-        held = [c for c in v.working.get(key, ()) if is_current(s, c) and c.is_resting]
         if not held and slot.close_position and v.conflict == "own":
             continue  # an earlier one is being cancelled or is not reported yet: the venue takes one (-4130)
         if lists.is_unit(s, slot):

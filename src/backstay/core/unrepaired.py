@@ -34,6 +34,6 @@ def unrepaired(
             continue
         if held_back(s, slot, (), 0, retry_cancelled, now):
             return "its stop was cancelled by somebody else, and is not replaced"
-        if any(not b.until and b.key == slot.key and blocked(s, slot, now) for b in s.blocks):
+        if blocked(s, slot, now, for_good=True):
             return "its stop is missing, and refused"
     return ""
