@@ -6,11 +6,13 @@ import pytest
 
 from backstay.app.ledger_paths import LEDGER
 from backstay.app.story import story_of
+from backstay.core.events import OrderReport
 from backstay.core.scored import SignalKind, SignalScored
 from backstay.ledger.disk import FileDisk
 
 from tests.cli.harness import run
 from tests.ledger.projections.lives import troubled
+from tests.system.test_healthy import LADDER
 from tests.system.test_scored import POLICY, ScoredTrader, tell
 from tests.system.world import play
 
@@ -80,6 +82,23 @@ def test_two_trades_of_a_troubled_ledger_are_not_mixed_up():
     first, second = both["BTCUSDT-BOTH-1"], both["BTCUSDT-BOTH-2"]
     assert not {line.seq for line in first.lines} & {line.seq for line in second.lines}
     assert "SHORT" in second.result
+
+
+def test_a_trade_without_a_number_of_its_own_has_a_story():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.kill()
+        world.hand("close", share="1")
+        world.open("LONG", "0.004", at="60100")
+        await world.start()
+        await world.settle(20)
+
+    world = play(script, policy=LADDER)
+    opened = next(r.seq for r in world.records() if isinstance(r.body, OrderReport) and r.body.filled)
+    story = story_of(world.disk, LEDGER, opened)
+    assert story.trade["id"] == "BTCUSDT-BOTH-U1"
+    assert "place stop" in " ".join(line.text for line in story.lines)
 
 
 def test_the_command_tells_trades_and_scores_that_led_to_none(scored, tmp_path, capsys):

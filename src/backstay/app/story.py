@@ -136,12 +136,14 @@ def _told(trade: Trade, told: list[tuple[Record, Scope]]) -> Story:
 def _of_another(body: Body, trade: Trade, *, early: bool) -> bool:
     """The record speaks of the trade before this one, as far as that can be told."""
     if isinstance(body, Decided) and isinstance(body.decision, Act):
-        epoch = int(trade.id.split("-")[2])
+        number = trade.id.rsplit("-", 1)[1]
+        if not number.isdigit():
+            return early  # a position without a number of its own: no decision names it
         lives = {
             i.premise.epoch + (i.key.role is Role.ENTRY and not i.premise.position)
             for i in body.decision.intents
         }
-        return epoch not in lives
+        return int(number) not in lives
     return early and not isinstance(body, (Decided, Noted, SignalScored))
 
 

@@ -10,7 +10,7 @@ from backstay.core.records import Record
 from backstay.core.scored import SignalKind
 from backstay.core.types import PositionSide, Role, Side
 from backstay.ledger.audit.book import Book
-from backstay.ledger.audit.trade import CLOSED
+from backstay.ledger.audit.trade import CLOSED, OPEN
 from backstay.testing import evidence
 from backstay.testing.builders import OPENED_AT, slot
 from backstay.testing.evidence import SYMBOL, ms
@@ -136,6 +136,33 @@ def test_an_entry_whose_fill_is_told_after_its_end_was_read_keeps_the_number_of_
     row = evidence.order(OrderStatus.FILLED, order_id=10, client_id="e1", side=Side.BUY, at=1_000)
     told.tell(evidence.found(row, at=3_000), 3_000)
     assert [t.id for t in told.trades] == ["BTCUSDT-BOTH-1"]
+
+
+def test_an_entry_keeps_its_number_when_it_ended_in_a_gap_and_another_was_opened_by_hand_meanwhile():
+    told = Told()
+    asked = told.entry_asked_for()
+    told.tell(evidence.sent(asked, at=200), 200)
+    told.filled(10, Side.BUY, 1_000, "e1")
+    told.position("0.004", 5_000)
+    told.read(9_000, (11, Side.SELL, 2_000))
+    told.tell(evidence.wallet(9_999, at=9_500), 9_500)
+    assert [(t.id, t.status) for t in told.trades] == [("BTCUSDT-BOTH-1", CLOSED), ("BTCUSDT-BOTH-U1", OPEN)]
+    told.position(0, 10_000)
+    told.tell(evidence.wallet(9_999, at=15_000), 15_000)
+    told.life(20, 20_000)
+    assert [t.id for t in told.trades] == ["BTCUSDT-BOTH-1", "BTCUSDT-BOTH-U1", "BTCUSDT-BOTH-2"]
+
+
+def test_a_position_that_was_over_before_the_one_that_was_read_takes_no_number_of_a_later_one():
+    told = Told()
+    told.position("-0.010", 3_000)
+    told.read(4_000, (10, Side.BUY, 1_000), (11, Side.SELL, 2_000), (12, Side.SELL, 3_000))
+    told.position(0, 5_000)
+    told.read(6_000, (13, Side.BUY, 5_000))
+    told.life(20, 20_000)
+    names = [(t.id, t.side) for t in told.trades]
+    number = "BTCUSDT-BOTH-"
+    assert names == [(f"{number}U1", "LONG"), (f"{number}1", "SHORT"), (f"{number}2", "LONG")]
 
 
 def test_a_position_that_only_its_quantity_tells_of_learns_its_score_with_its_fill():

@@ -13,6 +13,7 @@ import msgspec
 from backstay.core.contexts import Phase
 from backstay.core.events import AlgoReport, FillRow, OrderReport
 from backstay.core.names import position_name
+from backstay.core.scope import proven_until
 from backstay.core.slots import BRIDGE_STEP
 from backstay.core.state import ScopeState
 from backstay.core.types import ZERO, Role, Scope, Side, TimeNs
@@ -286,10 +287,14 @@ class Desk(msgspec.Struct, omit_defaults=True):
         taken = name in self.names or any(name == old.id for old in self.earlier)
         # Its own fills may be told when a read has shown already that it is over.
         over = 0 < fill.epoch == s.epoch and not s.position.quantity and not taken
-        if not known and not over:
-            name = position_name(key, s.epoch + 1)
+        if known or over:
+            name = self._free(name, s)
+        elif fill.at < proven_until(s.position):
+            name = self._unnumbered()  # The position has it in itself, and shows that it is over.
+        else:
+            name = self._free(position_name(key, s.epoch + 1), s)
         trade = Trade(
-            id=self._free(name),
+            id=name,
             product=key.product.value,
             symbol=key.symbol,
             position_side=key.position_side.value,
@@ -315,12 +320,15 @@ class Desk(msgspec.Struct, omit_defaults=True):
             trade.exit_value += change
         self.dirty = True
 
-    def _free(self, name: str) -> str:
-        """The name for a new trade. One that only reads told of, and that nothing counted as a position, has
-        no number of its own: it gives it up.
+    def _free(self, name: str, s: ScopeState) -> str:
+        """The name for a new trade. An earlier one that only reads told of, and that nothing counted as a
+        position, has no number of its own: it gives it up. One that an entry for this very position began
+        keeps it: where it ended unseen and somebody opened another meanwhile, the account counted but one.
         """
         for old in self.earlier:
             if old.id == name:
+                if _entered(old, s):
+                    return self._unnumbered()
                 old.id = self._unnumbered()
                 for counted in self.orders.values():
                     if name in counted.shares:
@@ -347,3 +355,11 @@ class Desk(msgspec.Struct, omit_defaults=True):
                 trade.realized += row.realized_pnl
                 trade.realized_of += share if len(mine) > 1 else quantity
             self.dirty = True
+
+
+def _entered(trade: Trade, s: ScopeState) -> bool:
+    """An order of ours began it, which was to enter the position of its number."""
+    return any(
+        c.role is Role.ENTRY and c.order_id == trade.opened_by and position_name(s.scope, c.epoch) == trade.id
+        for c in s.contexts.values()
+    )
