@@ -45,16 +45,24 @@ def _long(seed):
     return draw_spot_setup(seed, "spot_outage").duration_ms > 26 * 60_000
 
 
-@pytest.mark.parametrize(("when", "power", "kept"), [("after", False, 1), ("before", True, 0)])
+def _crash(when, power):
+    args = {"boundary": "disk put events.wal", "when": when, "nth": 1, "power": power, "away_ms": 1_000}
+    return Fault(kind="crash", at_ms=8_000, args=args)
+
+
+UNSYNCED = Fault(kind="disk_error", at_ms=8_000, for_ms=2_000, args={"verb": "sync"})
+
+
+@pytest.mark.parametrize(
+    ("death", "kept"), [(_crash("after", False), 1), (_crash("before", True), 0), (UNSYNCED, 1)]
+)
 def test_i32_a_process_that_dies_of_a_close_may_have_kept_it_and_then_the_next_one_carries_it_out(
-    when, power, kept
+    death, kept
 ):
     buy, close = (
         Act(at_ms=at, do=do, symbol="BTCUSDT", leg="0", amount=Decimal(100))
         for at, do in ((3_000, "buy"), (9_000, "close_lot"))
     )
-    args = {"boundary": "disk put events.wal", "when": when, "nth": 1, "power": power, "away_ms": 1_000}
-    death = Fault(kind="crash", at_ms=8_000, args=args)
     lines = told(replace(draw_case(3, "spot", 0.0), acts=(buy, close), faults=(death,)))
     assert count(lines, "is killed") == count(lines, "operator: close") == 1
     assert count(lines, "request DELETE") == kept

@@ -47,6 +47,11 @@ class Process(msgspec.Struct):
     lease: Lease
     ready: bool = False
 
+    @property
+    def is_ending(self) -> bool:
+        """It is dead, or its ledger failed: the last word said to it may have been kept, or not."""
+        return self.machine.dead or self.guard.owner.failed.done()
+
 
 def silent(_text: str) -> None:
     """Nobody listens to the gateway's log."""

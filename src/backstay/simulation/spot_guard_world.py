@@ -60,7 +60,9 @@ class GuardedWorld(SpotWorld):
 
     def act(self, act: Act) -> None:
         if act.do == "close_scope":
-            if self.command(OperatorAction.CLOSE, self.watch.scope(act.symbol)):
+            process = self.process
+            said = self.command(OperatorAction.CLOSE, self.watch.scope(act.symbol))
+            if said or (process is not None and process.is_ending):
                 self.watch.closing[act.symbol, "BOTH"] = self.watch.now_ms()
             return
         if act.do == "sell_part":

@@ -202,7 +202,7 @@ class SpotWorld(World):
         process = self.process
         if act.do in COMMANDS:
             said = self.command(OperatorAction(act.do))
-            died = process is not None and process.machine.dead
+            died = process is not None and process.is_ending
             if said and act.do == "ack":
                 self.watch.acks_ms.append(self.watch.now_ms())
             elif said or died:
@@ -221,5 +221,5 @@ class SpotWorld(World):
             action=action, who="operator", scope=scope, reason="simulation", lot=lot.trade_id
         )
         # A process that dies of the word may have kept it, or not: its owner has asked all the same.
-        if self.say_command(event) or (process is not None and process.machine.dead):
+        if self.say_command(event) or (process is not None and process.is_ending):
             self.watch.close_asked.setdefault((act.symbol, lot.trade_id), self.watch.now_ms())

@@ -353,3 +353,23 @@ async def test_a_burst_of_5000_frames_loses_none():
         exchange.served.pump.start()
         await until(lambda: len(gateway.events) >= 5001)
         assert [e.list_id for e in gateway.events if hasattr(e, "list_id")] == list(range(5000))
+
+
+@pytest.mark.parametrize("told", [True, False])
+@run
+async def test_a_read_that_lags_does_not_undo_what_the_stream_told_of_a_withdrawal(told):
+    lag = {"match": {"at_ms": 0}, "effect": {"visibility_lag": {"ms": 200, "lagging": "balances"}}}
+    lost = {"match": {"event": "outboundAccountPosition", "times": 1}, "effect": "drop"}
+    async with spot_stage() as exchange:
+        gateway = await exchange.opened(timings=changed(FAST, read_lag=0.5))
+        exchange.faults(lag, *() if told else (lost,))
+        exchange.human(do="withdraw", asset="BTC", amount="0.75")
+        await asyncio.sleep(0.3)
+        assert not gateway.of(BalancesSnapshot)
+        exchange.human(do="deposit", asset="USDT", amount="1")
+        await until(lambda: gateway.of(BalancesSnapshot))
+        reports = gateway.of(AccountReport)
+        assert len(reports) == 1 + told
+        wallets = {row.asset: row.wallet for row in gateway.of(BalancesSnapshot)[-1].rows}
+        assert wallets == {"BTC": Decimal("0.25"), "USDT": Decimal(100_001)}
+        assert gateway.of(BalancesSnapshot)[-1].requested_at >= reports[-1].at + 400_000_000

@@ -38,6 +38,7 @@ from backstay.binance.wire.sign import Signer
 from backstay.core.contexts import OrderContext
 from backstay.core.events import (
     AccountModeSnapshot,
+    AccountReport,
     AlgosSnapshot,
     AnyEvent,
     BalancesSnapshot,
@@ -55,6 +56,8 @@ from backstay.core.types import PositionMode, Product, Surface, TimeNs
 _LOG = logging.getLogger(__name__)
 _MOVED = ("balanceUpdate", "externalLockUpdate")
 """Events that state a change and no balance."""
+_WINDOWS = 12
+"""So often the balances' silence is waited for before they are read all the same."""
 
 
 def spot_budget() -> Budget:
@@ -89,6 +92,9 @@ class SpotVenue(Gateway[SpotDesk]):
     `place` takes order lists too: a context with `legs`, of which every leg is answered for itself. `amend`
     makes a quantity smaller at the same price and nothing else. `cancel` ends the whole list of an order.
     """
+
+    _moves = 0
+    """Counts what the stream has told of balances."""
 
     def __init__(
         self,
@@ -286,15 +292,27 @@ class SpotVenue(Gateway[SpotDesk]):
                 self._outage.ended()
             else:
                 self._outage.began()
+        elif type(event) is AccountReport:
+            self._moves += 1
         elif type(event) is Ignored and event.kind.startswith(_MOVED):
-            self._reread_soon()
+            self._moves += 1
+            self._reread_later()
 
-    def _reread_soon(self) -> None:
+    def _reread_later(self) -> None:
         if self._rereading is None or self._rereading.done():
             self._rereading = asyncio.get_running_loop().create_task(self._reread_balances())
 
     async def _reread_balances(self) -> None:
-        """A deposit, a transfer or a lock of another product: the event names a change, not what there is."""
+        """A deposit, a transfer or a lock of another product: the event names a change, not what there is.
+
+        What there is follows it on the stream. A read is for when that is lost, and lags: made at once, it
+        would undo what was told.
+        """
+        for _ in range(_WINDOWS):
+            moves = self._moves
+            await asyncio.sleep(self._timings.read_lag)
+            if moves == self._moves:
+                break
         try:
             self._on_event(await self._reads.balances())
         except VenueUnavailable as failure:

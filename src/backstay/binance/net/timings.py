@@ -45,6 +45,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     an answer in this time the connection is replaced."""
     poll: float = 5.0
     """Spot: while the user data stream is away, orders and prices are read this often..."""
+    read_lag: float = 5.0
+    """Spot: after a transfer balances are read so long after the last that was told of them: reads lag."""
     give_up: float = 15 * 60.0
     """... for this long; then the gateway gives up for good. 0: never."""
     attempts: int = 0
