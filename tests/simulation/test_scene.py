@@ -42,6 +42,22 @@ def test_o9_absence_is_told_by_a_read_that_was_asked_for_afterwards(asked, held)
     assert scene.amount(KEY) == D(held)
 
 
+def order_frame(status, at):
+    o = {"X": status, "i": 7, "c": "bs-1", "s": "SOLUSDT", "ps": "BOTH", "S": "BUY", "o": "LIMIT"}
+    return {"e": "ORDER_TRADE_UPDATE", "T": at, "o": {**o, "p": "150", "q": "2", "z": "0", "R": False}}
+
+
+@pytest.mark.parametrize(("ended", "symbol", "rests"), [(True, "", 0), (True, "BTCUSDT", 1), (False, "", 1)])
+def test_an_order_whose_end_no_frame_told_of_is_ended_by_a_read_unless_the_read_lags(ended, symbol, rests):
+    told, truth = Scene(lambda _: True), Scene(lambda _: True)
+    for scene in (told, truth):
+        scene.frame(order_frame("NEW", 1_000))
+    if ended:
+        truth.frame(order_frame("CANCELED", 2_000))
+    told.read_ends([], symbol, truth)
+    assert len(told.orders) == rests
+
+
 @pytest.mark.parametrize(
     ("side", "leg", "reduce_only", "amount", "opens"),
     [
