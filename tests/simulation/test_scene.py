@@ -1,10 +1,14 @@
 """What observers take from frames and reads: as carefully as the product has to, by the same documents."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from backstay.simulation.scene import Resting, Scene
+from backstay.simulation.observers.base import Sent, Watch
+from backstay.simulation.observers.converges import Converges
+from backstay.simulation.scene import Leg, Resting, Scene
+from backstay.simulation.setup import draw_setup
 
 D = Decimal
 KEY = ("SOLUSDT", "BOTH")
@@ -87,3 +91,25 @@ def test_i25_which_order_may_add_to_a_position_is_known_without_one(side, leg, r
         status="NEW",
     )
     assert order.opens(D(amount)) is opens
+
+
+@pytest.mark.parametrize(
+    ("codes", "at_ms", "loose"),
+    [
+        ((-2021, -2022), 1_000, False),
+        ((-2021,), 1_000, True),
+        ((-2022,), 1_000, True),
+        ((-2021, -2022), 999, True),
+    ],
+)
+def test_r9_a_stop_may_be_looser_where_neither_the_wanted_one_nor_the_close_was_taken(codes, at_ms, loose):
+    watch = Watch(draw_setup(81034, "joint"), 0, lambda: 2_000)
+    watch.sent["bs-1"] = None
+    key, fields = ("ETHUSDT", "BOTH"), {"price": D(0), "trigger": D("3051.95"), "left": D(1), "total": D(1)}
+    watch.truth.legs[key] = Leg(amount=D(-1), entry=D("3019.35"), changed_ms=1_000)
+    more = {"close_position": False, "reduce_only": True, "status": "NEW", "since_ms": 1_500}
+    watch.truth.algos[1] = Resting("algo", 1, "bs-1", *key, "BUY", "STOP_MARKET", **fields, **more)
+    for code in codes:
+        entry = SimpleNamespace(code=code)
+        watch.all_sent.append(Sent(None, at_ms, "place", "regular", "bs-2", {}, "", entry, key))
+    assert any("looser" in text for text in Converges(watch).complaints()) is loose
