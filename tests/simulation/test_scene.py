@@ -7,6 +7,7 @@ import pytest
 
 from backstay.simulation.observers.base import Sent, Watch
 from backstay.simulation.observers.converges import Converges
+from backstay.simulation.observers.loops import REPEATS_MAX, Loops
 from backstay.simulation.scene import Leg, Resting, Scene
 from backstay.simulation.setup import draw_setup
 
@@ -113,3 +114,18 @@ def test_r9_a_stop_may_be_looser_where_neither_the_wanted_one_nor_the_close_was_
         entry = SimpleNamespace(code=code)
         watch.all_sent.append(Sent(None, at_ms, "place", "regular", "bs-2", {}, "", entry, key))
     assert any("looser" in text for text in Converges(watch).complaints()) is loose
+
+
+@pytest.mark.parametrize("acks", [0, 1])
+def test_i29_a_refusal_is_counted_anew_once_the_operator_has_acknowledged(acks):
+    watch = Watch(draw_setup(81034, "joint"), 0, lambda: 2_000)
+    loops, entry = Loops(watch), SimpleNamespace(code=-2022, fault="", executed=False)
+    sent = Sent(
+        SimpleNamespace(number=1), 1_000, "place", "regular", "bs-2", {}, "", entry, ("ETHUSDT", "BOTH")
+    )
+    for _ in range(REPEATS_MAX):
+        loops.arrived(sent)
+    watch.acks += acks
+    loops.arrived(sent)
+    loops.over(None)
+    assert len(watch.violations) == 1 - acks
