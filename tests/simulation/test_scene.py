@@ -1,10 +1,15 @@
 """What observers take from frames and reads: as carefully as the product has to, by the same documents."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from backstay.simulation.scene import Resting, Scene
+from backstay.simulation.observers.base import Sent, Watch
+from backstay.simulation.observers.converges import Converges
+from backstay.simulation.observers.loops import REPEATS_MAX, Loops
+from backstay.simulation.scene import Leg, Resting, Scene
+from backstay.simulation.setup import draw_setup
 
 D = Decimal
 KEY = ("SOLUSDT", "BOTH")
@@ -42,6 +47,22 @@ def test_o9_absence_is_told_by_a_read_that_was_asked_for_afterwards(asked, held)
     assert scene.amount(KEY) == D(held)
 
 
+def order_frame(status, at):
+    o = {"X": status, "i": 7, "c": "bs-1", "s": "SOLUSDT", "ps": "BOTH", "S": "BUY", "o": "LIMIT"}
+    return {"e": "ORDER_TRADE_UPDATE", "T": at, "o": {**o, "p": "150", "q": "2", "z": "0", "R": False}}
+
+
+@pytest.mark.parametrize(("ended", "symbol", "rests"), [(True, "", 0), (True, "BTCUSDT", 1), (False, "", 1)])
+def test_an_order_whose_end_no_frame_told_of_is_ended_by_a_read_unless_the_read_lags(ended, symbol, rests):
+    told, truth = Scene(lambda _: True), Scene(lambda _: True)
+    for scene in (told, truth):
+        scene.frame(order_frame("NEW", 1_000))
+    if ended:
+        truth.frame(order_frame("CANCELED", 2_000))
+    told.read_ends([], symbol, truth)
+    assert len(told.orders) == rests
+
+
 @pytest.mark.parametrize(
     ("side", "leg", "reduce_only", "amount", "opens"),
     [
@@ -71,3 +92,40 @@ def test_i25_which_order_may_add_to_a_position_is_known_without_one(side, leg, r
         status="NEW",
     )
     assert order.opens(D(amount)) is opens
+
+
+@pytest.mark.parametrize(
+    ("codes", "at_ms", "loose"),
+    [
+        ((-2021, -2022), 1_000, False),
+        ((-2021,), 1_000, True),
+        ((-2022,), 1_000, True),
+        ((-2021, -2022), 999, True),
+    ],
+)
+def test_r9_a_stop_may_be_looser_where_neither_the_wanted_one_nor_the_close_was_taken(codes, at_ms, loose):
+    watch = Watch(draw_setup(81034, "joint"), 0, lambda: 2_000)
+    watch.sent["bs-1"] = None
+    key, fields = ("ETHUSDT", "BOTH"), {"price": D(0), "trigger": D("3051.95"), "left": D(1), "total": D(1)}
+    watch.truth.legs[key] = Leg(amount=D(-1), entry=D("3019.35"), changed_ms=1_000)
+    more = {"close_position": False, "reduce_only": True, "status": "NEW", "since_ms": 1_500}
+    watch.truth.algos[1] = Resting("algo", 1, "bs-1", *key, "BUY", "STOP_MARKET", **fields, **more)
+    for code in codes:
+        entry = SimpleNamespace(code=code)
+        watch.all_sent.append(Sent(None, at_ms, "place", "regular", "bs-2", {}, "", entry, key))
+    assert any("looser" in text for text in Converges(watch).complaints()) is loose
+
+
+@pytest.mark.parametrize("acks", [0, 1])
+def test_i29_a_refusal_is_counted_anew_once_the_operator_has_acknowledged(acks):
+    watch = Watch(draw_setup(81034, "joint"), 0, lambda: 2_000)
+    loops, entry = Loops(watch), SimpleNamespace(code=-2022, fault="", executed=False)
+    sent = Sent(
+        SimpleNamespace(number=1), 1_000, "place", "regular", "bs-2", {}, "", entry, ("ETHUSDT", "BOTH")
+    )
+    for _ in range(REPEATS_MAX):
+        loops.arrived(sent)
+    watch.acks += acks
+    loops.arrived(sent)
+    loops.over(None)
+    assert len(watch.violations) == 1 - acks

@@ -193,6 +193,15 @@ class Scene:
             }
             self._algo(fields, at)
 
+    def read_ends(self, rows: list[dict[str, Any]], symbol: str, truth: "Scene") -> None:
+        """Regular orders whose end no frame told of: a read of open orders (all, or those of `symbol`) shows
+        them no more. A lagging read ends none that is still in the `truth`.
+        """
+        shown = {row["orderId"] for row in rows} | truth.orders.keys()
+        for venue_id, order in list(self.orders.items()):
+            if venue_id not in shown and symbol in {"", order.symbol}:
+                del self.orders[venue_id]
+
     def read_positions(self, rows: list[dict[str, Any]], at: int, symbol: str, asked_ms: int) -> None:
         """What a position read showed; legs that it covers (all, or those of `symbol`) and lacks are flat.
 

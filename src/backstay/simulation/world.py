@@ -210,10 +210,11 @@ class World(Life):
             return  # a round throws away what it reads
         if name.endswith("positionRisk"):
             told.read_positions(msgspec.json.decode(data), now, symbol, int(asked["timestamp"]))
-        elif name.endswith("openAlgoOrders"):
-            told.read(msgspec.json.decode(data), now)
-        elif name.endswith("/algoOrder"):
-            told.read([msgspec.json.decode(data)], now)
+        elif name.endswith("openOrders"):
+            told.read_ends(msgspec.json.decode(data), symbol, self.watch.truth)
+        elif name.endswith(("openAlgoOrders", "/algoOrder")):
+            rows = msgspec.json.decode(data)
+            told.read(rows if isinstance(rows, list) else [rows], now)
         if not symbol:
             self.watch.was_read(machine, name)
         self._tell_all()

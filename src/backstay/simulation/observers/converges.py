@@ -90,6 +90,8 @@ class Converges(Observer):
         retriggers = policy.stop_loss.sl_breached is SlBreached.RETRIGGER
         if policy.stop_loss.basis is Basis.ANCHOR or retriggers:
             return []  # history decides: the first entry, or a breach that was answered with a looser stop
+        if self._neither_stop_nor_close(key, leg):
+            return []  # so it does here: what the venue still took stands (R-9)
         tick, long = self._tick(key), leg.amount > 0
         rate = 1 - policy.stop_loss.distance if long else 1 + policy.stop_loss.distance
         exact = leg.entry * rate / tick
@@ -97,6 +99,11 @@ class Converges(Observer):
         slack = tick * 2
         looser = stop.trigger < wanted - slack if long else stop.trigger > wanted + slack
         return [f"the stop at {stop.trigger} is looser than {wanted}"] if looser else []
+
+    def _neither_stop_nor_close(self, key: LegKey, leg: Leg) -> bool:
+        """This position was beyond its stop (-2021), and its close refused for orders by hand (-2022)."""
+        asked = (s for s in self.watch.all_sent if s.key == key and s.at_ms >= leg.changed_ms)
+        return {-2021, -2022} <= {s.entry.code for s in asked}
 
     def _takes(self, key: LegKey, leg: Leg, takes: list[Resting]) -> list[str]:
         rule = self.watch.setup.policy.take_profit

@@ -33,11 +33,12 @@ class Loops(Observer):
         self._reads: deque[int] = deque()
         self._told: set[object] = set()
         self._positions: dict[LegKey, int] = {}
-        self._asked: list[tuple[Sent, int]] = []
+        self._asked: list[tuple[Sent, tuple[int, int]]] = []
+        """With the premise: how often the position has moved, and the operator has acknowledged."""
 
     def arrived(self, sent: Sent) -> None:
         now, key = sent.at_ms, sent.key
-        self._asked.append((sent, self._positions.get(key, 0)))
+        self._asked.append((sent, (self._positions.get(key, 0), self.watch.acks)))
         recent = self._recent.setdefault(key, deque())
         recent.append(now)
         evidence = self._evidence.setdefault(key, deque())
@@ -68,9 +69,9 @@ class Loops(Observer):
                 self._positions[key] = self._positions.get(key, 0) + 1
 
     def over(self, world: Any) -> None:
-        """I-29: by content, code and position, how often the same was refused."""
+        """I-29: by content, code and premise, how often the same was refused."""
         seen: dict[tuple[object, ...], int] = {}
-        for sent, position in self._asked:
+        for sent, premise in self._asked:
             code = sent.entry.code
             if code in TRANSIENT or (sent.entry.fault and not sent.entry.executed):
                 continue
@@ -80,7 +81,7 @@ class Loops(Observer):
             if sent.action != "place":
                 skip -= {"newClientOrderId", "clientAlgoId"}
             content = tuple(sorted((k, v) for k, v in sent.params.items() if k not in skip))
-            what = (sent.machine.number, sent.endpoint, content, code, position)
+            what = (sent.machine.number, sent.endpoint, content, code, premise)
             seen[what] = seen.get(what, 0) + 1
             allowed = self.allowed(sent)
             if seen[what] == allowed + 1:
