@@ -15,7 +15,7 @@ from backstay.simulation.observers.quiet import Quiet
 from backstay.simulation.observers.reduce_only import ReduceOnly
 from backstay.simulation.observers.replays import Replays
 from backstay.simulation.observers.scored_audited import Audited
-from backstay.simulation.observers.scored_base import ScoredNaked, ScoredQuiet
+from backstay.simulation.observers.scored_base import ScoredLoops, ScoredNaked, ScoredQuiet
 from backstay.simulation.observers.scored_bracketed import Bracketed
 from backstay.simulation.observers.scored_converges import ScoredConverges
 from backstay.simulation.observers.scored_explained import Explained
@@ -109,7 +109,7 @@ SCORED: tuple[type[Observer], ...] = (
     Untrusted,
     ReduceOnly,
     Caps,
-    Loops,
+    ScoredLoops,
     Single,
     ScoredQuiet,
     Flat,

@@ -80,7 +80,7 @@ class Loops(Observer):
             if sent.action != "place":
                 skip -= {"newClientOrderId", "clientAlgoId"}
             content = tuple(sorted((k, v) for k, v in sent.params.items() if k not in skip))
-            what = (sent.machine.number, sent.endpoint, content, code, position)
+            what = (sent.machine.number, sent.endpoint, content, code, position, self.acks(sent))
             seen[what] = seen.get(what, 0) + 1
             allowed = self.allowed(sent)
             if seen[what] == allowed + 1:
@@ -88,6 +88,10 @@ class Loops(Observer):
                     f"{sent.endpoint} {content} was refused with {code} more than {allowed} times",
                     sent.at_ms,
                 )
+
+    def acks(self, sent: Sent) -> int:
+        """What an operator has acknowledged before is evidence too: a premise has changed."""
+        return 0
 
     def allowed(self, sent: Sent) -> int:
         """How often this content may be refused on one premise."""

@@ -5,6 +5,7 @@ from typing import Any, cast
 from backstay.core.types import MS
 from backstay.simulation.machine import Machine
 from backstay.simulation.observers.base import Observer, Sent, Watch
+from backstay.simulation.observers.loops import Loops
 from backstay.simulation.observers.naked import Naked
 from backstay.simulation.observers.quiet import Quiet
 from backstay.simulation.observers.scored_watch import ScoredWatch
@@ -19,6 +20,16 @@ class ScoredObserver(Observer):
     def __init__(self, watch: Watch) -> None:
         super().__init__(watch)
         self.watch = cast("ScoredWatch", watch)
+
+
+class ScoredLoops(Loops):
+    """An acknowledgement releases what waits for a human: what was refused until then is tried anew."""
+
+    watch: ScoredWatch
+
+    def acks(self, sent: Sent) -> int:
+        scopes = [scope for at_ms, scope in self.watch.acks if at_ms <= sent.at_ms]
+        return sum(scope is None or scope.symbol == sent.key[0] for scope in scopes)
 
 
 class ScoredNaked(Naked):

@@ -14,7 +14,7 @@ from backstay.core.events import RequestSent, RequestsRegistered, RunStarted
 from backstay.core.records import Decided, Noted, Record
 from backstay.core.scored import Signal, SignalScored
 from backstay.core.state import AccountState
-from backstay.core.types import Action, Role
+from backstay.core.types import Action, Role, Scope
 from backstay.ledger.audit.book import Book
 from backstay.ledger.audit.trade import Trade
 from backstay.ledger.disk import Disk
@@ -123,6 +123,8 @@ class ScoredWatch(Watch):
         """The last price of a market."""
         self.paused_ms = 0
         """Since when the operator has paused entries; 0: he has not."""
+        self.acks: list[tuple[int, Scope | None]] = []
+        """When the operator acknowledged, and what; None: everything."""
         self.marked_ms: dict[str, int] = {}
         """When the running process was told a mark price of a symbol."""
         self.acked_ms: dict[LegKey, int] = {}
