@@ -109,7 +109,8 @@ class JointWorld(World):
             process.machine.context.run(JointHost(hosts).command, event)
         except Killed:
             return False
-        self.watch.acks += event.action is OperatorAction.ACK
+        if event.action is OperatorAction.ACK:
+            self.watch.acks.append("")
         if event.action in {OperatorAction.PAUSE, OperatorAction.RESUME}:
             self.spot.watch.paused = event.action is OperatorAction.PAUSE
         return not process.guard.owner.failed.done()

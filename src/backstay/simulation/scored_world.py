@@ -101,6 +101,8 @@ class ScoredWorld(World):
         said = super().say_command(event)
         if said and event.action is OperatorAction.PAUSE:
             self.watch.paused_ms = self.watch.paused_ms or self.watch.now_ms()
+        elif said and event.action is OperatorAction.ACK:
+            self.watch.acks.append(event.scope.symbol if event.scope is not None else "")
         elif event.action is OperatorAction.RESUME:
             self.watch.paused_ms = 0
         return said

@@ -92,8 +92,8 @@ class Watch:
         self.unread: dict[int, set[str]] = {}
         """By process: what it has not read yet since its private stream was lost (or never came)."""
         self.lost_ms: dict[int, int] = {}
-        self.acks = 0
-        """How often the operator acknowledged everything: what was refused is tried anew (decision 0028)."""
+        self.acks: list[str] = []
+        """Symbols that the operator has acknowledged; empty: everything (decision 0028)."""
         self.alarms: dict[str, list[int]] = {}
         """When readers of the ledger were told of an unprotected position, by scope; ms."""
         self.violations: list[Violation] = []

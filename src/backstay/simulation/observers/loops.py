@@ -38,7 +38,7 @@ class Loops(Observer):
 
     def arrived(self, sent: Sent) -> None:
         now, key = sent.at_ms, sent.key
-        self._asked.append((sent, (self._positions.get(key, 0), self.watch.acks)))
+        self._asked.append((sent, (self._positions.get(key, 0), self._acks(key[0]))))
         recent = self._recent.setdefault(key, deque())
         recent.append(now)
         evidence = self._evidence.setdefault(key, deque())
@@ -67,6 +67,10 @@ class Loops(Observer):
             self._evidence.setdefault(key, deque()).append(now)
             if frame["e"] in self.moving:
                 self._positions[key] = self._positions.get(key, 0) + 1
+
+    def _acks(self, symbol: str) -> int:
+        """What an operator has acknowledged is evidence too: what was refused is tried anew."""
+        return sum(acked in {"", symbol} for acked in self.watch.acks)
 
     def over(self, world: Any) -> None:
         """I-29: by content, code and premise, how often the same was refused."""
