@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from backstay.core.events import BalanceRow
 from backstay.simulation.scene import Resting, Scene
+from backstay.simulation.spot_scene import SpotScene
 
 D = Decimal
 KEY = ("SOLUSDT", "BOTH")
@@ -71,3 +73,11 @@ def test_i25_which_order_may_add_to_a_position_is_known_without_one(side, leg, r
         status="NEW",
     )
     assert order.opens(D(amount)) is opens
+
+
+@pytest.mark.parametrize(("asked_ms", "known"), [(999, "0.5"), (1_000, "2"), (1_500, "2")])
+def test_what_a_process_took_in_of_a_read_is_what_it_was_told_unless_it_heard_later_news(asked_ms, known):
+    scene = SpotScene(lambda _: True)
+    scene.frame({"e": "outboundAccountPosition", "u": 1_000, "B": [{"a": "BTC", "f": "0.3", "l": "0.2"}]})
+    scene.take_balances([BalanceRow("BTC", D(2), D("1.5"), available=D("1.5"))], asked_ms)
+    assert scene.total("BTC") == D(known)
