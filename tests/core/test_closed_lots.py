@@ -7,10 +7,20 @@ import pytest
 from backstay.core.decisions import Act, Wait
 from backstay.core.events import Effect, OperatorAction, OperatorCommand
 from backstay.core.types import Action, OrderType
+from backstay.strategies.by_lot import sells
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.testing.spot_scene import SpotScene
 
 D = Decimal
+
+
+class Hosted:
+    """Offers nothing of its own."""
+
+    name = "hosted"
+
+    def wanted(self, view, policy, now):
+        return sells(view, ())
 
 
 def at_once(**more):
@@ -74,3 +84,19 @@ def test_i15_a_closed_lot_whose_cancel_is_refused_is_not_offered_beside_its_sale
     scene.refuse(Effect.UNCLASSIFIED)
     for _ in range(3):
         assert not any(action is Action.PLACE for action, *_ in asked(scene.step()))
+
+
+@pytest.mark.parametrize("by_hosted", [False, True])
+def test_i15_a_closed_lot_worth_too_little_is_sold_when_the_price_makes_it_worth_enough(by_hosted):
+    strategy = Hosted() if by_hosted else None
+    scene = SpotScene(at_once(), strategy=strategy, min_notional="5")
+    scene.buy(("3", "1.2345"))
+    lot = scene.open_lots()[0].trade_id
+    close(scene, lot)
+    scene.tick(300)
+    for price in ("1.2345", "1.6722"):
+        scene.price(price)
+        assert not asked(scene.plan().decision)
+    scene.price("1.6723")  # of what is left of 3 after the commission, on the step: 2.99
+    assert asked(scene.step()) == [(Action.PLACE, OrderType.MARKET, (lot,))]
+    assert not scene.plan().watches

@@ -76,6 +76,16 @@ def test_what_may_be_sold_is_known_only_with_the_filters():
     assert sellable(replace(scene.account, instruments={}), scene.state) is None
 
 
+@pytest.mark.parametrize(("lists", "left"), [((0, 0), "5.99"), ((7, 7), "7.99"), ((7, 8), "5.99")])
+def test_o7_an_order_list_of_somebody_else_locks_the_coins_that_its_legs_share_once(lists, left):
+    scene = holding(("10", "1.2"))
+    for number, list_id in enumerate(lists):
+        row = scene.place(Side.SELL, f"web_{number}", D(2), D("1.5"))
+        scene.fold(replace(row, list_id=list_id, order_id=row.order_id + 100))
+        scene.fold(replace(row, status=OrderStatus.CANCELED, at=row.at + 1))
+    assert sellable(scene.account, scene.state) == D(left)
+
+
 def command(scene, action, lot, **more):
     return OperatorCommand(action=action, who="me", scope=scene.key, lot=lot.trade_id, **more)
 

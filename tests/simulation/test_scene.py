@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from backstay.core.events import BalanceRow
 from backstay.simulation.observers.base import Sent, Watch
 from backstay.simulation.observers.converges import Converges
-from backstay.simulation.observers.loops import REPEATS_MAX, Loops
 from backstay.simulation.scene import Leg, Resting, Scene
 from backstay.simulation.setup import draw_setup
+from backstay.simulation.spot_scene import SpotScene
 
 D = Decimal
 KEY = ("SOLUSDT", "BOTH")
@@ -116,16 +117,9 @@ def test_r9_a_stop_may_be_looser_where_neither_the_wanted_one_nor_the_close_was_
     assert any("looser" in text for text in Converges(watch).complaints()) is loose
 
 
-@pytest.mark.parametrize("acks", [0, 1])
-def test_i29_a_refusal_is_counted_anew_once_the_operator_has_acknowledged(acks):
-    watch = Watch(draw_setup(81034, "joint"), 0, lambda: 2_000)
-    loops, entry = Loops(watch), SimpleNamespace(code=-2022, fault="", executed=False)
-    sent = Sent(
-        SimpleNamespace(number=1), 1_000, "place", "regular", "bs-2", {}, "", entry, ("ETHUSDT", "BOTH")
-    )
-    for _ in range(REPEATS_MAX):
-        loops.arrived(sent)
-    watch.acks += acks
-    loops.arrived(sent)
-    loops.over(None)
-    assert len(watch.violations) == 1 - acks
+@pytest.mark.parametrize(("asked_ms", "known"), [(999, "0.5"), (1_000, "2"), (1_500, "2")])
+def test_what_a_process_took_in_of_a_read_is_what_it_was_told_unless_it_heard_later_news(asked_ms, known):
+    scene = SpotScene(lambda _: True)
+    scene.frame({"e": "outboundAccountPosition", "u": 1_000, "B": [{"a": "BTC", "f": "0.3", "l": "0.2"}]})
+    scene.take_balances([BalanceRow("BTC", D(2), D("1.5"), available=D("1.5"))], asked_ms)
+    assert scene.total("BTC") == D(known)

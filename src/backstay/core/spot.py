@@ -288,14 +288,18 @@ def sellable(account: A, s: ScopeState) -> Decimal | None:
     row = account.balances.get(instrument.base)
     wallet = row.wallet if row is not None else ZERO
     if account.balances_at >= s.fill_at and (s.lots is None or s.lots.untold != wallet):
-        locked = sum((r.quantity - r.filled for r in s.orders.values() if _locks(s, r)), ZERO)
-        quantity = min(quantity, wallet - locked)
+        quantity = min(quantity, wallet - _locked(s))
     return max(round_down(quantity, instrument.step), ZERO)
 
 
-def _locks(s: ScopeState, row: OrderReport) -> bool:
-    """A resting SELL of somebody else."""
-    return row.side is Side.SELL and is_open(row) and row.client_id not in s.contexts
+def _locked(s: ScopeState) -> Decimal:
+    """What resting SELLs of others have locked; the legs of an order list share their coins."""
+    orders: dict[tuple[int, int], Decimal] = {}
+    for row in s.orders.values():
+        if row.side is Side.SELL and is_open(row) and row.client_id not in s.contexts:
+            key = row.list_id, 0 if row.list_id else row.order_id
+            orders[key] = max(orders.get(key, ZERO), row.quantity - row.filled)
+    return sum(orders.values(), ZERO)
 
 
 def _gap_kept(

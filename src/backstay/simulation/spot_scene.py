@@ -3,12 +3,13 @@
 One copy holds what the venue knows, another one what the running process was told.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from backstay.core.events import BalanceRow
 from backstay.simulation.scene import RESTING, LegKey
 
 D = Decimal
@@ -121,6 +122,12 @@ class SpotScene:
     def read_balances(self, rows: list[dict[str, Any]]) -> None:
         """What an account read showed: all that there is."""
         self.balances = {row["asset"]: (D(row["free"]), D(row["locked"])) for row in rows}
+
+    def take_balances(self, rows: Iterable[BalanceRow], at_ms: int) -> None:
+        """What a process took in of such a read, asked for at `at_ms`; news that are later stand."""
+        if at_ms >= self.balances_ms:
+            self.balances = {r.asset: (r.cross_wallet, r.wallet - r.cross_wallet) for r in rows}
+            self.balances_ms = at_ms
 
     def read_trades(self, rows: list[dict[str, Any]]) -> None:
         """What a read of own trades showed besides those that were told."""

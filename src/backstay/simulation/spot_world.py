@@ -16,8 +16,9 @@ from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.binance.net.outcomes import StreamLost
 from backstay.core.engine import Engine, Manager
-from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.events import BalancesSnapshot, OperatorAction, OperatorCommand
 from backstay.core.lots import every
+from backstay.core.records import Body
 from backstay.core.state import AccountState
 from backstay.core.types import MS, Direction, Mode, PositionMode, Product
 from backstay.simulation.acts import Act
@@ -155,6 +156,13 @@ class SpotWorld(World):
             watch.told.read_trades(msgspec.json.decode(data))
         if what in READS and self.is_up_for(machine):
             watch.spot_read(machine, what, dict(parse_qsl(query)).get("symbol", ""))
+
+    def _recorded(self, machine: Machine, body: Body) -> None:
+        """Where rounds read, what was no round's is known by its being taken in."""
+        super()._recorded(machine, body)
+        told = self.watch.told
+        if self.watch.rounds and isinstance(body, BalancesSnapshot):
+            told.take_balances(body.rows, body.requested_at // MS)
 
     def is_up_for(self, machine: Machine) -> bool:
         """The process has a user data stream: what it reads counts from now on."""

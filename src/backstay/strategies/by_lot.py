@@ -11,7 +11,7 @@ from backstay.core.filters import conform
 from backstay.core.instruments import Instrument
 from backstay.core.lots import Lot, Mark, every, get
 from backstay.core.money import round_down, round_up
-from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch
+from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch, WatchSide
 from backstay.core.types import ZERO, OrderType, Role, Side, TimeNs
 from backstay.core.view import LotsView, PositionView
 from backstay.strategies.interface import Wanted
@@ -99,6 +99,17 @@ def closing(facts: LotsView, step: Decimal) -> list[Slot]:
     return slots
 
 
+def awaited(view: PositionView, slots: Iterable[Slot]) -> tuple[Watch, ...]:
+    """The price from which on a lot to be closed at market is worth what the venue takes at least."""
+    rules, mark = view.instrument, view.mark
+    if mark is None or (rules.spot is not None and not rules.spot.min_notional_at_market):
+        return ()
+    sizes = [x.quantity for x in slots if x.price is None and x.quantity]
+    levels = (round_up(rules.min_notional / size, rules.tick) for size in sizes)
+    lowest = min((level for level in levels if level > mark), default=None)
+    return () if lowest is None else (Watch(WatchSide.AT_OR_ABOVE, lowest),)
+
+
 def few(named: list[str], more: str) -> list[str]:
     """A list of notes that stays short: the first `NAMED_MOST`, then `more`."""
     return named if len(named) <= NAMED_MOST else [*named[:NAMED_MOST], more]
@@ -124,11 +135,12 @@ def sells(
         return Wanted(unknown=lacking)
     rules = view.instrument
     slots = closing(facts, rules.step)
+    watches = (*watches, *awaited(view, slots))
     told = list(notes)
     hold = held(view, facts)
     if hold:
         told.append(hold)
-        return Wanted(slots=tuple(slots), watches=tuple(watches), wake_at=wake_at, notes=tuple(told))
+        return Wanted(slots=tuple(slots), watches=watches, wake_at=wake_at, notes=tuple(told))
     busy, most = taken(facts), room(view, facts)
     bad: list[str] = []
     offered: list[Slot] = []
@@ -146,4 +158,4 @@ def sells(
         offered.append(fit)
     slots.extend(offered)
     told.extend(few(bad, "and further unsellable lots"))
-    return Wanted(slots=tuple(slots), watches=tuple(watches), wake_at=wake_at, notes=tuple(told))
+    return Wanted(slots=tuple(slots), watches=watches, wake_at=wake_at, notes=tuple(told))

@@ -55,8 +55,12 @@ class Guarded(SpotObserver):
     def sellable(self, scene: SpotScene, symbol: str) -> Decimal:
         """What may be offered: not what the account does not hold, nor what orders by hand have locked."""
         quantity, _ = self.holding(scene, symbol)
-        others = (o.left for o in scene.resting(symbol, ours=False) if o.side == "SELL")
-        there = scene.total(self.watch.base(symbol)) - sum(others, ZERO)
+        locked: dict[tuple[int, int], Decimal] = {}
+        for o in scene.resting(symbol, ours=False):
+            if o.side == "SELL":  # the legs of a list lock the same coins
+                key = o.list_id, o.order_id if o.list_id < 0 else 0
+                locked[key] = max(locked.get(key, ZERO), o.left)
+        there = scene.total(self.watch.base(symbol)) - sum(locked.values(), ZERO)
         return self.watch.whole(symbol, max(min(quantity, there), ZERO))
 
     def needed(self, scene: SpotScene, symbol: str) -> Decimal:

@@ -16,6 +16,7 @@ from backstay.strategies.by_lot import (
     BATCH,
     FULL,
     NAMED_MOST,
+    awaited,
     closing,
     few,
     held,
@@ -53,18 +54,19 @@ def wanted(view: PositionView, policy: SwingPolicy, now: TimeNs) -> Wanted:
     offers = index(facts.lots, rules)
     notes: list[str] = []
     slots = closing(facts, view.instrument.step)
-    watches: tuple[Watch, ...] = ()
+    watches = awaited(view, slots)
     hold = held(view, facts)
     if hold:
         notes.append(hold)
     else:
-        due, watches = _due(view, facts, policy, offers, notes)
+        due, nearest = _due(view, facts, policy, offers, notes)
         slots.extend(due)
+        watches += nearest
         if policy.merge_unsellable:
             groups, lowest = merged(facts, offers, rules, _reached(view, policy), taken(facts))
             slots.extend(groups)
             if lowest is not None:
-                watches = (*watches, Watch(WatchSide.AT_OR_ABOVE, lowest))
+                watches += (Watch(WatchSide.AT_OR_ABOVE, lowest),)
     notes.extend(_unsellable(facts, offers))
     notes.extend(_flagged(facts))
     old, wake_at = _aged(offers, policy, now)
