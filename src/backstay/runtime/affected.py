@@ -7,6 +7,7 @@ from backstay.core.events import (
     AlgoReport,
     AnswerReceived,
     AnyEvent,
+    BalancesSnapshot,
     FillNotice,
     Ignored,
     OrderReport,
@@ -43,6 +44,8 @@ def affected(event: AnyEvent, before: AccountState, after: AccountState) -> list
         return []
     if after.gates is not before.gates or after.instruments is not before.instruments:
         return list(after.scopes)
+    if isinstance(event, BalancesSnapshot) and event.product is Product.SPOT:
+        return list(after.scopes)  # lots are held against balances, and by the time that these are of
     old = before.scopes
     if isinstance(event, AccountReport) and event.product is Product.SPOT:
         return [key for key, s in after.scopes.items() if old.get(key) is not s or _moved(event, after, key)]
