@@ -117,6 +117,23 @@ def test_i24_a_take_profit_that_has_become_too_large_goes_when_its_successor_is_
     assert not isinstance(scene.step(), Act)
 
 
+def test_i24_a_sized_take_profit_stays_when_one_for_the_whole_position_is_refused():
+    def taking(**much):
+        return want(stop(), slot(Role.TP, OrderType.TAKE_PROFIT_MARKET, SELL, trigger="60900", **much))
+
+    whole, sized = taking(close_position=True), taking(quantity="0.010", reduce_only=True)
+    scene = at_rest(want(stop()), "0.010")
+    scene.want(whole)
+    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+    scene.refuse(scene.waiting[0], Effect.WOULD_TRIGGER)
+    scene.want(sized)
+    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+    scene.confirm()
+    scene.want(whole)
+    assert not isinstance(scene.step(), Act)
+    assert [r.quantity for r in scene.venue.open_algos() if not r.close_position] == [D("0.010")]
+
+
 def test_i25_caps_hold_with_everything_that_rests_or_is_under_way():
     limits = RiskLimits(max_notional=D(1_500))
     scene = at_rest(guarded(), limits=limits)

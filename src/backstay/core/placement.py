@@ -103,9 +103,9 @@ def outgrown(s: ScopeState, slot: Slot, held: list[OrderContext], now: TimeNs) -
     """Cancels of conditional take-profits for more than is wanted, while what would replace them is refused
     for good: together they may not ask for more than the position (I-24).
     """
-    if slot.key.role is not Role.TP or not blocked(s, slot, now, for_good=True):
+    wanted = slot.quantity  # None: the whole position, which nothing of a size outgrows
+    if slot.key.role is not Role.TP or wanted is None or not blocked(s, slot, now, for_good=True):
         return []
-    wanted = slot.quantity or ZERO
     large = (c for c in held if c.surface is Surface.ALGO and (c.slot.quantity or ZERO) > wanted)
     return [cancel(s, c, "outgrown") for c in large if not is_held(s, Action.CANCEL, c, now)]
 
