@@ -234,12 +234,13 @@ def notice_fill(s: ScopeState, n: FillNotice, now: TimeNs, own: bool = False) ->
     if row is not None and not orders.is_open(row):
         return s
     ctx = s.contexts.get(n.client_id)
-    if ctx is not None and ctx.slot.key.role is DCA:
-        s = replace(s, stop_floor=None, best_price=None)  # its stop comes before its report
+    averaged = ctx is not None and ctx.slot.key.role is DCA  # its stop comes before its report
     return replace(
         s,
         fill_at=n.at,
         fill_seen_at=s.fill_seen_at or (now if n.at > s.position.at else 0),
+        stop_floor=None if averaged else s.stop_floor,
+        best_price=None if averaged else s.best_price,
         burst_since=burst_began(s, now),
         burst_last=now,
     )
