@@ -24,6 +24,16 @@ def accepted(scene):
     scene.accept(scene.waiting[0])
 
 
+def waits(scene, action, seconds):
+    """A read shows the order as it was, and the next request of that kind waits so long."""
+    assert scene.step() == Recover(("confirmation_deadline",))
+    scene.recover()
+    assert scene.state.trusted
+    until = scene.state.blocks[0].until
+    assert scene.step() == Wait(f"blocked {action}_in_vain", until)
+    assert seconds * SECOND - 300 * MS <= until - scene.now <= seconds * SECOND
+
+
 def test_8_1_a_cancel_of_an_order_that_is_gone_and_still_listed_backs_off():
     """-2011, and the list lags: a read that shows the order again is no reason to ask as fast as one can."""
     scene = at_rest(guarded(ladder()))
@@ -33,12 +43,7 @@ def test_8_1_a_cancel_of_an_order_that_is_gone_and_still_listed_backs_off():
         assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
         gone(scene)
         scene.tick(501)
-        assert scene.step() == Recover(("confirmation_deadline",))
-        scene.recover()
-        assert scene.state.trusted
-        until = scene.state.blocks[0].until
-        assert scene.step() == Wait("blocked cancel_in_vain", until)
-        assert seconds * SECOND - 300 * MS <= until - scene.now <= seconds * SECOND
+        waits(scene, "cancel", seconds)
         scene.tick(seconds * 1000)
     scene.see(scene.venue.cancel(dca.ctx_id))
     assert isinstance(scene.rest(), Converged)
@@ -54,12 +59,7 @@ def test_8_1_an_amendment_without_effect_backs_off(answer, grace):
         assert said(scene.step()) == ("PROTECT", [("amend", "TP/0")])
         answer(scene)
         scene.tick(grace)
-        assert scene.step() == Recover(("confirmation_deadline",))
-        scene.recover()
-        assert scene.state.trusted
-        until = scene.state.blocks[0].until
-        assert scene.step() == Wait("blocked amend_in_vain", until)
-        assert seconds * SECOND - 300 * MS <= until - scene.now <= seconds * SECOND
+        waits(scene, "amend", seconds)
         assert not cancel_held(scene.state, profit, scene.now)
         scene.account = unpack(pack(scene.account))  # a restart forgets no count
         scene.tick(seconds * 1000)

@@ -13,14 +13,20 @@ from backstay.testing.scene import ask
 from tests.strategies.scored.test_lives import D, entered, resting, score, trading
 
 
-@pytest.mark.parametrize("position_first", [True, False])
-def test_r22_an_entry_that_meets_a_position_opened_by_hand_flips_it_and_is_guarded(position_first):
-    """It left before the other position was known: what it leaves is ours, whatever was told first."""
+def entering():
+    """A score has passed the gate, and its entry rests."""
     scene = trading()
     score(scene)
     scene.step()
     scene.confirm()
     (row,) = scene.venue.open_orders()
+    return scene, row
+
+
+@pytest.mark.parametrize("position_first", [True, False])
+def test_r22_an_entry_that_meets_a_position_opened_by_hand_flips_it_and_is_guarded(position_first):
+    """It left before the other position was known: what it leaves is ours, whatever was told first."""
+    scene, row = entering()
     by_hand = scene.venue.trade_by_hand(Side.SELL, row.quantity / 2, D(60000))
     notice, position, filled = scene.venue.fill(row.client_id)
     scene.fold(*by_hand)
@@ -32,11 +38,7 @@ def test_r22_an_entry_that_meets_a_position_opened_by_hand_flips_it_and_is_guard
 @pytest.mark.parametrize("position_first", [True, False])
 def test_r22_a_flip_that_goes_through_flat_is_guarded_by_the_plan_of_its_entry(position_first):
     """The first match closes what was opened by hand, the second opens ours."""
-    scene = trading()
-    score(scene)
-    scene.step()
-    scene.confirm()
-    (row,) = scene.venue.open_orders()
+    scene, row = entering()
     scene.fold(*scene.venue.trade_by_hand(Side.SELL, row.quantity / 5, D(60000)))
     for quantity in (row.quantity / 5, row.quantity * 4 / 5):
         notice, position, filled = scene.venue.fill(row.client_id, quantity)
@@ -48,11 +50,7 @@ def test_r22_a_flip_that_goes_through_flat_is_guarded_by_the_plan_of_its_entry(p
 
 
 def test_what_is_left_of_an_entry_that_only_closed_a_position_opened_by_hand_is_cancelled():
-    scene = trading()
-    score(scene)
-    scene.step()
-    scene.confirm()
-    (row,) = scene.venue.open_orders()
+    scene, row = entering()
     scene.fold(*scene.venue.trade_by_hand(Side.SELL, row.quantity / 5, D(60000)))
     scene.see(scene.venue.fill(row.client_id, row.quantity / 5))
     scene.tick(1_000)
