@@ -242,7 +242,8 @@ CASES = (
             ("wait", 0.5),
             ("cancel_stops",),
         ),
-        watch_s=19,
+        # A round of reads comes every 30 s where nothing else gives cause to ask (decision 0030).
+        watch_s=50,
     ),
     Case(
         "stop-cancelled",
