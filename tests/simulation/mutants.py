@@ -5,6 +5,7 @@ A mutant is applied with monkeypatch to the function that keeps the promise, and
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from backstay.simulation.scored_setup import draw_scored_setup
 from backstay.simulation.setup import draw_setup, scenario
 from backstay.simulation.spot_setup import draw_spot_setup
 from backstay.strategies.position_manager import stops, take_profit, wanted
+from backstay.strategies.swing import index
 
 replace = msgspec.structs.replace
 
@@ -84,9 +86,15 @@ def case_of(m, seed):
 
 
 def mutant(*noticed_by, **options):
-    def register(apply):
-        name = apply.__name__
-        MUTANTS.append(Mutant(name, apply, frozenset(noticed_by), **options))
+    def register(breaks):
+        @wraps(breaks)
+        def apply(patch):
+            # What the whole product remembers is no answer of a broken one, nor the other way round.
+            patch.setattr(wanted, "_ANSWERS", {})
+            patch.setattr(index, "_INDEXES", {})
+            breaks(patch)
+
+        MUTANTS.append(Mutant(breaks.__name__, apply, frozenset(noticed_by), **options))
         return apply
 
     return register

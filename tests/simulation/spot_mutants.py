@@ -97,7 +97,6 @@ def forgets_the_commission_of_the_sale(patch):
         return original(lot, replace(rules, fee_sell=Decimal(0)))
 
     patch.setattr(index, "offer", offer)
-    patch.setattr(index, "_INDEXES", {})
 
 
 @mutant("offered", scenario="spot")

@@ -4,9 +4,11 @@ import os
 
 import pytest
 
+from backstay.simulation.case import draw_case
 from backstay.simulation.observers.every import ALL, GUARD, SCORED, SPOT
 from backstay.simulation.play import play
 
+from tests.simulation.guard_mutants import forgets_the_take_profit
 from tests.simulation.mutants import case_of
 from tests.simulation.scored_mutants import MUTANTS
 
@@ -27,6 +29,16 @@ def test_a_broken_variant_is_noticed(mutant, monkeypatch):
             return
         others |= seen
     pytest.fail(f"{mutant.name} was not noticed by {set(mutant.noticed_by)} (but by {others or 'nobody'})")
+
+
+def test_what_a_broken_variant_remembers_goes_with_it(monkeypatch):
+    case = draw_case(3, "spot_guard", 1.0)
+    with monkeypatch.context() as patch:
+        forgets_the_take_profit(patch)
+        broken = play(case)
+    whole = play(case)
+    assert broken.violations
+    assert not whole.violations
 
 
 def test_there_are_enough_broken_variants():

@@ -66,6 +66,7 @@ def test_without_faults_nothing_is_ever_wrong(capsys, scenario):
     assert (report["violations"], report["faults_injected"]) == (0, 0), report["failing_seeds"]
 
 
+@pytest.mark.timeout(900)
 def test_what_failed_once_does_not_fail_again():
     report = run(jobs_of_corpus(read_corpus(CORPUS)))
     assert report.violations == 0, (report.failing_seeds, report.observers)

@@ -6,6 +6,7 @@ from backstay.core.slots import Slot
 from backstay.core.types import Direction, OrderType, PositionMode, Role, Side
 from backstay.core.view import PositionView
 from backstay.strategies.position_manager import take_profit as module
+from backstay.strategies.position_manager import wanted as answers
 from backstay.strategies.position_manager.policy import Merge, TakeProfitKind
 from backstay.strategies.position_manager.stops import ANY_MARK
 from backstay.strategies.position_manager.wanted import wanted
@@ -27,6 +28,7 @@ def with_progress(monkeypatch, **filled):
     """Tell the levels' progress, `at_0="0.010"`: what level 0 has sold."""
     done = {int(k.removeprefix("at_")): progress(q, q, open=False) for k, q in filled.items()}
     monkeypatch.setattr(module, "taken", lambda _: done)
+    monkeypatch.setattr(answers, "_ANSWERS", {})
 
 
 def test_levels_split_the_position_and_the_last_takes_the_rest():
