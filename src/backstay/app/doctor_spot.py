@@ -185,7 +185,8 @@ def _balances(
                 "fail",
                 f"the account holds {number(wallet)} {base} and its lots are {number(total)}: "
                 f"{number(total - wallet)} were sold or moved elsewhere",
-                "no new SELL is placed until they are back; `backstay positions list` has the lots",
+                "no new SELL is placed until they are back, or until you say whose coins are gone: "
+                "`backstay positions close --position-id LOT --gone`",
                 4,
             )
     if not short:
