@@ -6,7 +6,7 @@ manage_positions.py list|status|close [--position-id ID] [--market-price] [--for
 list    every open position and lot     --symbol S  --status S  --min-age 10h  --sort age|pnl|symbol
 status  counts, streams, ages, errors
 close   one of them                     --position-id ID  --market-price  --limit-price P  --force
-                                        --yes  --reason TEXT
+                                        --gone  --yes  --reason TEXT
 all     --format text|json  --config PATH
 """
 

@@ -247,6 +247,15 @@ def test_health_names_the_worst():
     assert status.health(well, status.rows(well, ENGINE, NOW))[0] == "ok"
 
 
+def test_health_tells_one_scope_in_doubt_as_one():
+    other = replace(state(STOP), scope=replace(KEY, symbol="ETHUSDT"), trust=Trust.RECOVERING)
+    doubtful = replace(state(STOP), trust=Trust.RECOVERING)
+    one = AccountState(scopes={KEY: doubtful}, connected=True)
+    two = AccountState(scopes={KEY: doubtful, other.scope: other}, connected=True)
+    assert status.health(one, ()) == ("attention", "1 scope is being recovered")
+    assert status.health(two, ()) == ("attention", "2 scopes are being recovered")
+
+
 def test_exposure_that_waits_for_the_operator_is_named_with_what_to_do():
     held = block_exposure(state(STOP), "stale_data", NOW)
     account = AccountState(scopes={KEY: held}, connected=True)

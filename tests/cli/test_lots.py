@@ -1,7 +1,6 @@
 """Swing lots on the command line, with no process running: from the ledger by way of the store."""
 
 import json
-import time
 
 import pytest
 
@@ -10,6 +9,7 @@ from backstay.ledger.disk import FileDisk
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 
 from tests.cli.harness import run
+from tests.counting import steps_of
 from tests.ledger.projections.spot_lives import LEDGER, RecordedScene
 
 SYMBOL = "TRUMPUSDC"
@@ -127,11 +127,15 @@ def test_a_damaged_database_is_rebuilt_on_the_way(spot, capsys):
     assert [r["id"] for r in after] == [r["id"] for r in before]
 
 
-def test_a_thousand_lots_are_listed_at_once(folder, capsys):
-    scene = RecordedScene(SwingPolicy(symbols=(SYMBOL,)), balances={"USDC": 10**7})
-    scene.buy(*[("10", "1.2345")] * 1000)
-    FileDisk(folder / "data").replace(LEDGER, scene.disk().read(LEDGER))
-    assert len(listed(capsys)) == 1000
-    began = time.process_time()
-    assert len(listed(capsys)) == 1000
-    assert time.process_time() - began < 1.0, "loosely: bench figures are taken on a quiet machine"
+def test_what_a_list_costs_grows_no_faster_than_the_lots(folder, capsys):
+    """How long it takes is told by `bench/lots.py`."""
+
+    def cost(count):
+        scene = RecordedScene(SwingPolicy(symbols=(SYMBOL,)), balances={"USDC": 10**7})
+        scene.buy(*[("10", "1.2345")] * count)
+        FileDisk(folder / "data").replace(LEDGER, scene.disk().read(LEDGER))
+        assert len(listed(capsys)) == count, "the store is made here, so that only the list is counted"
+        return steps_of(lambda: listed(capsys))
+
+    few, many = cost(200), cost(1000)
+    assert many < 5 * few

@@ -54,7 +54,7 @@ def test_doctor_examines_both_accounts(traded, capsys):
         "spot order socket",
     }
     assert {check["state"] for check in found.values()} <= {"pass", "warn", "skip"}
-    assert found["spot balances"]["detail"] == "2 lots, all of them covered"
+    assert found["spot balances"]["detail"] == "2 lots, covered by the balances"
     assert found["spot commission"]["detail"].startswith("BTCUSDT: buying 0.1 %, selling 0.1 %")
     assert "test order, which is not placed" in found["spot permissions"]["detail"]
     assert "of 6000 request weight" in found["spot rate headroom"]["detail"]
@@ -80,6 +80,45 @@ def test_doctor_tells_of_coins_that_are_gone(traded, capsys):
     code, found = doctor(capsys)
     assert code == 4
     assert "were sold or moved elsewhere" in found["spot balances"]["detail"]
+    assert "close --position-id LOT --gone" in found["spot balances"]["todo"]
+
+
+def test_a_lot_whose_coins_are_gone_is_ended_by_its_owner_and_the_others_go_on(traded, capsys):
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    first, second = json.loads(out)["positions"]
+    ended = ("positions", "close", "--gone", "--position-id")
+    code, _, err = run(capsys, *ended, first["id"], "--yes")
+    assert code == 3
+    assert "its SELL rests, so its coins are there" in err
+    code, _, err = run(capsys, *ended, first["id"], "--yes", "--limit-price", "90000")
+    assert code == 2
+    assert "--gone sells nothing" in err
+    resting = {o["clientOrderId"]: o for o in traded.resting()}
+    traded.by_hand(do="cancel", orderId=resting[first["sell_order"]]["orderId"])
+    traded.by_hand(do="order", side="SELL", type="MARKET", quantity="0.00099")
+    settings = load_settings(traded.folder / "config.yaml", environ=KEYS)
+    with traded.running(settings):
+
+        def health():
+            return json.loads(run(capsys, "positions", "status", "--json")[1])["health"]
+
+        traded.until(lambda: health()["grade"] == "attention")
+        assert "the account holds less BTC than its lots" in health()["why"]
+        assert "`backstay doctor` says what to do" in health()["why"]
+    code, _, err = run(capsys, *ended, first["id"])
+    assert code == 3
+    assert "not confirmed that the coins are gone" in err
+    before = len(traded.truth("spot")["orders"])
+    code, out, err = run(capsys, *ended, first["id"], "--yes", "--reason", "sold elsewhere", "--json")
+    assert code == 0, err
+    assert json.loads(out)["closed"] == [first["id"]]
+    assert len(traded.truth("spot")["orders"]) == before, "nothing is sold"
+    code, out, _ = run(capsys, "positions", "list", "--status", "closed_by_hand", "--json")
+    assert [row["id"] for row in json.loads(out)["positions"]] == [first["id"]]
+    assert [o["clientOrderId"] for o in traded.resting()] == [second["sell_order"]]
+    code, found = doctor(capsys)
+    assert code == 0
+    assert found["spot balances"]["detail"] == "1 lot, covered by the balances"
 
 
 def test_doctor_tells_of_keys_that_may_not_trade_spot(traded, capsys):

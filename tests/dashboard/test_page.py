@@ -135,6 +135,39 @@ def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width,
     looked_at(talk, lambda: state, width, height)
 
 
+def test_one_is_told_as_one_and_more_as_many():
+    few, many = document([position()]), document([position()])
+    for state, count in ((few, 1), (many, 2)):
+        state["status"] |= {
+            "lots": {"waiting_for_profit": count, "flagged": count},
+            "naked_ms": {"p50": 7.5, "p99": 9.0, "max": 9.0, "count": count},
+            "ledger": {"records": count},
+        }
+        state["status"]["counters"] |= {"events": 5, "recoveries": count}
+        state["lots"] = {"open": [], "ended": [], "more": 0}
+
+    def told(*expected):
+        async def talk(window, _served):
+            found = [await window.text_content(part) for part in ("#lots-count", "#figures", "#works")]
+            for text, words in zip(found, expected, strict=True):
+                assert all(word in text for word in words), (text, words)
+
+        return talk
+
+    one = told(
+        ["1 waits for its price, 1 waits for your word"],
+        ["longest 9 ms, 1 time"],
+        ["5 taken in, 1 recovery", "1 record"],
+    )
+    two = told(
+        ["2 wait for their price, 2 wait for your word"],
+        ["longest 9 ms, 2 times"],
+        ["5 taken in, 2 recoveries", "2 records"],
+    )
+    looked_at(one, lambda: few, 1280, 900)
+    looked_at(two, lambda: many, 1280, 900)
+
+
 def test_text_from_the_ledger_never_becomes_markup():
     async def talk(window, _served):
         assert await window.locator("#news b").count() == 0

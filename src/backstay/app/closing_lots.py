@@ -1,7 +1,8 @@
 """Closing one swing lot for an operator: what is asked first, what is sent, and when it is done.
 
 The owner of the spot account cancels the lot's resting SELL, waits until that is confirmed, and sells at
-market or at the limit that was asked for. The words, the person and the time are a record of the ledger.
+market or at the limit that was asked for. A lot whose coins are gone ends, and nothing is sold. The words,
+the person and the time are a record of the ledger.
 """
 
 import asyncio
@@ -33,8 +34,7 @@ def doubt(row: dict[str, Any], limit: Decimal | None) -> str:
 
     Raises RefusedError for a lot that has ended.
     """
-    if row["status"] in DONE:
-        raise RefusedError(f"{row['id']} is {row['status']}: there is nothing left to close")
+    check_open(row)
     target = row["target"]
     if target is None:
         return f"the target of {row['id']} is not known ({row['reason'] or row['status']})"
@@ -44,6 +44,22 @@ def doubt(row: dict[str, Any], limit: Decimal | None) -> str:
     if mark is None:
         return f"no price of {row['symbol']} is known now, and its target is {target}"
     return f"the price is {mark}, below its target {target}" if Decimal(mark) < Decimal(target) else ""
+
+
+def check_open(row: dict[str, Any]) -> None:
+    """Raises RefusedError for a lot that has ended."""
+    if row["status"] in DONE:
+        raise RefusedError(f"{row['id']} is {row['status']}: there is nothing left to close")
+
+
+def check_gone(row: dict[str, Any]) -> None:
+    """Raises RefusedError for a lot whose coins cannot be gone."""
+    check_open(row)
+    if row["status"] == "SELL_PLACED":
+        raise RefusedError(
+            f"{row['id']} was not ended: its SELL rests, so its coins are there. Cancel that order at the "
+            "exchange first, or close the lot without --gone"
+        )
 
 
 def check_placeable(settings: Settings, row: dict[str, Any], limit: Decimal | None) -> None:
@@ -77,23 +93,26 @@ async def close_lot(
     limit: Decimal | None,
     who: str,
     reason: str,
+    gone: bool = False,
     patience_s: float = PATIENCE_S,
 ) -> dict[str, Any]:
     """Tell the owner to close the lot, and wait until it is sold, or rests at the limit asked for.
 
-    Where no process owns the spot account, this command does so meanwhile. Raises RefusedError in a mode
+    `gone`: its coins were sold or moved elsewhere; it ends, and nothing is sent. Where no process owns the spot account, this command does so meanwhile. Raises RefusedError in a mode
     that sends nothing or for an order that cannot be placed, ReviewError when it does not get there in time.
     """
-    if not FACTS[settings.mode].sends:
-        raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
-    check_placeable(settings, row, limit)
+    if not gone:
+        if not FACTS[settings.mode].sends:
+            raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
+        check_placeable(settings, row, limit)
+    action = OperatorAction.FORGET if gone else OperatorAction.CLOSE
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:
-        return await _by_this_command(settings, row, limit, who, reason, patience_s)
+        return await _by_this_command(settings, row, action, limit, who, reason, patience_s)
     try:
         answer = await client.ask(
-            "close",
+            action.value,
             scope=f"spot:{row['symbol']}:BOTH",
             lot=row["trade_id"],
             price=str(limit) if limit is not None else None,
@@ -118,7 +137,13 @@ def _document(row: dict[str, Any], seq: int, ended: bool, by: str) -> dict[str, 
 
 
 async def _by_this_command(
-    settings: Settings, row: dict[str, Any], limit: Decimal | None, who: str, reason: str, patience_s: float
+    settings: Settings,
+    row: dict[str, Any],
+    action: OperatorAction,
+    limit: Decimal | None,
+    who: str,
+    reason: str,
+    patience_s: float,
 ) -> dict[str, Any]:
     """No process owns the spot account: take it over, close the lot, give it back."""
     if settings.mode is Mode.PAPER:
@@ -127,7 +152,7 @@ async def _by_this_command(
             f"{row['id']}"
         )
     event = OperatorCommand(
-        action=OperatorAction.CLOSE,
+        action=action,
         who=who,
         scope=Scope(Product.SPOT, row["symbol"], PositionSide.BOTH),
         reason=reason,

@@ -27,6 +27,7 @@ from backstay.app.incidents import PATIENCE_S, Incident, incidents
 from backstay.app.ledger_paths import LEDGER
 from backstay.app.paper import ACCOUNT, ENDPOINTS, PaperExchange
 from backstay.core.engine import Engine, Manager
+from backstay.core.names import counted
 from backstay.core.types import MS, SECOND, Mode, PositionMode, TimeNs
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.verify import verify
@@ -315,7 +316,7 @@ class Demo:
             *(f"{w.symbol} {w.side} was bare for {w.ms} ms" for w in quiet if w.ms > NAKED_MAX_MS),
         ]
         if audit.unprotected_now:
-            broken.append(f"{audit.unprotected_now} positions are unprotected now")
+            broken.append(f"{counted(audit.unprotected_now, 'position is', 'positions are')} unprotected now")
         if self.survived < self.met:
             broken.append(f"{self.met - self.survived} incidents were not survived")
         if not checked.ok:

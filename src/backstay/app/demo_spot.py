@@ -18,6 +18,7 @@ from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.app.paper import ACCOUNT, SPOT_ENDPOINTS, PaperSpotExchange
 from backstay.app.spot_auditor import SpotAuditor
 from backstay.core.engine import Engine, Manager
+from backstay.core.names import counted
 from backstay.core.types import SECOND, Direction, Mode, PositionMode, Product, TimeNs
 from backstay.ledger.disk import FileDisk
 from backstay.ledger.verify import verify
@@ -175,7 +176,7 @@ class SpotStory:
         except ValueError as refused:
             self._tell(f"the owner buys {symbol}: refused ({refused})")
         else:
-            fills = "one fill" if len(parts) == 1 else f"{len(parts)} fills"
+            fills = counted(len(parts), "fill")
             self._tell(f"the owner buys {symbol}, in {fills}")
 
     async def _incidents(self) -> None:

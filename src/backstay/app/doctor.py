@@ -23,6 +23,7 @@ from backstay.binance.net.venue import BinanceVenue
 from backstay.core import algo_orders, orders
 from backstay.core.events import InstrumentsSnapshot
 from backstay.core.modes import FACTS
+from backstay.core.names import counted
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.types import Mode, Product
 from backstay.ledger.disk import FileDisk
@@ -119,7 +120,8 @@ def _ledger(name: str, disk: FileDisk, path: str) -> Check:
     except LedgerError as error:
         return Check(name, "fail", str(error), "see docs/operating/incidents.md", 6)
     if result.ok:
-        return Check(name, "pass", f"{result.records} records, the chain holds. {result.detail}".strip())
+        records = counted(result.records, "record")
+        return Check(name, "pass", f"{records}, the chain holds. {result.detail}".strip())
     return Check(
         name,
         "fail",
@@ -166,9 +168,8 @@ async def _answers(settings: Settings, venue: BinanceVenue, transport: Transport
     found = []
     instruments = await venue.read_instruments()
     names = [i.symbol for i in instruments.instruments]
-    found.append(
-        tried("filters", lambda: preflight.check_symbols(settings, names), f"{len(names)} symbols known")
-    )
+    known = f"{counted(len(names), 'symbol')} known"
+    found.append(tried("filters", lambda: preflight.check_symbols(settings, names), known))
     if found[0].state == "fail":
         return found  # the account's answers depend on a symbol that exists
     found.extend(
@@ -233,7 +234,7 @@ async def _account(settings: Settings) -> list[Check]:
         Check(
             "orphan orders",
             "warn",
-            f"{len(orphans)} orders with our prefix and no context: {', '.join(orphans[:5])}",
+            f"{counted(len(orphans), 'order')} with our prefix and no context: {', '.join(orphans[:5])}",
             "another ledger placed them; cancel them at the exchange if no other process owns them",
         )
         if orphans

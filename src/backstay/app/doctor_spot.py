@@ -18,6 +18,7 @@ from backstay.binance.net.transport import Transport
 from backstay.core import orders
 from backstay.core.events import BalancesSnapshot, InstrumentsSnapshot, OrdersSnapshot
 from backstay.core.modes import FACTS
+from backstay.core.names import counted
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
 from backstay.core.types import ZERO, Product
@@ -93,7 +94,7 @@ async def _answers(settings: Settings, venue: SpotVenue, transport: Transport) -
     first = tried(
         "spot filters",
         lambda: preflight.check_symbols(settings, names, Product.SPOT),
-        f"{len(names)} symbols known",
+        f"{counted(len(names), 'symbol')} known",
     )
     if first.state == "fail":
         return [first]
@@ -184,11 +185,13 @@ def _balances(
                 "fail",
                 f"the account holds {number(wallet)} {base} and its lots are {number(total)}: "
                 f"{number(total - wallet)} were sold or moved elsewhere",
-                "no new SELL is placed until they are back; `backstay positions list` has the lots",
+                "no new SELL is placed until they are back, or until you say whose coins are gone: "
+                "`backstay positions close --position-id LOT --gone`",
                 4,
             )
     if not short:
-        yield Check("spot balances", "pass", f"{count} lots, all of them covered" if count else "no lots")
+        covered = f"{counted(count, 'lot')}, covered by the balances" if count else "no lots"
+        yield Check("spot balances", "pass", covered)
 
 
 def _orphans(state: AccountState, found: OrdersSnapshot) -> Check:
@@ -204,6 +207,6 @@ def _orphans(state: AccountState, found: OrdersSnapshot) -> Check:
     return Check(
         "spot orphans",
         "warn",
-        f"{len(strange)} orders with our prefix and no context: {', '.join(strange[:5])}",
+        f"{counted(len(strange), 'order')} with our prefix and no context: {', '.join(strange[:5])}",
         "another ledger placed them; cancel them at the exchange if no other process owns them",
     )

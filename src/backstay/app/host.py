@@ -12,7 +12,7 @@ from backstay import __version__
 from backstay.app import status
 from backstay.app.flatness import cancel_strangers, left_at_venue
 from backstay.app.guard import Guard
-from backstay.app.lot_figures import lot_figures
+from backstay.app.lot_figures import lot_figures, lots_held
 from backstay.app.lot_table import lot_table
 from backstay.app.news import News
 from backstay.app.words import number
@@ -131,6 +131,8 @@ class GuardHost:
         grade, why = status.health(account, table, waiting)
         if self.missing:
             grade, why = "alarm", f"not guarded: {self.missing}"
+        elif grade == "ok" and (held := lots_held(account, owner.engine, now)):
+            grade, why = "attention", held
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),

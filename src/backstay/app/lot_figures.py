@@ -12,10 +12,13 @@ from backstay.core.lots import Flag, Lot, Lots, Mark
 from backstay.core.lots_view import lots_view
 from backstay.core.state import AccountState
 from backstay.core.types import ZERO, PositionMode, TimeNs
+from backstay.core.view import LotsView, PositionView
+from backstay.strategies.by_lot import held as why_held
 from backstay.strategies.by_lot import sellable
 from backstay.strategies.swing.index import Index, index
 from backstay.strategies.swing.offers import Offer, offer, rules_of
 from backstay.strategies.swing.policy import SwingPolicy
+from backstay.strategies.swing.wanted import UNSERVED
 
 
 class Held(msgspec.Struct, frozen=True, eq=False):
@@ -30,6 +33,8 @@ class Held(msgspec.Struct, frozen=True, eq=False):
     index: Index | None
     """Swing's; None: another strategy sells them."""
     rules: Any = None
+    hold: str = ""
+    """Why none of them is offered now; empty: nothing holds them."""
 
     def offer(self, lot: Lot) -> Offer:
         """What the lot is sold for; of another strategy known once its SELL rests."""
@@ -58,12 +63,25 @@ def held_lots(account: AccountState, engine: Engine, now: TimeNs) -> Iterator[He
             instrument,
             index(s.lots, rules) if rules is not None else None,
             rules,
+            _hold(view, view.lots),
         )
+
+
+def _hold(view: PositionView, facts: LotsView) -> str:
+    why = why_held(view, facts)
+    if why and not facts.halted:
+        return f"{why}; `backstay doctor` says what to do"
+    return why or (UNSERVED if facts.lots.unserved else "")
 
 
 def waits_for_its_owner(flag: Flag | None) -> bool:
     """Its SELL was ended by somebody else, and nothing is done until the owner says so."""
     return flag is not None and flag.mark is not Mark.CLOSING
+
+
+def lots_held(account: AccountState, engine: Engine, now: TimeNs) -> str:
+    """Why a person has to look after lots that are not offered; empty: nobody has to."""
+    return "; ".join(f"{held.symbol}: {held.hold}" for held in held_lots(account, engine, now) if held.hold)
 
 
 def lot_figures(account: AccountState, engine: Engine, now: TimeNs) -> dict[str, int]:

@@ -150,7 +150,7 @@ async def _verify(guard: Guard, held: tuple[Scope, ...]) -> None:
 async def close_lot(
     settings: Settings, event: OperatorCommand, *, patience_s: float = PATIENCE_S
 ) -> tuple[int, bool]:
-    """Apply a CLOSE of one lot; returns its record and whether the lot has ended.
+    """Apply a CLOSE or FORGET of one lot; returns its record and whether the lot has ended.
 
     A lot that is offered at a limit has not ended: its order rests when this returns.
     Raises RefusedError, LockError, ExchangeError, ReviewError when it does not get there in time.

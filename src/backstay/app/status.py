@@ -16,7 +16,7 @@ from backstay.core.cover import uncovered
 from backstay.core.decisions import Decision, Wait
 from backstay.core.engine import Engine, decide
 from backstay.core.grades import review_of
-from backstay.core.names import position_name
+from backstay.core.names import counted, position_name
 from backstay.core.reviews import review
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import SECOND, ZERO, Product, Role, Scope, TimeNs, Trust
@@ -304,5 +304,5 @@ def health(
         return "attention", f"shut: {', '.join(sorted(account.gates))}"
     doubtful = [s for s in account.scopes.values() if not s.trusted]
     if doubtful:
-        return "attention", f"{len(doubtful)} scopes are being recovered"
+        return "attention", f"{counted(len(doubtful), 'scope is', 'scopes are')} being recovered"
     return "ok", "all as it should be"

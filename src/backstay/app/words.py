@@ -28,6 +28,7 @@ from backstay.core.events import (
     TrustLost,
     Unidentified,
 )
+from backstay.core.names import counted
 from backstay.core.records import Body, Decided, Noted
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.slots import BRIDGE, Slot
@@ -188,7 +189,7 @@ def _more(body: Body) -> str:
         case RunStopped():
             return f"run stopped: {body.reason}"
         case OrdersSnapshot() | AlgosSnapshot() | PositionsSnapshot():
-            return f"{type(body).__name__}: {len(body.rows)} rows read"
+            return f"{type(body).__name__}: {counted(len(body.rows), 'row')} read"
         case Unidentified():
             return f"a private event that cannot be read: {body.kind}"
         case _:

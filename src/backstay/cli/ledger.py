@@ -118,6 +118,7 @@ def verify(
 ) -> int:
     """Check every number and every hash of the chain."""
     from backstay.app.ledgers import verified
+    from backstay.core.names import counted
 
     document, results = verified(_found(config, data_dir, product))
     if json:
@@ -126,11 +127,11 @@ def verify(
     for ledger, result in results:
         if result.ok:
             name = f"{ledger.product}: " if len(results) > 1 else ""
-            print(f"{name}{result.records} records, all good. {result.detail}".strip())
+            print(f"{name}{counted(result.records, 'record')}, all good. {result.detail}".strip())
         else:
             complain(
-                f"{ledger.path} is damaged at record {result.first_bad}, after {result.records} good ones: "
-                f"{result.detail}"
+                f"{ledger.path} is damaged at record {result.first_bad}, after "
+                f"{counted(result.records, 'good one')}: {result.detail}"
             )
     return Exit.DONE if document["ok"] else Exit.DAMAGED
 
@@ -169,12 +170,13 @@ def rebuild(*, config: ConfigOption = None, json: JsonOption = False) -> int:
     anew from the ledger. Refused while a process keeps them up to date.
     """
     from backstay.app.store import rebuild_alone
+    from backstay.core.names import counted
 
     done = rebuild_alone(settings(config))
     if json:
         show_json({"store": done.where, "records": done.records, "rows": done.rows, "files": done.files})
     else:
-        records = ", ".join(f"{count} records of {name}" for name, count in done.records.items())
+        records = ", ".join(f"{counted(count, 'record')} of {name}" for name, count in done.records.items())
         print(f"{done.where}: rebuilt from {records or 'no ledger: it is empty'}")
         print("  ".join(f"{name} {count}" for name, count in done.rows.items()))
         if done.files:

@@ -158,6 +158,12 @@ def close(
         bool,
         Parameter(negative=(), help="Also in doubt: an uncertain size, a lot below its target; asks before."),
     ] = False,
+    gone: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="A lot whose coins were sold or moved elsewhere: it ends, nothing is sold."
+        ),
+    ] = False,
     yes: YesOption = False,
     reason: Annotated[str, Parameter(help="Why; it is kept in the ledger.")] = "",
     config: ConfigOption = None,
@@ -168,17 +174,24 @@ def close(
 
     settings = common.settings(config)
     limit = _limit(limit_price, market_price=market_price)
+    if gone and (limit is not None or market_price):
+        raise ConfigError("--gone sells nothing, so it goes with no price")
     found = loop(read(settings, ended=True))
     row = _row([*found.positions, *found.lots], position_id)
     reason = reason or "closed by its operator"
     if "trade_id" in row:
         from backstay.app.closing_lots import close_lot
 
-        _may_close_lot(row, limit, force=force, yes=yes, market_price=market_price)
-        document = loop(close_lot(settings, row, limit=limit, who=getpass.getuser(), reason=reason))
+        if gone:
+            _may_end_lot(row, yes=yes)
+        else:
+            _may_close_lot(row, limit, force=force, yes=yes, market_price=market_price)
+        who = getpass.getuser()
+        document = loop(close_lot(settings, row, limit=limit, gone=gone, who=who, reason=reason))
     else:
-        if limit is not None:
-            raise ConfigError("--limit-price is for lots; a position is closed at market")
+        if limit is not None or gone:
+            option = "--gone" if gone else "--limit-price"
+            raise ConfigError(f"{option} is for lots; a position is closed at market")
         _may_close(row, force=force, yes=yes, market_price=market_price)
         document = loop(_close(settings, row, reason))
     if json:
@@ -222,6 +235,18 @@ def _may_close_lot(
         yes = yes or market_price
     if not confirm(question, yes=yes):
         raise RefusedError("nothing was done: the closing was not confirmed (--yes confirms it)")
+
+
+def _may_end_lot(row: dict[str, Any], *, yes: bool) -> None:
+    """Raises RefusedError. Coins that are still there would be looked after by nobody, so it is asked about."""
+    from backstay.app.closing_lots import check_gone
+
+    check_gone(row)
+    question = f"Are the {row['quantity']} {row['symbol']} of {row['id']} sold or moved elsewhere?"
+    if not confirm(question, yes=yes):
+        raise RefusedError(
+            "nothing was done: it was not confirmed that the coins are gone (--yes confirms it)"
+        )
 
 
 def _row(table: list[dict[str, Any]], position_id: str) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def _page(settings: "Settings") -> "Callable[[Session], Awaitable[Callable[[], A
 
 
 def _started(session: "Session", *, json: bool) -> None:
+    from backstay.core.names import counted
+
     status: dict[str, Any] = session.host.status()
     if json:
         show_json(
@@ -56,7 +58,7 @@ def _started(session: "Session", *, json: bool) -> None:
         return
     positions = status["positions"]
     complain(
-        f"guarding {status['account']} in mode {status['mode']}: {positions['open']} positions, "
+        f"guarding {status['account']} in mode {status['mode']}: {counted(positions['open'], 'position')}, "
         f"{positions['protected']} protected"
     )
     if session.page_url:

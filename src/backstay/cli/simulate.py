@@ -103,6 +103,7 @@ def _document(report: "Report") -> dict[str, object]:
 def _table(report: "Report") -> None:
     from rich.table import Table
 
+    from backstay.core.names import counted
     from backstay.simulation.observers.every import EVERYBODY
 
     table = Table(box=None, pad_edge=False)
@@ -118,7 +119,8 @@ def _table(report: "Report") -> None:
     faults = ", ".join(f"{k} {n}" for k, n in report.faults.items()) or "none"
     out.print(f"runs {report.runs}, private events {report.events}, requests {report.requests}", markup=False)
     out.print(f"faults {report.faults_injected}: {faults}", markup=False)
-    killed = f"killed {report.crash_situations} times at {report.crash_points} boundaries"
+    situations = counted(report.crash_situations, "time")
+    killed = f"killed {situations} at {counted(report.crash_points, 'boundary', 'boundaries')}"
     out.print(killed, markup=False)
     naked = report.naked_ms
     out.print(
@@ -137,6 +139,7 @@ def _few(seeds: list[int]) -> str:
 def _shrunk(case: "Case") -> None:
     import msgspec
 
+    from backstay.core.names import counted
     from backstay.simulation.shrink import RUNS_MAX, SECONDS_MAX, shrink
 
     complain(
@@ -149,7 +152,8 @@ def _shrunk(case: "Case") -> None:
         return
     ended = f"; ended by the bound of {found.bound}, less may do" if found.bound else ""
     complain(
-        f"reduced in {found.runs} runs from {len(case.faults)} faults to {len(found.case.faults)}{ended}:"
+        f"reduced in {counted(found.runs, 'run')} from {counted(len(case.faults), 'fault')} to "
+        f"{len(found.case.faults)}{ended}:"
     )
     print(msgspec.json.encode(found.case.faults).decode())
     _tell(found.case, everything=False)

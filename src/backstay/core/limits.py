@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from backstay.core.contexts import Phase
+from backstay.core.names import counted
 from backstay.core.scored import Book
 from backstay.core.slots import Slot
 from backstay.core.state import AccountState, ScopeState
@@ -69,7 +70,7 @@ def after_losses(account: AccountState, most: int, pause: TimeNs, now: TimeNs) -
     """No exposure for `pause` after `most` losses in a row."""
     count, last = loss_streak(account)
     if count >= most and now < last + pause:
-        return "loss_streak", f"{count} positions in a row lost; exposure waits"
+        return "loss_streak", f"{counted(count, 'position')} in a row lost; exposure waits"
     return NO_OBJECTION
 
 

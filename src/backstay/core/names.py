@@ -1,6 +1,11 @@
-"""Names by which people and tables know positions and lots; ids that a command takes."""
+"""Names by which people and tables know positions and lots, ids that a command takes; counts in words."""
 
 from backstay.core.types import PositionSide, Product, Scope
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 lot`, `2 lots`; where an s is not enough, `many` says it."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def position_name(scope: Scope, epoch: int) -> str:

@@ -26,6 +26,7 @@ from backstay.core.limits import (
     too_many_orders,
 )
 from backstay.core.modes import FACTS, may_send
+from backstay.core.names import counted
 from backstay.core.reviews import review
 from backstay.core.slots import Slot
 from backstay.core.state import AccountState, Gate, ScopeState
@@ -227,7 +228,8 @@ def _exposure(
     if limits.max_open_positions is not None and not s.position.quantity:
         held = sum(1 for key, x in account.scopes.items() if key != s.scope and _may_be_open(x))
         if held >= limits.max_open_positions:
-            return "max_open_positions", f"{held} positions are open or about to be"
+            open_ones = counted(held, "position is", "positions are")
+            return "max_open_positions", f"{open_ones} open or about to be"
     if limits.max_notional is not None and added > 0:
         total = sum((worst_notional(account, x) for x in account.scopes.values()), ZERO) + added
         return above("max_notional", total, limits.max_notional)

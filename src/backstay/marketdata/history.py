@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from backstay.core.names import counted
 from backstay.core.scored import SignalScored
 from backstay.core.types import SECOND, TimeNs
 from backstay.marketdata.intervals import INTERVALS, served
@@ -125,7 +126,7 @@ class History:
         """The read did not succeed: it is asked for again, later each time."""
         if need == self._asked:
             self._asked = None
-            self._wait(f"{need.count} bars could not be read: {reason}", now)
+            self._wait(f"{counted(need.count, 'bar')} could not be read: {reason}", now)
 
     # --- what follows -------------------------------------------------------------------------------
 

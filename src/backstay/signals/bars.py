@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from backstay.core.names import counted
 from backstay.core.types import TimeNs
 
 type Floats = NDArray[np.float64]
@@ -90,7 +91,7 @@ def judge(bar: Bar, last: Bar | None, interval: TimeNs) -> BarRefused | None:
     return BarRefused(
         fault=BarFault.GAP,
         open_time=bar.open_time,
-        detail=f"{missing} bars are missing after {last.open_time}",
+        detail=f"{counted(missing, 'bar is', 'bars are')} missing after {last.open_time}",
         missing=missing,
     )
 

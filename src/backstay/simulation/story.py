@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from backstay.core.names import counted
 from backstay.simulation.case import Case, Outcome
 from backstay.simulation.play import play
 from backstay.simulation.scored_plans import EVERY_KIND
@@ -53,7 +54,7 @@ def _head(case: Case, outcome: Outcome) -> Iterator[str]:
     words = _words(case)
     yield f"seed {case.seed}, scenario {case.scenario}: {words[0]}"
     yield from words[1:]
-    yield f"{len(case.acts)} acts of people, {len(case.faults)} faults:"
+    yield f"{counted(len(case.acts), 'act')} of people, {counted(len(case.faults), 'fault')}:"
     for fault in case.faults:
         yield f"  at {fault.at_ms / 1000:.3f} s: {EVERY_KIND[fault.kind].words} ({fault.kind} {fault.args})"
     for violation in outcome.violations:

@@ -1,7 +1,5 @@
 """Ten thousand open lots in one symbol: what an answer costs does not grow with them."""
 
-import sys
-from collections import Counter
 from decimal import Decimal
 
 from hypothesis import given
@@ -14,6 +12,8 @@ from backstay.strategies.swing.index import Index, index
 from backstay.strategies.swing.offers import rules_of
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.testing.spot_scene import SpotScene
+
+from tests.counting import steps_of
 
 D = Decimal
 MANY = 10_000
@@ -42,17 +42,6 @@ def crowded(count, policy):
     return scene
 
 
-def calls_of(work):
-    """How many functions are entered: the same on every machine, however busy it is."""
-    entered = Counter()
-    sys.setprofile(lambda _frame, event, _what: entered.update((event,)))
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return entered["call"] + entered["c_call"]
-
-
 def started(count):
     """A scene that has read so many trades and decided, and what that took."""
     scene = crowded(count, SwingPolicy(sell_when=SellWhen.FILL))
@@ -61,7 +50,7 @@ def started(count):
         scene.recover(first=True)
         scene.plan()
 
-    return scene, calls_of(start)
+    return scene, steps_of(start)
 
 
 def test_what_a_start_costs_grows_no_faster_than_the_lots():

@@ -17,6 +17,7 @@ from backstay.binance.net.timings import Timings
 from backstay.binance.net.transport import Entropy, NotWritten, OnClosed, Socket, Transport
 from backstay.binance.wire.decode_market import MarketEvent, decode_market
 from backstay.binance.wire.errors import WireError
+from backstay.core.names import counted
 
 STREAMS_PER_CONNECTION = 200
 STREAMS_PER_MESSAGE = 100
@@ -331,7 +332,7 @@ class _Connection:
     def _listed(self, actual: set[str]) -> None:
         missing = self._asked - actual
         if missing:
-            self._log(f"{self._name}: {len(missing)} subscriptions were lost, asking again")
+            self._log(f"{self._name}: {counted(len(missing), 'subscription')} lost, asking again")
             self._asked &= actual
             if self._pump is None:
                 self._pump_due()

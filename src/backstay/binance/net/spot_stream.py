@@ -27,6 +27,7 @@ from backstay.binance.wire.errors import WireError
 from backstay.binance.wire.limits import Kind
 from backstay.binance.wire.sign import Signer, WsValue, logon_params
 from backstay.core.events import AnyEvent, Ignored, StreamChanged, StreamState
+from backstay.core.names import counted
 from backstay.core.types import MS, Product
 
 _ANSWER = b'{"id"'
@@ -91,7 +92,7 @@ class SpotUserStream:
             except (CannotConnect, TransportError) as failure:
                 if not left or self._gate.halted:
                     raise
-                self._log(f"user data stream: cannot connect ({failure}); {left} attempts left")
+                self._log(f"user data stream: cannot connect ({failure}); {counted(left, 'attempt')} left")
                 least_s = failure.retry_after_s if isinstance(failure, CannotConnect) else 0.0
                 await asyncio.sleep(max(pause_s, least_s))
                 pause_s = min(2 * pause_s, self._timings.longest_delay)

@@ -22,6 +22,9 @@ function el(tag, attributes = {}, ...children) {
 
 // --- words and figures ---------------------------------------------------------------------------
 
+// "1 lot", "2 lots"; `one` and `many` are what follows the figure.
+const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
 const clock = (iso) => (iso ? iso.slice(11, 19) : "");
 
 function span(seconds) {
@@ -154,9 +157,9 @@ function lot(row) {
 function lots(found, counts) {
   $("lots-section").hidden = !found;
   if (!found) return;
-  const parts = [["waiting_for_profit", "wait for their price"], ["sell_placed", "offered"],
-    ["unsellable", "cannot be sold"], ["flagged", "wait for your word"]];
-  $("lots-count").textContent = parts.filter(([key]) => counts?.[key]).map(([key, text]) => `${counts[key]} ${text}`).join(", ")
+  const parts = [["waiting_for_profit", "waits for its price", "wait for their price"], ["sell_placed", "offered", "offered"],
+    ["unsellable", "cannot be sold", "cannot be sold"], ["flagged", "waits for your word", "wait for your word"]];
+  $("lots-count").textContent = parts.filter(([key]) => counts?.[key]).map(([key, one, many]) => counted(counts[key], one, many)).join(", ")
     || "No lot is open. Each fill of a BUY will be one.";
   const shown = found.open.slice(0, matchMedia("(max-width: 40rem)").matches ? 12 : 40);
   const more = found.more + found.open.length - shown.length;
@@ -187,7 +190,7 @@ function figures(status) {
   return [
     figure(`${counts.protected}/${managed}`, "positions protected", counts.unprotected ? "bad" : managed ? "good" : ""),
     figure(naked.count ? ms(naked.p50) : "–", "without a stop, typically", "",
-      naked.count ? `${status.demo && status.demo.speed !== 1 ? "exchange time; " : ""}p99 ${ms(naked.p99)}, longest ${ms(naked.max)}, ${naked.count} times` : "measured at each opening"),
+      naked.count ? `${status.demo && status.demo.speed !== 1 ? "exchange time; " : ""}p99 ${ms(naked.p99)}, longest ${ms(naked.max)}, ${counted(naked.count, "time")}` : "measured at each opening"),
     figure(shown.stops_placed ?? counters.stops_placed ?? 0, "stops placed"),
     figure(duplicates, "orders sent twice", duplicates ? "bad" : ""),
     figure(foreign, "foreign orders touched", foreign ? "bad" : ""),
@@ -209,9 +212,9 @@ function works(status) {
   if (status.rate_budget) add("orders sent", `${status.rate_budget.orders_by_ws} by socket, ${status.rate_budget.orders_by_rest} by REST`);
   if (status.counters) {
     const { events, recoveries } = status.counters;
-    add("events", `${events} taken in, ${recoveries} ${recoveries === 1 ? "recovery" : "recoveries"}`);
+    add("events", `${events} taken in, ${counted(recoveries, "recovery", "recoveries")}`);
   }
-  if (status.ledger) add("ledger", `${status.ledger.records} records`);
+  if (status.ledger) add("ledger", counted(status.ledger.records, "record"));
   if (status.uptime_s !== undefined) add("up for", span(status.uptime_s));
   if (status.position_mode) add("position mode", status.position_mode.replace("_", "-"));
   if (status.environment) add("exchange", status.environment);
