@@ -100,6 +100,16 @@ def test_i24_resting_take_profits_never_exceed_the_position():
             assert resting <= scene.venue.held()
 
 
+def test_i24_a_level_grows_only_once_the_other_one_has_shrunk():
+    scene = at_rest(want(stop(), target("0.002"), target("0.008", "61800", step=1)))
+    scene.want(want(stop(), target("0.008"), target("0.002", "61800", step=1)))
+    assert said(scene.step()) == ("PROTECT", [("amend", "TP/1")])
+    scene.confirm()
+    assert said(scene.step()) == ("PROTECT", [("amend", "TP/0")])
+    scene.confirm()
+    assert [r.quantity for r in scene.venue.open_orders()] == [D("0.008"), D("0.002")]
+
+
 def test_i24_a_take_profit_that_has_become_too_large_goes_when_its_successor_is_refused_for_good():
     def taken(view):
         if not view.quantity:

@@ -22,7 +22,7 @@ from backstay.testing.evidence import ms
 from backstay.testing.histories import histories
 from backstay.testing.scene import Scene
 
-from tests.core.scenes import at_rest, long_of, own
+from tests.core.scenes import at_rest, long_of, own, said
 from tests.core.wishes import BUY, D, guarded, ladder, stop, target, want
 
 # --- 6: priority --------------------------------------------------------------------------------
@@ -97,6 +97,14 @@ def test_i11_all_intents_of_a_pass_are_of_its_family(history, wish):
                 assert exposes == (decision.family is Family.EXPOSURE)
 
 
+def test_i11_what_protects_waits_for_the_pass_after_the_one_that_cleans_up():
+    scene = at_rest(guarded(ladder()))
+    scene.want(guarded(trigger="58000", price="61000"))
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1")])
+    scene.confirm()
+    assert said(scene.step()) == ("PROTECT", [("place", "SL/1"), ("amend", "TP/0")])
+
+
 ALLOWED = {
     Family.CLEANUP: {Action.CANCEL},
     Family.PROTECT: set(Action),
@@ -135,6 +143,19 @@ def test_b1_the_exception_is_for_the_missing_stop_alone():
     assert decision.reason == "burst"
     scene.venue.tick(60)
     assert isinstance(scene.step(), Act)
+
+
+def test_b1_cleaning_up_waits_for_the_burst_although_the_stop_is_missing():
+    """What looks surplus may be an order whose fill is on its way."""
+    scene = at_rest(guarded(ladder(), sized=True))
+    scene.want(guarded(sized=True))
+    scene.fold(*scene.venue.trade_by_hand(BUY, D("0.010"), D(60000)))
+    family, asked = said(scene.step())
+    assert family == "PROTECT"
+    assert ("place", "SL/0") in asked
+    scene.confirm()
+    scene.tick(60)
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "DCA/1"), ("cancel", "SL/0")])
 
 
 def test_b1_does_not_override_a_fill_that_is_unmatched():

@@ -12,11 +12,12 @@ from backstay.core.contexts import OrderContext, Phase
 from backstay.core.decisions import Act, Converged
 from backstay.core.events import Effect, PriceReached, StreamChanged, StreamState, TrustLost
 from backstay.core.position_view import position_view
-from backstay.core.types import Action, Direction, PositionMode, Role, Trust
+from backstay.core.types import Action, Direction, OrderType, PositionMode, Role, Trust
 from backstay.testing import builders, evidence
 from backstay.testing.evidence import ms, position_row
 from backstay.testing.histories import histories
 from backstay.testing.scene import Scene
+from backstay.testing.venue_model import Ask
 
 from tests.core.scenes import at_rest, long_of, own, said
 from tests.core.wishes import BUY, SELL, D, guarded, ladder, stop, target, want
@@ -178,6 +179,24 @@ def test_i19_no_request_ever_targets_an_order_that_is_not_ours(history, nothing)
             for intent in decision.intents:
                 assert intent.target not in theirs
                 assert not intent.target or intent.target in scene.state.contexts
+
+
+def test_i19_what_is_changed_or_cancelled_is_our_own_among_orders_of_others():
+    scene = at_rest(guarded(ladder()))
+    size, price = D("0.010"), D(60900)
+    twin = Ask(client_id="web_1", side=SELL, kind=OrderType.LIMIT, price=price, quantity=size)
+    scene.fold(*scene.venue.place(twin))
+    scene.tick(300)
+    targets = []
+    for wish in (guarded(price="61000"), guarded(trigger="58000"), want()):
+        scene.want(wish)
+        while isinstance(decision := scene.step(), Act):
+            targets += [i.target for i in decision.intents if i.target]
+            scene.confirm()
+            scene.tick(300)
+    assert len(targets) == 7
+    assert set(targets) <= scene.state.contexts.keys()
+    assert "web_1" in {r.client_id for r in scene.venue.open_orders()}
 
 
 class Renamed(Scene):

@@ -324,14 +324,13 @@ def test_7_5_small_partial_fills_of_a_dca_may_be_coalesced_but_never_for_the_sto
     assert {o.quantity for o in scene.venue.open_orders() if o.reduce_only} == {D("0.012")}
 
 
-def test_r23_an_amend_to_what_is_filled_already_is_sent_as_a_cancel():
+@pytest.mark.parametrize("left", [(target("0"),), ()])
+def test_r23_of_a_part_filled_order_nothing_more_is_wanted_of_it_is_cancelled(left):
     scene = at_rest(want(stop(), target("0.010")))
     tp = own(scene, Role.TP)
     scene.see(scene.venue.fill(tp.ctx_id, D("0.009")))
-    scene.want(want(stop(), target("0")))
-    decision = scene.step()
-    actions = {i.action for i in decision.intents} if isinstance(decision, Act) else set()
-    assert Action.AMEND not in actions
+    scene.want(want(stop(), *left))
+    assert said(scene.step()) == ("CLEANUP", [("cancel", "TP/0")])
 
 
 def test_r23_a_cancel_by_the_venue_settles_the_amend_and_is_no_manual_cancel():

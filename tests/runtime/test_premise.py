@@ -8,7 +8,7 @@ from backstay.core.types import Action, Family, Role
 from backstay.runtime.premise import stale
 
 from tests.core.scenes import at_rest, external, own
-from tests.core.wishes import guarded, ladder
+from tests.core.wishes import D, guarded, ladder, stop, target, want
 
 STEP = SlotKey(Role.DCA, 1)
 
@@ -48,3 +48,17 @@ def test_6_1_a_step_does_not_move_once_the_stop_is_lost():
     assert stale(scene.account, item, request, NO_LIMITS, scene.now) == ""
     scene.fold(*scene.venue.cancel(own(scene, Role.SL).ctx_id))
     assert stale(scene.account, item, request, NO_LIMITS, scene.now) == "protection lost"
+
+
+def test_r23_an_amend_that_fills_have_overtaken_is_not_sent():
+    """The venue would cancel the order; what is left to do is planned from what has filled."""
+    scene = at_rest(want(stop(), target("0.010")))
+    scene.see(scene.venue.fill(own(scene, Role.TP).ctx_id, D("0.002")))
+    scene.want(want(stop(), target("0.004")))
+    (item,) = scene.plan().approved
+    request = registered(scene)
+    assert (item.intent.action, item.intent.new_total) == (Action.AMEND, D("0.006"))
+    scene.fold(*scene.venue.fill(request.ctx_id, D("0.003")))
+    assert stale(scene.account, item, request, NO_LIMITS, scene.now) == ""
+    scene.fold(*scene.venue.fill(request.ctx_id, D("0.001")))
+    assert stale(scene.account, item, request, NO_LIMITS, scene.now) == "target filled"

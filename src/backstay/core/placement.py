@@ -82,10 +82,11 @@ def _changed(s: ScopeState, slot: Slot, newest: OrderContext, generation: int) -
 
 
 def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> Intent:
-    """Amend price and total quantity; where the venue would cancel or refuse, cancel explicitly (R-23)."""
+    """Amend price and total quantity; where the venue would refuse, cancel. The total is what has filled and
+    what is wanted still, so it is never what the venue would take for a cancel (R-23).
+    """
     quantity = slot.quantity if slot.quantity is not None else row.quantity
-    total = row.filled + quantity
-    if total <= row.filled or row.side is not slot.side or not_amendable(s, ctx):
+    if row.side is not slot.side or not_amendable(s, ctx):
         return cancel(s, ctx, "not_amendable")
     return Intent(
         action=Action.AMEND,
@@ -94,7 +95,7 @@ def _amend(s: ScopeState, slot: Slot, ctx: OrderContext, row: OrderReport) -> In
         slot=replace(slot, quantity=quantity),
         target=ctx.ctx_id,
         surface=Surface.REGULAR,
-        new_total=total,
+        new_total=row.filled + quantity,
         reason="differs",
     )
 
