@@ -178,3 +178,23 @@ def test_balances_of_the_first_of_two_sales_in_one_millisecond_are_not_taken_for
         scene.fold(event)
         assert missing(scene) >= gap
     assert missing(scene) == gap
+
+
+def test_a_balance_that_is_again_what_it_was_before_a_buy_is_no_balance_from_before_it():
+    """The BUY locks its money in the millisecond in which it is filled; later all of it is withdrawn."""
+    scene = SpotScene(SwingPolicy(sell_when=SellWhen.FILL), min_notional="0")
+    before = scene.balances.get(BASE, D(0))
+    scene.deaf = True
+    begin = len(scene.events)
+    scene.buy(("10", "1.2345"))
+    scene.deaf = False
+    at = scene.now
+    locked = BalanceRow(QUOTE, scene.balances[QUOTE], D(0), available=D(0))
+    scene.fold(AccountReport(reason="NEW", at=at, balances=(locked,), product=Product.SPOT))
+    for event in scene.events[begin:]:
+        scene.fold(replace(event, at=at))
+        assert missing(scene) == 0
+    pushed(scene, BASE, before)
+    assert missing(scene) > 9
+    scene.tick(300)
+    assert not isinstance(scene.step(), Act)

@@ -35,16 +35,25 @@ def uncovered(account: A, s: ScopeState) -> Decimal:
         return ZERO
     row = account.balances.get(instrument.base)
     wallet = row.wallet if row is not None else ZERO
-    if account.balances_at < s.fill_at or s.lots.untold == wallet:
+    if _untold(account, s, wallet):
         return s.lots.lacking
     held = s.lots.total
     for other in kin(account, s.scope, instrument.base):
         if other.lots is None:
             continue
-        if account.balances_at < other.fill_at or other.lots.untold == wallet:
+        if _untold(account, other, wallet):
             return other.lots.lacking
         held += other.lots.total
     return max(held - wallet, ZERO)
+
+
+def _untold(account: A, s: ScopeState, wallet: Decimal) -> bool:
+    """The balances do not show the latest trade. Those of its very millisecond are known by their amount; any
+    others by time alone, since a withdrawal may bring the amount back to what it was before the trade.
+    """
+    if account.balances_at != s.fill_at:
+        return account.balances_at < s.fill_at
+    return s.lots is not None and s.lots.untold == wallet
 
 
 def kin(account: A, of: Scope, base: str) -> Iterator[ScopeState]:
@@ -68,7 +77,7 @@ def sellable(account: A, s: ScopeState) -> Decimal | None:
     quantity = s.position.quantity
     row = account.balances.get(instrument.base)
     wallet = row.wallet if row is not None else ZERO
-    if account.balances_at >= s.fill_at and (s.lots is None or s.lots.untold != wallet):
+    if not _untold(account, s, wallet):
         quantity = min(quantity, wallet - _locked(s))
     return max(round_down(quantity, instrument.step), ZERO)
 

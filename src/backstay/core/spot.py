@@ -1,8 +1,8 @@
 """How a spot scope takes in trades: lots, and the derived position.
 
 Spot has no position rows (exchange-state O-7, section 10): the position follows from the trades that we know,
-less commissions in the base asset, and is checked against balances (`coins`). It is matched when every order's trades
-add up to what the order reported. Everything here is a pure step of the fold.
+less commissions in the base asset, and is checked against balances (`coins`). It is matched when every
+order's trades add up to what the order reported. Everything here is a pure step of the fold.
 """
 
 from collections.abc import Iterable
