@@ -198,3 +198,57 @@ def test_a_balance_that_is_again_what_it_was_before_a_buy_is_no_balance_from_bef
     assert missing(scene) > 9
     scene.tick(300)
     assert not isinstance(scene.step(), Act)
+
+
+def copy_of(scene, *, as_of, **wallets):
+    """A read of the balances, now, from a copy that shows the account as it was at `as_of`."""
+    rows = tuple(BalanceRow(asset, D(q), D(q), available=D(q)) for asset, q in wallets.items())
+    scene.fold(replace(scene.balances_read(), rows=rows, updated_at=as_of))
+    return {asset: row.wallet for asset, row in scene.account.balances.items()}
+
+
+def withdrawn():
+    """All of a lot's coins, and the stream has told of it."""
+    scene = bought(("10", "1.2345"), at_once=False)
+    scene.tick(1_000)
+    before = scene.now
+    scene.tick(1_000)
+    pushed(scene, BASE, "0")
+    assert missing(scene) > 9
+    return scene, before
+
+
+def test_o9_a_read_from_a_copy_that_lags_takes_nothing_back_that_the_stream_has_told():
+    scene, before = withdrawn()
+    told = scene.now
+    scene.tick(1_500)
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 0, QUOTE: 7}
+    assert missing(scene) > 9
+    assert scene.account.balances_at == told
+    assert copy_of(scene, as_of=told, **{QUOTE: 7}) == {QUOTE: 7}
+    scene.tick(1_500)
+    assert copy_of(scene, as_of=scene.now, **{BASE: 10, QUOTE: 7}) == {BASE: 10, QUOTE: 7}
+    assert missing(scene) == 0
+
+
+@pytest.mark.parametrize("later_ms", [0, 3_000])
+def test_o9_no_copy_lags_for_longer_than_some_seconds_whatever_its_time_says(later_ms):
+    scene, before = withdrawn()
+    scene.tick(2_100)
+    pushed(scene, QUOTE, "9")
+    scene.tick(later_ms)
+    kept = later_ms == 0
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 0 if kept else 10, QUOTE: 9}
+    scene.tick(5_000)
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 10, QUOTE: 7}
+
+
+def test_o9_what_was_told_while_a_copy_that_lags_was_being_read_is_folded_after_it():
+    scene, before = withdrawn()
+    scene.tick(6_000)
+    row = BalanceRow(BASE, D(4), D(4), available=D(4))
+    told = AccountReport(reason="TRADE", at=scene.now, balances=(row,), product=Product.SPOT)
+    scene.tick(10)
+    copy_of(scene, as_of=before, **{BASE: 10})
+    scene.fold(told)
+    assert scene.account.balances[BASE].wallet == 4

@@ -150,8 +150,7 @@ class SpotWorld(World):
         what = name.rpartition("/")[2]
         rounds = watch.rounds and not watch.is_blind(machine)  # they throw away what they read
         if what == "account" and not rounds:
-            watch.told.read_balances(msgspec.json.decode(data)["balances"])
-            watch.told.balances_ms = watch.now_ms()
+            watch.told.read_balances(msgspec.json.decode(data))
         if what == "myTrades":
             watch.told.read_trades(msgspec.json.decode(data))
         if what in READS and self.is_up_for(machine):
@@ -162,7 +161,7 @@ class SpotWorld(World):
         super()._recorded(machine, body)
         told = self.watch.told
         if self.watch.rounds and isinstance(body, BalancesSnapshot):
-            told.take_balances(body.rows, body.requested_at // MS)
+            told.take_balances(body)
 
     def is_up_for(self, machine: Machine) -> bool:
         """The process has a user data stream: what it reads counts from now on."""
