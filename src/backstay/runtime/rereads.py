@@ -1,0 +1,96 @@
+"""Single subjects that are read again: what the venue has said does not fit what we know of them.
+
+Filters, when it refuses an order that they allow, and the account's mode, while it is another one than is
+configured. No scope loses trust for it: what holds is planned from what is known, until the read tells.
+"""
+
+import asyncio
+from typing import Protocol
+
+from backstay.core.events import AnswerReceived, AnyEvent, Effect, TrustLost
+from backstay.core.outcomes import VenueUnavailable
+from backstay.core.state import AccountState
+from backstay.core.types import SECOND
+from backstay.runtime.ports import Clock, Venue
+
+FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
+FILTERS_EVERY = 60 * SECOND
+MODE_EVERY_S = 15.0
+"""In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
+
+
+class Host(Protocol):
+    """What a read needs of the owner."""
+
+    clock: Clock
+
+    @property
+    def account(self) -> AccountState: ...
+
+    def apply(self, event: AnyEvent, cause: int = 0) -> int: ...
+
+    def plan_all(self) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Rereads:
+    """One read of a subject at a time."""
+
+    def __init__(self, owner: Host, venue: Venue) -> None:
+        self._owner = owner
+        self._venue = venue
+        self._filters: asyncio.Task[None] | None = None
+        self._filters_read_at = -FILTERS_EVERY
+        self._mode: asyncio.Task[None] | None = None
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        return tuple(task for task in (self._filters, self._mode) if task is not None)
+
+    def answered(self, e: AnswerReceived) -> None:
+        """An answer, already folded."""
+        if e.effect in FILTER_REFUSALS:
+            self._filters_doubted()
+
+    def _filters_doubted(self) -> None:
+        """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
+        now = self._owner.clock.now_ns()
+        if self._filters is not None or now < self._filters_read_at + FILTERS_EVERY:
+            return
+        self._filters_read_at = now
+        self._filters = asyncio.get_running_loop().create_task(self._read_filters())
+
+    async def _read_filters(self) -> None:
+        try:
+            self._owner.apply(await self._venue.read_instruments())
+        except VenueUnavailable:
+            return  # the next refusal asks for them again
+        except Exception as error:  # noqa: BLE001 - a read that dies silently would hide a defect
+            self._owner.fail(error)
+            return
+        finally:
+            self._filters = None
+        self._owner.plan_all()
+
+    def watch_mode(self) -> None:
+        """The account's mode does not fit: read it until it does. The venue tells nobody of a change."""
+        if self._mode is None and "account_mode_mismatch" in self._owner.account.gates:
+            self._mode = asyncio.get_running_loop().create_task(self._until_the_mode_fits())
+
+    async def _until_the_mode_fits(self) -> None:
+        owner = self._owner
+        try:
+            while "account_mode_mismatch" in owner.account.gates:
+                await asyncio.sleep(MODE_EVERY_S)
+                try:
+                    owner.apply(await self._venue.read_account_mode())
+                except VenueUnavailable:
+                    continue  # it is asked for again all the same
+            # What was reported meanwhile was understood in the wrong mode (4.1.1).
+            owner.apply(TrustLost(reason="account_mode"))
+        except Exception as error:  # noqa: BLE001 - a watch that dies silently would leave everything undone
+            owner.fail(error)
+        finally:
+            self._mode = None
+        owner.plan_all()
