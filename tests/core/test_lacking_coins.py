@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from backstay.core.decisions import Act, Converged
 from backstay.core.events import AccountReport, BalanceRow, Effect
 from backstay.core.lots_view import lots_view
+from backstay.core.refused_sales import is_contradicted
 from backstay.core.types import OrderStatus, PositionMode, Product, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
+from backstay.testing import evidence
 from backstay.testing.spot_scene import SpotScene
 
 D = Decimal
@@ -105,6 +107,23 @@ def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_t
     assert not isinstance(scene.step(), Act)
     scene.tick(90_000)
     assert isinstance(scene.step(), Act)
+
+
+@pytest.mark.parametrize(("free", "doubted"), [("9.99", True), ("9.98", False), (None, False)])
+def test_8_1_a_sale_refused_for_lack_of_coins_that_the_balances_show_contradicts_them(free, doubted):
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    [request] = scene.waiting
+    if free is None:
+        scene.account = replace(scene.account, balances={})
+    else:
+        pushed(scene, BASE, free)
+    scene.refuse(Effect.MARGIN)
+    refusal = evidence.refused(request, Effect.MARGIN)
+    assert is_contradicted(scene.account, refusal) is doubted
+    assert not is_contradicted(scene.account, replace(refusal, effect=Effect.FILTER))
 
 
 def without_room():

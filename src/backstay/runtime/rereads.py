@@ -1,20 +1,25 @@
 """Single subjects that are read again: what the venue has said does not fit what we know of them.
 
-Filters, when it refuses an order that they allow, and the account's mode, while it is another one than is
-configured. No scope loses trust for it: what holds is planned from what is known, until the read tells.
+Filters, when it refuses an order that they allow; balances, when it refuses a sale of coins that they show;
+the account's mode, while it is another one than is configured. No scope loses trust for it: what is known
+stays what is planned from, until the read tells.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from backstay.core.events import AnswerReceived, AnyEvent, Effect, TrustLost
 from backstay.core.outcomes import VenueUnavailable
+from backstay.core.refused_sales import is_contradicted
 from backstay.core.state import AccountState
 from backstay.core.types import SECOND
 from backstay.runtime.ports import Clock, Venue
 
 FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 FILTERS_EVERY = 60 * SECOND
+BALANCES_LAG_S = 10.0
+"""Balances are served from a copy that may lag: at once it would tell what we know already."""
 MODE_EVERY_S = 15.0
 """In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 
@@ -42,16 +47,20 @@ class Rereads:
         self._venue = venue
         self._filters: asyncio.Task[None] | None = None
         self._filters_read_at = -FILTERS_EVERY
+        self._balances: asyncio.Task[None] | None = None
         self._mode: asyncio.Task[None] | None = None
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        return tuple(task for task in (self._filters, self._mode) if task is not None)
+        tasks = self._filters, self._balances, self._mode
+        return tuple(task for task in tasks if task is not None)
 
     def answered(self, e: AnswerReceived) -> None:
         """An answer, already folded."""
         if e.effect in FILTER_REFUSALS:
             self._filters_doubted()
+        elif is_contradicted(self._owner.account, e):
+            self._balances_doubted()
 
     def _filters_doubted(self) -> None:
         """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
@@ -63,14 +72,30 @@ class Rereads:
 
     async def _read_filters(self) -> None:
         try:
-            self._owner.apply(await self._venue.read_instruments())
+            await self._take_in(self._venue.read_instruments())
+        finally:
+            self._filters = None
+
+    def _balances_doubted(self) -> None:
+        """The venue has fewer coins than we know of: their way out was not told."""
+        if self._balances is None:
+            self._balances = asyncio.get_running_loop().create_task(self._read_balances())
+
+    async def _read_balances(self) -> None:
+        try:
+            await asyncio.sleep(BALANCES_LAG_S)
+            await self._take_in(self._venue.read_balances())
+        finally:
+            self._balances = None
+
+    async def _take_in(self, read: Awaitable[AnyEvent]) -> None:
+        try:
+            self._owner.apply(await read)
         except VenueUnavailable:
-            return  # the next refusal asks for them again
+            return  # the next refusal asks for it again
         except Exception as error:  # noqa: BLE001 - a read that dies silently would hide a defect
             self._owner.fail(error)
             return
-        finally:
-            self._filters = None
         self._owner.plan_all()
 
     def watch_mode(self) -> None:
