@@ -109,6 +109,21 @@ def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_t
     assert isinstance(scene.step(), Act)
 
 
+def test_8_1_only_the_balance_of_its_coins_ends_the_wait_of_a_sale_before_its_time():
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    scene.refuse(Effect.MARGIN)
+    for free in ("7", "8"):
+        pushed(scene, QUOTE, free)
+        assert not isinstance(scene.step(), Act)
+        pushed(scene, BASE, "9.99")
+        assert not isinstance(scene.step(), Act)
+    pushed(scene, BASE, "10")
+    assert isinstance(scene.step(), Act)
+
+
 @pytest.mark.parametrize(("free", "doubted"), [("9.99", True), ("9.98", False), (None, False)])
 def test_8_1_a_sale_refused_for_lack_of_coins_that_the_balances_show_contradicts_them(free, doubted):
     scene = bought(("10", "1.2345"))

@@ -11,7 +11,7 @@ from backstay.core.account_scopes import each, release, scope_state, with_scope
 from backstay.core.events import AnswerReceived, BalanceRow, Effect
 from backstay.core.money import round_down
 from backstay.core.state import AccountState, Block, ScopeState
-from backstay.core.types import ZERO, Product, Scope, Side
+from backstay.core.types import EXPOSING, ZERO, Product, Scope, Side
 
 A = AccountState
 
@@ -33,8 +33,18 @@ def funded(account: A, s: ScopeState, balances: Mapping[str, BalanceRow]) -> Sco
     """
     if s.lots is None:
         return release(s, "margin")
-    kept = tuple(b for b in s.blocks if b.effect != "margin" or _lacks(account, s, b, balances))
+    kept = tuple(b for b in s.blocks if b.effect != "margin" or _waits(account, s, b, balances))
     return s if len(kept) == len(s.blocks) else replace(s, blocks=kept)
+
+
+def _waits(account: A, s: ScopeState, b: Block, balances: Mapping[str, BalanceRow]) -> bool:
+    """Of a sale: the news leave the balance of its coins as it is, or too small still."""
+    rules = account.instruments.get(s.scope.symbol)
+    sale = b.by_lot or (b.key is not None and b.key.role not in EXPOSING)
+    if rules is None or not sale:
+        return False
+    as_it_is = account.balances.get(rules.base) == balances.get(rules.base)
+    return as_it_is or _lacks(account, s, b, balances)
 
 
 def unfunded(account: A, key: Scope) -> A:
