@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from backstay.core.decisions import Act, Converged
 from backstay.core.events import AccountReport, BalanceRow, Effect
 from backstay.core.lots_view import lots_view
+from backstay.core.refused_sales import is_contradicted
 from backstay.core.types import OrderStatus, PositionMode, Product, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
+from backstay.testing import evidence
 from backstay.testing.spot_scene import SpotScene
 
 D = Decimal
@@ -107,6 +109,38 @@ def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_t
     assert isinstance(scene.step(), Act)
 
 
+def test_8_1_only_the_balance_of_its_coins_ends_the_wait_of_a_sale_before_its_time():
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    scene.refuse(Effect.MARGIN)
+    for free in ("7", "8"):
+        pushed(scene, QUOTE, free)
+        assert not isinstance(scene.step(), Act)
+        pushed(scene, BASE, "9.99")
+        assert not isinstance(scene.step(), Act)
+    pushed(scene, BASE, "10")
+    assert isinstance(scene.step(), Act)
+
+
+@pytest.mark.parametrize(("free", "doubted"), [("9.99", True), ("9.98", False), (None, False)])
+def test_8_1_a_sale_refused_for_lack_of_coins_that_the_balances_show_contradicts_them(free, doubted):
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    [request] = scene.waiting
+    if free is None:
+        scene.account = replace(scene.account, balances={})
+    else:
+        pushed(scene, BASE, free)
+    scene.refuse(Effect.MARGIN)
+    refusal = evidence.refused(request, Effect.MARGIN)
+    assert is_contradicted(scene.account, refusal) is doubted
+    assert not is_contradicted(scene.account, replace(refusal, effect=Effect.FILTER))
+
+
 def without_room():
     """A sale that was offered three times while the owner's orders fill the book to the venue's limit."""
     scene = bought(("10", "1.2345"))
@@ -178,3 +212,77 @@ def test_balances_of_the_first_of_two_sales_in_one_millisecond_are_not_taken_for
         scene.fold(event)
         assert missing(scene) >= gap
     assert missing(scene) == gap
+
+
+def test_a_balance_that_is_again_what_it_was_before_a_buy_is_no_balance_from_before_it():
+    """The BUY locks its money in the millisecond in which it is filled; later all of it is withdrawn."""
+    scene = SpotScene(SwingPolicy(sell_when=SellWhen.FILL), min_notional="0")
+    before = scene.balances.get(BASE, D(0))
+    scene.deaf = True
+    begin = len(scene.events)
+    scene.buy(("10", "1.2345"))
+    scene.deaf = False
+    at = scene.now
+    locked = BalanceRow(QUOTE, scene.balances[QUOTE], D(0), available=D(0))
+    scene.fold(AccountReport(reason="NEW", at=at, balances=(locked,), product=Product.SPOT))
+    for event in scene.events[begin:]:
+        scene.fold(replace(event, at=at))
+        assert missing(scene) == 0
+    pushed(scene, BASE, before)
+    assert missing(scene) > 9
+    scene.tick(300)
+    assert not isinstance(scene.step(), Act)
+
+
+def copy_of(scene, *, as_of, **wallets):
+    """A read of the balances, now, from a copy that shows the account as it was at `as_of`."""
+    rows = tuple(BalanceRow(asset, D(q), D(q), available=D(q)) for asset, q in wallets.items())
+    scene.fold(replace(scene.balances_read(), rows=rows, updated_at=as_of))
+    return {asset: row.wallet for asset, row in scene.account.balances.items()}
+
+
+def withdrawn():
+    """All of a lot's coins, and the stream has told of it."""
+    scene = bought(("10", "1.2345"), at_once=False)
+    scene.tick(1_000)
+    before = scene.now
+    scene.tick(1_000)
+    pushed(scene, BASE, "0")
+    assert missing(scene) > 9
+    return scene, before
+
+
+def test_o9_a_read_from_a_copy_that_lags_takes_nothing_back_that_the_stream_has_told():
+    scene, before = withdrawn()
+    told = scene.now
+    scene.tick(1_500)
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 0, QUOTE: 7}
+    assert missing(scene) > 9
+    assert scene.account.balances_at == told
+    assert copy_of(scene, as_of=told, **{QUOTE: 7}) == {QUOTE: 7}
+    scene.tick(1_500)
+    assert copy_of(scene, as_of=scene.now, **{BASE: 10, QUOTE: 7}) == {BASE: 10, QUOTE: 7}
+    assert missing(scene) == 0
+
+
+@pytest.mark.parametrize("later_ms", [0, 3_000])
+def test_o9_no_copy_lags_for_longer_than_some_seconds_whatever_its_time_says(later_ms):
+    scene, before = withdrawn()
+    scene.tick(2_100)
+    pushed(scene, QUOTE, "9")
+    scene.tick(later_ms)
+    kept = later_ms == 0
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 0 if kept else 10, QUOTE: 9}
+    scene.tick(5_000)
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 7}) == {BASE: 10, QUOTE: 7}
+
+
+def test_o9_what_was_told_while_a_copy_that_lags_was_being_read_is_folded_after_it():
+    scene, before = withdrawn()
+    scene.tick(6_000)
+    row = BalanceRow(BASE, D(4), D(4), available=D(4))
+    told = AccountReport(reason="TRADE", at=scene.now, balances=(row,), product=Product.SPOT)
+    scene.tick(10)
+    copy_of(scene, as_of=before, **{BASE: 10})
+    scene.fold(told)
+    assert scene.account.balances[BASE].wallet == 4

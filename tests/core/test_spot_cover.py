@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from backstay.core.coins import sellable, uncovered
 from backstay.core.events import (
     AccountReport,
     BalanceRow,
@@ -13,7 +14,6 @@ from backstay.core.events import (
     OrdersSnapshot,
 )
 from backstay.core.lots import Mark
-from backstay.core.spot import sellable, uncovered
 from backstay.core.state import Block
 from backstay.core.types import MS, OrderStatus, OrderType, PositionSide, Product, Scope, Side
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from backstay.core.events import BalanceRow
+from backstay.core.events import BalanceRow, BalancesSnapshot
+from backstay.core.types import MS
 from backstay.simulation.observers.base import Sent, Watch
 from backstay.simulation.observers.converges import Converges
 from backstay.simulation.scene import Leg, Resting, Scene
@@ -117,9 +118,17 @@ def test_r9_a_stop_may_be_looser_where_neither_the_wanted_one_nor_the_close_was_
     assert any("looser" in text for text in Converges(watch).complaints()) is loose
 
 
-@pytest.mark.parametrize(("asked_ms", "known"), [(999, "0.5"), (1_000, "2"), (1_500, "2")])
-def test_what_a_process_took_in_of_a_read_is_what_it_was_told_unless_it_heard_later_news(asked_ms, known):
+@pytest.mark.parametrize(
+    ("asked_ms", "update_ms", "known"),
+    [(999, 1_000, "0.5"), (1_000, 1_000, "2"), (1_500, 1_200, "2"), (1_500, 999, "0.5")],
+)
+def test_what_a_process_took_in_of_a_read_is_what_it_was_told_unless_it_heard_later_news(
+    asked_ms, update_ms, known
+):
     scene = SpotScene(lambda _: True)
     scene.frame({"e": "outboundAccountPosition", "u": 1_000, "B": [{"a": "BTC", "f": "0.3", "l": "0.2"}]})
-    scene.take_balances([BalanceRow("BTC", D(2), D("1.5"), available=D("1.5"))], asked_ms)
+    rows = BalanceRow("BTC", D(2), D("1.5"), available=D("1.5")), BalanceRow("SOL", D(1), D(1))
+    times = {"requested_at": asked_ms * MS, "received_at": 2_000 * MS, "updated_at": update_ms * MS}
+    scene.take_balances(BalancesSnapshot(rows=rows, **times))
     assert scene.total("BTC") == D(known)
+    assert scene.total("SOL") == (1 if asked_ms >= 1_000 else 0)

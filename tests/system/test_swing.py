@@ -12,6 +12,8 @@ from tests.system.spot_world import play_spot
 
 D = Decimal
 
+MOVED, BALANCES = "balanceUpdate", "outboundAccountPosition"
+
 
 def test_the_worked_case():
     async def script(w):
@@ -189,3 +191,21 @@ def test_coins_sold_elsewhere_end_a_lot_only_by_the_owners_word():
         assert w.lots.retired[lot].ended is Ended.CLOSED_BY_HAND
 
     play_spot(script)
+
+
+def test_8_1_a_sale_refused_for_coins_that_left_unheard_has_the_balances_read():
+    async def script(w):
+        w.buy("10")
+        await w.settle(20)
+        dropped = [{"match": {"event": e, "times": 1}, "effect": "drop"} for e in (MOVED, BALANCES)]
+        w.exchange.control("POST", "/sim/v1/faults", {"rules": dropped})
+        w.hand("withdraw", asset="TRUMP", amount="5")
+        w.price("1.2450")
+        await w.settle(8)
+        assert w.running.owner.account.balances["TRUMP"].wallet > 9, "its read would lag"
+        await w.settle(300)
+        refused = [r for r in w.exchange.requests() if r.get("code") == -2010]
+        assert len(refused) == 1
+        assert w.running.owner.account.balances["TRUMP"].wallet < 5
+
+    play_spot(script, sell_when=SellWhen.TARGET)

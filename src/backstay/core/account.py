@@ -220,9 +220,12 @@ def _reported(account: A, e: AccountReport, now: TimeNs) -> list[ScopeState]:
 def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport) -> A:
     """The account with these scopes, and with the balances in `e` unless later ones are known."""
     balances, balances_at, free = account.balances, account.balances_at, account.margin_free
-    results = account.results
+    results, told = account.results, account.balances_told
     if e.balances and e.at >= balances_at:
         balances_at = e.at
+        if e.product is SPOT:
+            told = {asset: at for asset, at in told.items() if at > e.at - account_reads.BALANCES_LAG}
+            told.update((row.asset, e.at) for row in e.balances)
         balances = _with_wallets(balances, e.balances)
         changed = balances is not account.balances
         if changed and e.product is USDM and e.reason in daily.RESULTS:
@@ -238,6 +241,7 @@ def _with_balances(account: A, scopes: dict[Scope, ScopeState], e: AccountReport
         scopes=scopes,
         balances=balances,
         balances_at=balances_at,
+        balances_told=told,
         margin_free=free,
         results=results,
     )

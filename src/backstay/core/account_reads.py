@@ -18,9 +18,11 @@ from backstay.core.events import (
     PositionsSnapshot,
 )
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import MS, PositionMode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import MS, SECOND, PositionMode, PositionSide, Product, Scope, TimeNs
 
 A = AccountState
+BALANCES_LAG = 5 * SECOND
+"""A read of spot's balances is served from a copy that may be so old."""
 
 
 def _covered(account: A, product: Product, symbols: tuple[str, ...], rows: Iterable[Any]) -> list[Scope]:
@@ -85,7 +87,10 @@ def positions_read(account: A, e: PositionsSnapshot, now: TimeNs) -> A:
 
 
 def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
-    balances = {b.asset: b for b in e.rows}
+    balances, shown = {b.asset: b for b in e.rows}, _shown_to(e)
+    for asset, told_at in account.balances_told.items():
+        if told_at > shown:
+            balances[asset] = account.balances[asset]
     if balances == account.balances or e.requested_at < account.balances_at:
         return account
     known = account
@@ -93,9 +98,18 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     results = account.results
     if e.product is Product.USDM:
         results = daily.booked_read(results, account.balances, e.rows, e.requested_at)
-    # Reports count in milliseconds: one of the very millisecond in which was asked is not older.
-    at = e.requested_at // MS * MS
+    at = max(shown, account.balances_at)
     return replace(account, balances=balances, balances_at=at, results=results)
+
+
+def _shown_to(e: BalancesSnapshot) -> TimeNs:
+    """Every change before this time is in the snapshot.
+
+    On spot it may be a copy that lags, by so long and no longer: then the last change that is in it tells.
+    """
+    # Reports count in milliseconds: one of the very millisecond in which was asked is not older.
+    asked = e.requested_at // MS * MS
+    return min(asked, max(e.updated_at + 1, asked - BALANCES_LAG)) if e.updated_at else asked
 
 
 def fills_read(account: A, e: FillsSnapshot, now: TimeNs) -> A:

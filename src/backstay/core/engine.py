@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from backstay.core.coins import sellable
 from backstay.core.daily import watched
 from backstay.core.decisions import Act, Approved, Plan, Recover, Refused, Wait
 from backstay.core.events import RunStarted
@@ -23,7 +24,6 @@ from backstay.core.planner import plan
 from backstay.core.position_view import position_view
 from backstay.core.risk import NO_LIMITS, RiskLimits, exposure_refusal, gate
 from backstay.core.slots import Slot, Unplaceable
-from backstay.core.spot import sellable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import EXPOSING, ZERO, Direction, PositionMode, Product, Role, Scope, TimeNs
 from backstay.core.view import PositionView

@@ -300,6 +300,8 @@ class BalancesSnapshot(Event, frozen=True, kw_only=True, tag="BalancesSnapshot")
     requested_at: TimeNs
     received_at: TimeNs
     product: Product = Product.USDM
+    updated_at: TimeNs = 0
+    """Spot: the last change of the account that is in it; 0: not stated."""
 
 
 class FillRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

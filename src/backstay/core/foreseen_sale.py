@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from backstay.core.account import fold
+from backstay.core.coins import kin
 from backstay.core.decisions import Approved
 from backstay.core.engine import Engine, Manager, decide
 from backstay.core.events import AccountReport, AnyEvent, OrderReport
@@ -23,7 +24,6 @@ from backstay.core.lots import NONE
 from backstay.core.lots_view import SPOT_FEE
 from backstay.core.money import round_down
 from backstay.core.orders import is_open
-from backstay.core.spot import kin
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import (
     ZERO,

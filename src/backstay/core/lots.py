@@ -116,7 +116,7 @@ class Lots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: Decimal = ZERO
     """What the open lots still hold, together."""
     lacking: Decimal = ZERO
-    """What the account did not hold of it before the latest trade (see `spot.uncovered`)."""
+    """What the account did not hold of it before the latest trade (see `coins.uncovered`)."""
     untold: Decimal | None = None
     """The balance that does not show the latest trade, of the same millisecond, yet; None: time tells."""
     since: tuple[tuple[int, Decimal, Decimal], ...] = ()

@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from backstay.core.blocks import holds
+from backstay.core.coins import uncovered
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.instruments import Instrument
 from backstay.core.lots import NONE
 from backstay.core.orders import is_open
 from backstay.core.risk import open_gate
-from backstay.core.spot import uncovered
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, TimeNs
 from backstay.core.view import NO_MARKET, LotsView, MarketView, PositionView

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from backstay.core.blocks import holds
+from backstay.core.coins import sellable
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import Effect
 from backstay.core.instruments import Instrument
 from backstay.core.lots_view import SPOT_FEE
 from backstay.core.market import market_view, slot_life
 from backstay.core.requests import request_fingerprint
-from backstay.core.spot import sellable
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, Product, Role
 from backstay.core.view import NO_MARKET, PositionView, StepProgress

@@ -1,17 +1,18 @@
-"""How a spot scope takes in trades: lots, the derived position, and whether balances cover them.
+"""How a spot scope takes in trades: lots, and the derived position.
 
 Spot has no position rows (exchange-state O-7, section 10): the position follows from the trades that we know,
-less commissions in the base asset, and is checked against balances. It is matched when every order's trades
-add up to what the order reported. Everything here is a pure step of the fold.
+less commissions in the base asset, and is checked against balances (`coins`). It is matched when every
+order's trades add up to what the order reported. Everything here is a pure step of the fold.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from backstay.core import holding, legs
 from backstay.core.account_scopes import scope_of, scope_state, with_scope
+from backstay.core.coins import base_of, gap_kept
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.cover import naked
 from backstay.core.events import FillRow, FillsSnapshot, OperatorCommand, OrderReport
@@ -29,7 +30,6 @@ from backstay.core.types import (
     OrderStatus,
     PositionSide,
     Product,
-    Scope,
     Side,
     TimeNs,
 )
@@ -45,7 +45,7 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
     book = Book(lots)
     ctx = s.contexts.get(e.client_id)
     trade = _trade(e) if is_fill(e) and e.trade_id else None
-    new = trade is not None and book.take(trade, _base(account, e.symbol), _seller(ctx))
+    new = trade is not None and book.take(trade, base_of(account, e.symbol), _seller(ctx))
     if s is before and not new:
         return s
     row = s.orders.get(e.order_id, e)
@@ -66,7 +66,7 @@ def after_order(account: A, before: ScopeState, s: ScopeState, e: OrderReport, n
     if ctx is not None and not ctx.slot.lots:
         _closed_out(book, s, took, step)
     ours = {e.order_id} if _seller(ctx) is not None else set[int]()
-    s = _derived(s, _gap_kept(account, before, book.done(), took, ours), took, now, step)
+    s = _derived(s, gap_kept(account, before, book.done(), took, ours), took, now, step)
     return s if ctx is None or ctx.slot.lots else legs.followed(s, s.contexts[ctx.ctx_id], now)
 
 
@@ -87,7 +87,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
     s = scope_state(account, scope_of(Product.SPOT, e.symbol, PositionSide.BOTH))
     lots = s.lots or NONE
     book = Book(lots)
-    base = _base(account, e.symbol)
+    base = base_of(account, e.symbol)
     sellers = {c.order_id: c for c in s.contexts.values() if c.order_id and c.slot.side is Side.SELL}
     trades = [_trade(row) for row in sorted(e.rows, key=lambda r: r.trade_id)]
     new = tuple(t for t in trades if book.take(t, base, sellers.get(t.order_id)))
@@ -114,7 +114,7 @@ def fills(account: A, e: FillsSnapshot, now: TimeNs) -> A:
         read_at=e.requested_at,
         unserved=lots.unserved or not e.complete,
     )
-    done = _gap_kept(account, s, done, new, sellers)
+    done = gap_kept(account, s, done, new, sellers)
     s = replace(s, fill_at=max([s.fill_at, *(t.at for t in new)]))
     return with_scope(account, _derived(s, done, new, now, step))
 
@@ -132,11 +132,6 @@ def _trade(e: OrderReport | FillRow) -> Trade:
         at=e.at,
         maker=e.maker,
     )
-
-
-def _base(account: A, symbol: str) -> str:
-    instrument = account.instruments.get(symbol)
-    return instrument.base if instrument is not None else ""
 
 
 def _step(account: A, symbol: str) -> Decimal:
@@ -241,94 +236,6 @@ def _closed_out(book: Book, s: ScopeState, trades: Iterable[Trade], step: Decima
         at = trade.at
     if at and not held.quantity:
         book.close_out(at)
-
-
-def uncovered(account: A, s: ScopeState) -> Decimal:
-    """How much of the lots' base asset the account does not hold.
-
-    While the balances are older than the latest trade they tell nothing of it: what was missing before the
-    trade is missing still, since a BUY and a sale of ours move lots and coins alike.
-    """
-    instrument = account.instruments.get(s.scope.symbol)
-    if s.lots is None or instrument is None or not account.balances_at:
-        return ZERO
-    row = account.balances.get(instrument.base)
-    wallet = row.wallet if row is not None else ZERO
-    if account.balances_at < s.fill_at or s.lots.untold == wallet:
-        return s.lots.lacking
-    held = s.lots.total
-    for other in kin(account, s.scope, instrument.base):
-        if other.lots is None:
-            continue
-        if account.balances_at < other.fill_at or other.lots.untold == wallet:
-            return other.lots.lacking
-        held += other.lots.total
-    return max(held - wallet, ZERO)
-
-
-def kin(account: A, of: Scope, base: str) -> Iterator[ScopeState]:
-    """The other scopes of the same base asset: together their lots are held against the balance."""
-    rules_of = account.instruments.get
-    for key, other in account.scopes.items():
-        rules = rules_of(key.symbol)  # the base first: hardly any scope shares it, and all are looked at
-        if rules is not None and rules.base == base and key != of:
-            yield other
-
-
-def sellable(account: A, s: ScopeState) -> Decimal | None:
-    """How much of the derived position may be sold: not what the account no longer holds, nor what orders of
-    others have locked, in whole steps. None where the filters are not known.
-
-    Balances tell nothing of a trade that they do not show yet.
-    """
-    instrument = account.instruments.get(s.scope.symbol)
-    if instrument is None or not instrument.step:
-        return None
-    quantity = s.position.quantity
-    row = account.balances.get(instrument.base)
-    wallet = row.wallet if row is not None else ZERO
-    if account.balances_at >= s.fill_at and (s.lots is None or s.lots.untold != wallet):
-        quantity = min(quantity, wallet - _locked(s))
-    return max(round_down(quantity, instrument.step), ZERO)
-
-
-def _locked(s: ScopeState) -> Decimal:
-    """What resting SELLs of others have locked; the legs of an order list share their coins."""
-    orders: dict[tuple[int, int], Decimal] = {}
-    for row in s.orders.values():
-        if row.side is Side.SELL and is_open(row) and row.client_id not in s.contexts:
-            key = row.list_id, 0 if row.list_id else row.order_id
-            orders[key] = max(orders.get(key, ZERO), row.quantity - row.filled)
-    return sum(orders.values(), ZERO)
-
-
-def _gap_kept(
-    account: A, before: ScopeState, lots: Lots, trades: Iterable[Trade], ours: Container[int]
-) -> Lots:
-    """The lots, knowing what was missing before these trades, and what others have sold by them since.
-
-    `ours`: orders of ours that sell. What others sold may not have been of the lots: the balances, which are
-    on their way, will tell.
-    """
-    trades = tuple(trades)
-    if not trades:
-        return lots
-    gap, untold, last = uncovered(account, before), None, trades[-1]
-    told = last.at < account.balances_at
-    buys = last.side is Side.BUY
-    if last.at == account.balances_at and (buys or last.order_id in ours):
-        # Two orders may be filled in one millisecond, each with its report and then its balances, and those
-        # of the first have the time of the second. Where a late report follows its balances, what is missing
-        # has changed by what it tells.
-        told = gap < lots.lacking if buys else gap > lots.lacking
-        row = account.balances.get(_base(account, before.scope.symbol))
-        untold = row.wallet if row is not None else ZERO
-    if told:
-        return lots if lots.untold is None else replace(lots, untold=None)
-    gap += sum((t.quantity for t in trades if t.side is Side.SELL and t.order_id not in ours), ZERO)
-    if gap == lots.lacking and untold == lots.untold:
-        return lots
-    return replace(lots, lacking=gap, untold=untold)
 
 
 # --- prices and the owner's word ------------------------------------------------------------------

@@ -203,6 +203,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     instruments: dict[str, Instrument] = {}
     balances: dict[str, BalanceRow] = {}
     balances_at: TimeNs = 0
+    balances_told: dict[str, TimeNs] = {}
+    """Spot: assets of which the stream has told lately, and when they changed: a read may lag behind it."""
     margin_free: bool = False
     """Nothing has been refused for lack of margin since balances last changed: no scope is blocked for it."""
     position_mode: PositionMode | None = None

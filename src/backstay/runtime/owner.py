@@ -21,7 +21,6 @@ from backstay.core.engine import Engine, decide
 from backstay.core.events import (
     AnswerReceived,
     AnyEvent,
-    Effect,
     PriceReached,
     RunStarted,
     RunStopped,
@@ -50,7 +49,6 @@ from backstay.runtime.timers import Timers, wake_times
 PASSES_MAX = 40
 """A scope that is still acting after so many passes without rest has a defect: it is stopped (I-23)."""
 PATIENT = Patience()
-FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 
 
 class _LedgerGone(Exception):
@@ -235,8 +233,8 @@ class Owner:
             return
         if isinstance(event, StreamChanged) and self.account.hydrated:
             self._recoverer.stream_changed(event)
-        elif isinstance(event, AnswerReceived) and event.effect in FILTER_REFUSALS:
-            self._recoverer.filters_doubted()
+        elif isinstance(event, AnswerReceived):
+            self._recoverer.answered(event)
 
     def _settle(self) -> None:
         """What can wait until the socket's read is over: a fill comes as several frames of one read, and

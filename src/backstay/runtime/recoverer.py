@@ -14,12 +14,12 @@ from backstay.core.account_scopes import of_symbol
 from backstay.core.decisions import Recover
 from backstay.core.engine import Engine
 from backstay.core.events import (
+    AnswerReceived,
     AnyEvent,
     RecoveryEnded,
     RecoveryStarted,
     StreamChanged,
     StreamState,
-    TrustLost,
 )
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.recovery import BACKOFF, in_doubt, in_vain_until, is_wide, orders_doubted
@@ -39,6 +39,7 @@ from backstay.runtime.hydration import (
 from backstay.runtime.lookout import Lookout
 from backstay.runtime.looks import Looks
 from backstay.runtime.ports import Clock, Entropy, Venue
+from backstay.runtime.rereads import Rereads
 from backstay.runtime.stats import Stats
 from backstay.runtime.trades import read_trades, unread, unread_of
 
@@ -69,9 +70,6 @@ class Host(Protocol):
     def fail(self, error: Exception) -> None: ...
 
 
-FILTERS_EVERY = 60 * SECOND
-MODE_EVERY_S = 15.0
-"""In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 READ_AGAIN_S = 10.0
 """Positions, and on spot orders and trades, are served from copies that may lag. What a gap hid is looked for
 once more, so long after the account was read: nothing else would ever tell of what happened in it."""
@@ -95,28 +93,24 @@ class Recoverer:
         """Account-wide recoveries in a row that could not read."""
         self._delayed: dict[Scope | None, asyncio.Task[None]] = {}
         """Those of them that wait for their time."""
-        self._filters: asyncio.Task[None] | None = None
-        self._filters_read_at = -FILTERS_EVERY
-        self._mode: asyncio.Task[None] | None = None
         self._again: asyncio.Task[None] | None = None
         self._looks = Looks(owner, venue)
+        self._rereads = Rereads(owner, venue)
         self.last_failure: VenueUnavailable | None = None
 
     async def stop(self) -> None:
         self.abandon()
-        tasks = [task for task in self._tasks() if task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks(), return_exceptions=True)
 
     def abandon(self) -> None:
         """Let go of every read."""
         self._owner.lookout.close()
         for task in self._tasks():
-            if task is not None:
-                task.cancel()
+            task.cancel()
 
-    def _tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
-        tasks = (self._filters, self._mode, self._again)
-        return (*self._running.values(), *self._looks.tasks, *tasks)
+    def _tasks(self) -> tuple[asyncio.Task[None], ...]:
+        again = (self._again,) if self._again is not None else ()
+        return (*self._running.values(), *self._looks.tasks, *self._rereads.tasks, *again)
 
     def request(self, key: Scope, decision: Recover) -> None:
         """A pass found that the scope needs recovery; start it when its backoff is over."""
@@ -203,49 +197,9 @@ class Recoverer:
             if self._delayed.get(target) is task:
                 del self._delayed[target]
 
-    def filters_doubted(self) -> None:
-        """An order that our filters allow was refused by a filter: read them anew, once a minute (8.1)."""
-        now = self._owner.clock.now_ns()
-        if self._filters is not None or now < self._filters_read_at + FILTERS_EVERY:
-            return
-        self._filters_read_at = now
-        self._filters = asyncio.get_running_loop().create_task(self._read_filters())
-        self._filters.add_done_callback(self._filters_read)
-
-    async def _read_filters(self) -> None:
-        try:
-            self._owner.apply(await self._venue.read_instruments())
-        except VenueUnavailable as error:
-            self.last_failure = error
-            return
-        self._owner.plan_all()
-
-    def _filters_read(self, task: asyncio.Task[None]) -> None:
-        self._filters = None
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self._owner.fail(error)
-
-    def _watch_mode(self) -> None:
-        """The account's mode does not fit: read it until it does. The venue tells nobody of a change."""
-        if self._mode is None and "account_mode_mismatch" in self._owner.account.gates:
-            self._mode = asyncio.get_running_loop().create_task(self._until_the_mode_fits())
-
-    async def _until_the_mode_fits(self) -> None:
-        owner = self._owner
-        try:
-            while "account_mode_mismatch" in owner.account.gates:
-                await asyncio.sleep(MODE_EVERY_S)
-                try:
-                    owner.apply(await self._venue.read_account_mode())
-                except VenueUnavailable as error:
-                    self.last_failure = error
-            # What was reported meanwhile was understood in the wrong mode (4.1.1).
-            owner.apply(TrustLost(reason="account_mode"))
-        except Exception as error:  # noqa: BLE001 - a watch that dies silently would leave everything undone
-            owner.fail(error)
-        finally:
-            self._mode = None
-        owner.plan_all()
+    def answered(self, e: AnswerReceived) -> None:
+        """An answer, already folded: it may contradict what we know."""
+        self._rereads.answered(e)
 
     def look(self, key: Scope, names: tuple[str, ...]) -> None:
         """A stop was sent and nothing has reported it: ask for it by its id, once, before it is bridged."""
@@ -370,7 +324,7 @@ class Recoverer:
             return str(error) or type(error).__name__
         for event in (*events, *answers):
             owner.apply(event)
-        self._watch_mode()
+        self._rereads.watch_mode()
         return ""
 
     def silence_counted(self) -> None:

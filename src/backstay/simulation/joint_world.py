@@ -17,7 +17,7 @@ from backstay.simulation.case import Case, Outcome
 from backstay.simulation.machine import Killed, Machine
 from backstay.simulation.observers.base import Observer
 from backstay.simulation.observers.every import SPOT
-from backstay.simulation.process import Process
+from backstay.simulation.process import Process, Word
 from backstay.simulation.spot_world import SpotWorld
 from backstay.simulation.world import World
 
@@ -54,7 +54,7 @@ class SpotHalf(SpotWorld):
         if self.leader is not None and self.leader.process is not None:
             self.leader.stop_in_order(self.leader.process)
 
-    def say_command(self, event: OperatorCommand) -> bool:
+    def say_command(self, event: OperatorCommand) -> Word:
         if event.scope is None and self.leader is not None:
             return self.leader.say_command(event)
         return super().say_command(event)
@@ -93,14 +93,14 @@ class JointWorld(World):
             task.add_done_callback(_look)
         super().stop_in_order(process)
 
-    def say_command(self, event: OperatorCommand) -> bool:
+    def say_command(self, event: OperatorCommand) -> Word:
         """What means everything is said to both guards."""
         other = self.spot.process
         if event.scope is not None or other is None or not other.ready or other.machine.dead:
             return super().say_command(event)
         process = self.process
         if process is None or not process.ready or process.machine.dead:
-            return False
+            return Word.LOST
         self.tell(f"operator: {event.action.value} everything, of both products")
         hosts = [GuardHost(p.guard) for p in (process, other)]
         for host in hosts:
@@ -108,12 +108,12 @@ class JointWorld(World):
         try:
             process.machine.context.run(JointHost(hosts).command, event)
         except Killed:
-            return False
+            return process.word
         if event.action is OperatorAction.ACK:
             self.watch.acks.append("")
         if event.action in {OperatorAction.PAUSE, OperatorAction.RESUME}:
             self.spot.watch.paused = event.action is OperatorAction.PAUSE
-        return not process.guard.owner.failed.done()
+        return process.word
 
     async def run(self) -> None:
         await asyncio.gather(super().run(), self.spot.run())

@@ -1,6 +1,7 @@
 """The processes of a run: one machine after another on one disk, how they start, stop, fail and die."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -19,7 +20,7 @@ from backstay.simulation.case import Case
 from backstay.simulation.machine import CrashDisk, Killed, Machine, Wire
 from backstay.simulation.mishaps import Mishaps
 from backstay.simulation.observers.base import Observer, Watch
-from backstay.simulation.process import Lease, Process, silent
+from backstay.simulation.process import Lease, Process, Word, silent
 
 RETRY_S = 3.0
 
@@ -254,22 +255,19 @@ class Life(ABC):
 
     # --- the operator's word ------------------------------------------------------------------------
 
-    def command(self, action: OperatorAction, scope: Scope | None = None) -> bool:
-        """An operator's word to the running process; False when none runs that could hear it."""
+    def command(self, action: OperatorAction, scope: Scope | None = None) -> Word:
+        """An operator's word to the running process."""
         event = OperatorCommand(action=action, who="operator", scope=scope, reason="simulation")
         return self.say_command(event)
 
-    def say_command(self, event: OperatorCommand) -> bool:
+    def say_command(self, event: OperatorCommand) -> Word:
         """The same, of any command."""
         process = self.process
         if process is None or not process.ready or process.machine.dead:
-            return False
+            return Word.LOST
         self.tell(f"operator: {event.action.value} {event.scope or 'everything'} {event.lot or ''}".rstrip())
         host = GuardHost(process.guard)
         process.guard.listeners.remove(host.news.record)
-        try:
+        with contextlib.suppress(Killed):
             process.machine.context.run(host.command, event)
-        except Killed:
-            return False
-        # What the ledger could not keep was not said: the process ends, and the operator is told so.
-        return not process.guard.owner.failed.done()
+        return process.word

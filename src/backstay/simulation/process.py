@@ -1,6 +1,7 @@
 """What a world holds of each process, and how it hears of requests."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -27,6 +28,18 @@ class HeardLog(RequestLog):
         return entry
 
 
+class Word(Enum):
+    """What became of an operator's word."""
+
+    SAID = "said"
+    """Taken and kept."""
+    LOST = "lost"
+    """No process ran that could hear it."""
+    UNKNOWN = "unknown"
+    """The process ended of it, or could not write it down: it may have been kept, or not. Its operator has
+    asked all the same."""
+
+
 class Lease:
     """The right to act, of one process at a time."""
 
@@ -48,9 +61,10 @@ class Process(msgspec.Struct):
     ready: bool = False
 
     @property
-    def is_ending(self) -> bool:
-        """It is dead, or its ledger failed: the last word said to it may have been kept, or not."""
-        return self.machine.dead or self.guard.owner.failed.done()
+    def word(self) -> Word:
+        """What has become of the operator's word that was just said to it."""
+        ends = self.machine.dead or self.guard.owner.failed.done()
+        return Word.UNKNOWN if ends else Word.SAID
 
 
 def silent(_text: str) -> None:

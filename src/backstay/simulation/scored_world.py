@@ -16,6 +16,7 @@ from backstay.simulation.faults import Kind
 from backstay.simulation.machine import Machine
 from backstay.simulation.observers.scored_settings import SettingsUntouched
 from backstay.simulation.observers.scored_watch import ScoredWatch
+from backstay.simulation.process import Word
 from backstay.simulation.scored_acts import ACK
 from backstay.simulation.scored_market import LegsFeed
 from backstay.simulation.scored_plans import KINDS
@@ -97,15 +98,16 @@ class ScoredWorld(World):
 
     # --- people -------------------------------------------------------------------------------------
 
-    def say_command(self, event: OperatorCommand) -> bool:
-        said = super().say_command(event)
+    def say_command(self, event: OperatorCommand) -> Word:
+        word = super().say_command(event)
+        said = word is Word.SAID
         if said and event.action is OperatorAction.PAUSE:
             self.watch.paused_ms = self.watch.paused_ms or self.watch.now_ms()
         elif said and event.action is OperatorAction.ACK:
             self.watch.acks.append(event.scope.symbol if event.scope is not None else "")
         elif event.action is OperatorAction.RESUME:
             self.watch.paused_ms = 0
-        return said
+        return word
 
     def act(self, act: Act) -> None:
         if act.do == ACK:
@@ -116,8 +118,8 @@ class ScoredWorld(World):
     def review(self, symbol: str) -> None:
         """The operator looks at every leg of a symbol and acknowledges what was done there."""
         sides = (PositionSide.LONG, PositionSide.SHORT) if self.setup.hedge else (PositionSide.BOTH,)
-        done = [self.command(OperatorAction.ACK, Scope(Product.USDM, symbol, side)) for side in sides]
-        if all(done):
+        words = [self.command(OperatorAction.ACK, Scope(Product.USDM, symbol, side)) for side in sides]
+        if all(word is Word.SAID for word in words):
             self.watch.acknowledged(symbol)
 
     def is_waiting(self) -> bool:

@@ -12,6 +12,7 @@ from backstay.core.types import MS, Direction, Product
 from backstay.simulation.acts import Act
 from backstay.simulation.machine import Machine
 from backstay.simulation.observers.base import Sent
+from backstay.simulation.process import Word
 from backstay.simulation.spot_world import SpotWorld
 from backstay.simulator.server.request_log import Entry
 from backstay.strategies.position_manager.wanted import PositionManager
@@ -60,9 +61,7 @@ class GuardedWorld(SpotWorld):
 
     def act(self, act: Act) -> None:
         if act.do == "close_scope":
-            process = self.process
-            said = self.command(OperatorAction.CLOSE, self.watch.scope(act.symbol))
-            if said or (process is not None and process.is_ending):
+            if self.command(OperatorAction.CLOSE, self.watch.scope(act.symbol)) is not Word.LOST:
                 self.watch.closing[act.symbol, "BOTH"] = self.watch.now_ms()
             return
         if act.do == "sell_part":

@@ -3,13 +3,14 @@
 One copy holds what the venue knows, another one what the running process was told.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from backstay.core.events import BalanceRow
+from backstay.core.events import BalancesSnapshot
+from backstay.core.types import MS
 from backstay.simulation.scene import RESTING, LegKey
 
 D = Decimal
@@ -73,6 +74,8 @@ class SpotScene:
         self.fills: dict[tuple[str, int], SpotFill] = {}
         self.balances: dict[str, tuple[Decimal, Decimal]] = {}
         """(free, locked) by asset."""
+        self._told_ms: dict[str, int] = {}
+        """When the change happened that an asset's balance was last told for."""
         self.balances_ms = 0
         """Venue time of the latest news of them."""
         self.names: dict[int, str] = {}
@@ -90,6 +93,7 @@ class SpotScene:
             case "outboundAccountPosition":
                 self.balances.update({b["a"]: (D(b["f"]), D(b["l"])) for b in frame["B"]})
                 self.balances_ms = max(self.balances_ms, int(frame["u"]))
+                self._told_ms.update((b["a"], int(frame["u"])) for b in frame["B"])
         return set()
 
     def _report(self, o: dict[str, Any]) -> LegKey:
@@ -119,15 +123,22 @@ class SpotScene:
                 self.cancelled.append((symbol, D(o["q"]) - D(o["z"])))
         return symbol, "BOTH"
 
-    def read_balances(self, rows: list[dict[str, Any]]) -> None:
-        """What an account read showed: all that there is."""
-        self.balances = {row["asset"]: (D(row["free"]), D(row["locked"])) for row in rows}
+    def read_balances(self, account: dict[str, Any]) -> None:
+        """What an account read showed: all that there was at its update time. Later news stand."""
+        rows = account["balances"]
+        read = {row["asset"]: (D(row["free"]), D(row["locked"])) for row in rows}
+        self._shown(read, int(account["updateTime"]))
 
-    def take_balances(self, rows: Iterable[BalanceRow], at_ms: int) -> None:
-        """What a process took in of such a read, asked for at `at_ms`; news that are later stand."""
-        if at_ms >= self.balances_ms:
-            self.balances = {r.asset: (r.cross_wallet, r.wallet - r.cross_wallet) for r in rows}
-            self.balances_ms = at_ms
+    def take_balances(self, e: BalancesSnapshot) -> None:
+        """What a process took in of such a read; after later news it is none."""
+        if e.requested_at // MS >= self.balances_ms:
+            read = {r.asset: (r.cross_wallet, r.wallet - r.cross_wallet) for r in e.rows}
+            self._shown(read, e.updated_at // MS)
+
+    def _shown(self, read: dict[str, tuple[Decimal, Decimal]], update_ms: int) -> None:
+        later = {a: row for a, row in self.balances.items() if self._told_ms.get(a, 0) > update_ms}
+        self.balances = read | later
+        self.balances_ms = max(self.balances_ms, update_ms + 1)
 
     def read_trades(self, rows: list[dict[str, Any]]) -> None:
         """What a read of own trades showed besides those that were told."""

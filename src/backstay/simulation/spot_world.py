@@ -28,6 +28,7 @@ from backstay.simulation.market import ShortFeed
 from backstay.simulation.observers.base import PREFIX, Sent
 from backstay.simulation.observers.spot_safe_stop import SafeStop
 from backstay.simulation.observers.spot_watch import SPOT_AMENDS, SPOT_CANCELS, SPOT_PLACES, SpotWatch
+from backstay.simulation.process import Word
 from backstay.simulation.spot_acts import COMMANDS, LOT_COMMANDS, first_prices, spot_body_of
 from backstay.simulation.spot_plans import KINDS
 from backstay.simulation.spot_scene import spot_frame_words
@@ -150,8 +151,7 @@ class SpotWorld(World):
         what = name.rpartition("/")[2]
         rounds = watch.rounds and not watch.is_blind(machine)  # they throw away what they read
         if what == "account" and not rounds:
-            watch.told.read_balances(msgspec.json.decode(data)["balances"])
-            watch.told.balances_ms = watch.now_ms()
+            watch.told.read_balances(msgspec.json.decode(data))
         if what == "myTrades":
             watch.told.read_trades(msgspec.json.decode(data))
         if what in READS and self.is_up_for(machine):
@@ -162,7 +162,7 @@ class SpotWorld(World):
         super()._recorded(machine, body)
         told = self.watch.told
         if self.watch.rounds and isinstance(body, BalancesSnapshot):
-            told.take_balances(body.rows, body.requested_at // MS)
+            told.take_balances(body)
 
     def is_up_for(self, machine: Machine) -> bool:
         """The process has a user data stream: what it reads counts from now on."""
@@ -207,15 +207,13 @@ class SpotWorld(World):
         return spot_body_of(act, self.watch.truth, self.price(act.symbol))
 
     def operate(self, act: Act) -> None:
-        process = self.process
         if act.do in COMMANDS:
-            said = self.command(OperatorAction(act.do))
-            died = process is not None and process.is_ending
-            if said and act.do == "ack":
+            word = self.command(OperatorAction(act.do))
+            if word is Word.SAID and act.do == "ack":
                 self.watch.acks_ms.append(self.watch.now_ms())
-            elif said or died:
-                # A word that its process died of may have been kept, or not: then nothing need be sold.
-                self.watch.paused = act.do == "pause" or died
+            elif word is not Word.LOST:
+                # Where it may have been kept, or not, nothing need be sold.
+                self.watch.paused = act.do == "pause" or word is Word.UNKNOWN
             return
         account = self._account()
         scope = self.watch.scope(act.symbol)
@@ -228,6 +226,5 @@ class SpotWorld(World):
         event = OperatorCommand(
             action=action, who="operator", scope=scope, reason="simulation", lot=lot.trade_id
         )
-        # A process that dies of the word may have kept it, or not: its owner has asked all the same.
-        if self.say_command(event) or (process is not None and process.is_ending):
+        if self.say_command(event) is not Word.LOST:
             self.watch.close_asked.setdefault((act.symbol, lot.trade_id), self.watch.now_ms())

@@ -31,7 +31,7 @@ from backstay.simulation.mishaps import Mishaps
 from backstay.simulation.observers.base import AMENDS, CANCELS, PLACES, PREFIX, Observer, Sent, Watch
 from backstay.simulation.observers.every import ALL
 from backstay.simulation.plans import KINDS
-from backstay.simulation.process import DULL, TENDING, HeardLog
+from backstay.simulation.process import DULL, TENDING, HeardLog, Word
 from backstay.simulation.setup import Setup, draw_setup, scenario
 from backstay.simulation.words import frame_words
 from backstay.simulator.server.request_log import Entry
@@ -269,7 +269,7 @@ class World(Life):
             side = act.leg if self.setup.hedge else "BOTH"
             watch.closing[act.symbol, side] = watch.now_ms()
             self.command(OperatorAction.CLOSE, Scope(Product.USDM, act.symbol, PositionSide(side)))
-        elif self.command(OperatorAction(act.do)) and act.do == "kill":
+        elif self.command(OperatorAction(act.do)) is Word.SAID and act.do == "kill":
             watch.flattening_ms = watch.flattening_ms or watch.now_ms()
 
     # --- the run --------------------------------------------------------------------------------------

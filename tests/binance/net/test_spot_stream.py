@@ -373,3 +373,22 @@ async def test_a_read_that_lags_does_not_undo_what_the_stream_told_of_a_withdraw
         wallets = {row.asset: row.wallet for row in gateway.of(BalancesSnapshot)[-1].rows}
         assert wallets == {"BTC": Decimal("0.25"), "USDT": Decimal(100_001)}
         assert gateway.of(BalancesSnapshot)[-1].requested_at >= reports[-1].at + 400_000_000
+
+
+@run
+async def test_a_read_from_a_copy_behind_the_stream_is_followed_by_another():
+    lag = {"match": {"at_ms": 0}, "effect": {"visibility_lag": {"ms": 200, "lagging": "balances"}}}
+    async with spot_stage() as exchange:
+        gateway = await exchange.opened(timings=changed(FAST, read_lag=0.4))
+        await gateway.venue.read_balances()
+        exchange.faults(lag)
+        exchange.buy()
+        await until(lambda: gateway.of(AccountReport))
+        told = gateway.of(AccountReport)[-1]
+        stale = await gateway.venue.read_balances()
+        assert stale.updated_at < told.at
+        await until(lambda: gateway.of(BalancesSnapshot))
+        assert [e.updated_at for e in gateway.of(BalancesSnapshot)] == [told.at]
+        await gateway.venue.read_balances()
+        await asyncio.sleep(0.6)
+        assert len(gateway.of(BalancesSnapshot)) == 1

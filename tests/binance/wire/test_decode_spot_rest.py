@@ -64,6 +64,7 @@ def test_balances():
         BalanceRow("BTC", D("1.003996"), D("0.003996"), available=D("0.003996")),
         BalanceRow("USDT", D("640.04"), D("640.04"), available=D("640.04")),
     )
+    assert snapshot.updated_at == 1790000000100 * 10**6
 
 
 def test_the_account_without_commissions_of_a_symbol_takes_its_own_rates_and_the_dearer_side():

@@ -79,9 +79,12 @@ def test_queries_lag_where_a_fault_says_so():
         desk.order(number)
     assert desk.call("GET myTrades", symbol="TENUSDT") == []
     assert desk.balance("TEN")[0] == 50
+    opened = desk.call("GET account")["updateTime"]
     desk.after(3)
     assert desk.order(number)["status"] == "FILLED"
     assert desk.balance("TEN")[0] > 50
+    told = desk.events("outboundAccountPosition")[-1]
+    assert opened < desk.call("GET account")["updateTime"] == told["u"]
 
 
 def test_balances_without_the_empty_ones():

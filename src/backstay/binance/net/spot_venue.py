@@ -4,7 +4,6 @@ It joins the parts: clock, gate, REST, order connection, user data stream, marke
 while the user data stream is away. Everything that happens by itself goes to `on_event`, in order.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
@@ -21,6 +20,7 @@ from backstay.binance.net.orders import Flight
 from backstay.binance.net.outage import Outage
 from backstay.binance.net.outcomes import Sent, StreamLost, VenueUnavailable
 from backstay.binance.net.rest import Rest
+from backstay.binance.net.spot_balances import SpotBalances
 from backstay.binance.net.spot_orders import SpotDesk
 from backstay.binance.net.spot_reads import SpotReads
 from backstay.binance.net.spot_stream import SpotUserStream
@@ -38,12 +38,10 @@ from backstay.binance.wire.sign import Signer
 from backstay.core.contexts import OrderContext
 from backstay.core.events import (
     AccountModeSnapshot,
-    AccountReport,
     AlgosSnapshot,
     AnyEvent,
     BalancesSnapshot,
     FillsSnapshot,
-    Ignored,
     InstrumentsSnapshot,
     OrderQueried,
     OrdersSnapshot,
@@ -54,10 +52,6 @@ from backstay.core.events import (
 from backstay.core.types import PositionMode, Product, Surface, TimeNs
 
 _LOG = logging.getLogger(__name__)
-_MOVED = ("balanceUpdate", "externalLockUpdate")
-"""Events that state a change and no balance."""
-_WINDOWS = 12
-"""So often the balances' silence is waited for before they are read all the same."""
 
 
 def spot_budget() -> Budget:
@@ -92,9 +86,6 @@ class SpotVenue(Gateway[SpotDesk]):
     `place` takes order lists too: a context with `legs`, of which every leg is answered for itself. `amend`
     makes a quantity smaller at the same price and nothing else. `cancel` ends the whole list of an order.
     """
-
-    _moves = 0
-    """Counts what the stream has told of balances."""
 
     def __init__(
         self,
@@ -144,6 +135,7 @@ class SpotVenue(Gateway[SpotDesk]):
         )
         self._rest.resync = self._sync.measure
         self._reads = SpotReads(self._rest, now=self._time.now_ns, fee_symbol=fee_symbol)
+        self._balances = SpotBalances(self._reads.balances, timings.read_lag, on_event, log)
         self._outage = Outage(
             self._reads,
             now=self._time.now_ns,
@@ -160,7 +152,6 @@ class SpotVenue(Gateway[SpotDesk]):
         self._market = self._market_streams(world)
         self._marks: frozenset[str] = frozenset()
         self._streams: frozenset[str] = frozenset()
-        self._rereading: asyncio.Task[None] | None = None
 
     def _order_desk(self, world: _World) -> SpotDesk:
         return SpotDesk(
@@ -222,8 +213,7 @@ class SpotVenue(Gateway[SpotDesk]):
 
     async def close(self) -> None:
         """Close every connection; resting orders stay. Mutations without an answer are told as unknown."""
-        if self._rereading is not None:
-            self._rereading.cancel()
+        self._balances.close()
         await self._outage.close()
         await super().close()
 
@@ -261,7 +251,7 @@ class SpotVenue(Gateway[SpotDesk]):
         return self._reads.positions(symbol)
 
     async def read_balances(self) -> BalancesSnapshot:
-        return await self._reads.balances()
+        return await self._balances.read()
 
     async def read_orders(self, symbol: str | None) -> OrdersSnapshot:
         return await self._reads.orders(symbol)
@@ -292,31 +282,8 @@ class SpotVenue(Gateway[SpotDesk]):
                 self._outage.ended()
             else:
                 self._outage.began()
-        elif type(event) is AccountReport:
-            self._moves += 1
-        elif type(event) is Ignored and event.kind.startswith(_MOVED):
-            self._moves += 1
-            self._reread_later()
-
-    def _reread_later(self) -> None:
-        if self._rereading is None or self._rereading.done():
-            self._rereading = asyncio.get_running_loop().create_task(self._reread_balances())
-
-    async def _reread_balances(self) -> None:
-        """A deposit, a transfer or a lock of another product: the event names a change, not what there is.
-
-        What there is follows it on the stream. A read is for when that is lost, and lags: made at once, it
-        would undo what was told.
-        """
-        for _ in range(_WINDOWS):
-            moves = self._moves
-            await asyncio.sleep(self._timings.read_lag)
-            if moves == self._moves:
-                break
-        try:
-            self._on_event(await self._reads.balances())
-        except VenueUnavailable as failure:
-            self._log(f"balances could not be read after a transfer ({failure})")
+        else:
+            self._balances.heard(event)
 
     def watch_marks(self, symbols: Sequence[str]) -> None:
         """Follow the last trade prices of exactly these symbols; they arrive at `on_mark`."""

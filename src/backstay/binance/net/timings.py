@@ -43,10 +43,11 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     probe_answer: float = 20.0
     """Spot: `probe` of silence on the user data stream is answered by asking for its subscriptions; without
     an answer in this time the connection is replaced."""
+    read_lag: float = 5.0
+    """Spot: a read of balances may lag so far behind the stream. After a transfer, and after a read that did,
+    they are read so long after the last that was told of them."""
     poll: float = 5.0
     """Spot: while the user data stream is away, orders and prices are read this often..."""
-    read_lag: float = 5.0
-    """Spot: after a transfer balances are read so long after the last that was told of them: reads lag."""
     give_up: float = 15 * 60.0
     """... for this long; then the gateway gives up for good. 0: never."""
     attempts: int = 0

@@ -167,11 +167,13 @@ class Commission(msgspec.Struct, frozen=True):
 @reads("account")
 def balances(body: bytes, *, requested_at: TimeNs, received_at: TimeNs) -> BalancesSnapshot:
     """GET account, its balances: `wallet` is free and locked together."""
+    account = _ACCOUNT.decode(body)
     return BalancesSnapshot(
-        rows=tuple(_balance(row) for row in _ACCOUNT.decode(body).balances),
+        rows=tuple(_balance(row) for row in account.balances),
         requested_at=requested_at,
         received_at=received_at,
         product=_SPOT,
+        updated_at=nanoseconds(account.update_time),
     )
 
 

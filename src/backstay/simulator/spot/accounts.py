@@ -11,12 +11,13 @@ from backstay.simulator.versions import Versioned
 class Balance(Versioned):
     """What an account holds of one asset."""
 
-    __slots__ = ("free", "locked")
+    __slots__ = ("free", "locked", "update")
 
     def __init__(self) -> None:
         super().__init__()
         self.free = ZERO
         self.locked = ZERO
+        self.update = 0
 
 
 class SpotTrade(msgspec.Struct, frozen=True):
@@ -106,9 +107,9 @@ class SpotAccount:
         row.locked += locked
         if row.free < 0 or row.locked < 0:
             raise ValueError(f"{asset} of {self.name} fell below zero: free {row.free}, locked {row.locked}")
+        row.update = self.update = now
         row.remember(now)
         self.touched[asset] = None
-        self.update = now
 
     def rates(self, symbol: str) -> tuple[Decimal, Decimal]:
         """(maker, taker) standard rates of a symbol."""

@@ -115,14 +115,17 @@ def my_trades(world: SpotWorld, account: SpotAccount, params: rq.Params) -> list
 
 
 def account_info(world: SpotWorld, account: SpotAccount, params: rq.Params) -> Json:
-    """GET account."""
+    """GET account. Its update time is that of the last change in it: a copy that lags has an earlier one."""
     omit = rq.flag(params, "omitZeroBalances") or False
     maker, taker = account.maker, account.taker
     at = world.lag("balances")
-    rows = []
+    rows, update = [], 0
     for asset, row in account.balances.items():
         shown = row if at is None else row.seen(at)
-        if shown is not None and not (omit and not shown.free and not shown.locked):
+        if shown is None:
+            continue
+        update = max(update, shown.update)
+        if shown.free or shown.locked or not omit:
             rows.append({"asset": asset, "free": money(shown.free), "locked": money(shown.locked)})
     able = account.name not in world.faults.restricted and "*" not in world.faults.restricted
     return {
@@ -142,7 +145,7 @@ def account_info(world: SpotWorld, account: SpotAccount, params: rq.Params) -> J
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": Stamp(account.update),
+        "updateTime": Stamp(update),
         "accountType": "SPOT",
         "balances": rows,
         "permissions": ["SPOT"],
