@@ -73,7 +73,7 @@ def test_only_a_refusal_can_make_an_exit_of_a_stop(facts, rules):
 
 @given(some.views(), some.policies())
 def test_watches_that_are_set_are_not_crossed_by_the_best_price_so_far(facts, rules):
-    if facts.stop_refused or facts.take_profit_refused or facts.best_price is None:
+    if facts.refused or facts.best_price is None:
         return
     assert not any(w.crossed(facts.best_price) for w in wanted(facts, rules, OPENED_AT).watches)
 

@@ -1,5 +1,6 @@
 """Take-profit: one order or several levels, never more than the position (7.2, I-24)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -34,28 +35,22 @@ def plan_take_profit(view: PositionView, rule: TakeProfitPolicy, f: Factors) -> 
     """The take-profit slots of a non-flat view."""
     if not rule.enabled or not rule.levels:
         return NO_PROFIT
-    kind = OrderType.TAKE_PROFIT_MARKET if rule.kind is TakeProfitKind.MARKET else OrderType.LIMIT
-    if len(rule.levels) == 1 and rule.levels[0].share == ONE and not view.take_profit_refused:
-        fit = conform(_slot(view, rule, f, kind, 0, view.quantity), view.instrument, mark=None)
+    refused = _refused(view)
+    if len(rule.levels) == 1 and rule.levels[0].share == ONE and not refused:
+        fit = conform(_slot(view, rule, f, 0, view.quantity, ""), view.instrument, mark=None)
         if isinstance(fit, Slot):
             return ProfitPlan(slots=(fit,))  # nothing to split, to merge or to tell
-    notes: list[str] = []
-    watches: tuple[Watch, ...] = ()
-    refused = view.take_profit_refused
-    if refused:
-        if refused == Effect.WOULD_TRIGGER and kind is OrderType.TAKE_PROFIT_MARKET:
-            kind = OrderType.LIMIT
-            notes.append("take_profit: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)")
-        elif refused == Effect.PRICE_BAND and view.mark is None:
-            watches = (ANY_MARK,)
-        if kind is OrderType.LIMIT and refused != Effect.WOULD_TRIGGER:
-            notes.append(f"take_profit: refused ({refused})")
+    notes = [_told(rule, step, effect) for step, effect in refused.items()]
+    asks = view.mark is None and Effect.PRICE_BAND in refused.values()
+    watches = (ANY_MARK,) if asks else ()
     candidates = [
-        _slot(view, rule, f, kind, step, quantity) for step, quantity in level_quantities(view, rule, kind)
+        _slot(view, rule, f, step, quantity, refused.get(step, ""))
+        for step, quantity in level_quantities(view, rule, refused)
     ]
     merge = rule.merge
     slots: tuple[Slot, ...] = ()
-    if refused in REFUSED_BY_FILTER and not any(p.open for p in taken(view).values()):
+    too_small = not REFUSED_BY_FILTER.isdisjoint(refused.values())
+    if too_small and not any(p.open for p in taken(view).values()):
         if len(candidates) > 1:
             slots = _collapsed(view, candidates, merge, notes)
         else:
@@ -65,8 +60,26 @@ def plan_take_profit(view: PositionView, rule: TakeProfitPolicy, f: Factors) -> 
     return ProfitPlan(slots=slots, watches=watches, notes=tuple(notes), waived=bool(candidates) and not slots)
 
 
+def _refused(view: PositionView) -> Mapping[int, str]:
+    """Level -> why its latest order was refused."""
+    return {key.step: r.effect for key, r in view.refused.items() if key.role is Role.TP}
+
+
+def _kind(rule: TakeProfitPolicy, refused: str) -> OrderType:
+    """A market that is beyond a conditional order's trigger takes a LIMIT there at once (8.1)."""
+    if rule.kind is TakeProfitKind.MARKET and refused != Effect.WOULD_TRIGGER:
+        return OrderType.TAKE_PROFIT_MARKET
+    return OrderType.LIMIT
+
+
+def _told(rule: TakeProfitPolicy, step: int, refused: str) -> str:
+    if rule.kind is TakeProfitKind.MARKET and refused == Effect.WOULD_TRIGGER:
+        return f"take_profit {step}: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)"
+    return f"take_profit {step}: refused ({refused})"
+
+
 def level_quantities(
-    view: PositionView, rule: TakeProfitPolicy, kind: OrderType
+    view: PositionView, rule: TakeProfitPolicy, refused: Mapping[int, str]
 ) -> list[tuple[int, Decimal]]:
     """(step, what should remain) per level, nearest first, levels that are done left out.
 
@@ -78,7 +91,6 @@ def level_quantities(
     if len(levels) == 1 and levels[0].share == 1:
         return [(0, left)]
     instrument = view.instrument
-    step = (instrument.market_step or instrument.step) if kind in AT_MARKET else instrument.step
     progress = taken(view)
     entered = left + sum((p.filled for p in progress.values()), ZERO)
     whole = sum((level.share for level in levels), ZERO) == 1
@@ -88,6 +100,8 @@ def level_quantities(
             wanted = left
         else:
             done = progress.get(index)
+            at_market = _kind(rule, refused.get(index, "")) in AT_MARKET
+            step = (instrument.market_step if at_market else None) or instrument.step
             wanted = round_down(entered * level.share, step) - (done.filled if done is not None else ZERO)
             wanted = min(wanted, left)
         if wanted > 0:
@@ -97,11 +111,12 @@ def level_quantities(
 
 
 def _slot(
-    view: PositionView, rule: TakeProfitPolicy, f: Factors, kind: OrderType, step: int, quantity: Decimal
+    view: PositionView, rule: TakeProfitPolicy, f: Factors, step: int, quantity: Decimal, refused: str
 ) -> Slot:
+    kind = _kind(rule, refused)
     price = settled(view.average * f.profits[step], view.instrument.tick)
     if kind is OrderType.LIMIT:
-        if view.take_profit_refused == Effect.PRICE_BAND and view.mark is not None:
+        if refused == Effect.PRICE_BAND and view.mark is not None:
             price = _into_band(view, f, price, view.mark)
         return Slot(
             key=SlotKey(Role.TP, step) if step else FIRST,
