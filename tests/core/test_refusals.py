@@ -334,3 +334,23 @@ def test_8_1_a_refused_level_of_the_take_profit_is_replaced_beside_one_that_was_
     assert (again.context.slot.kind, again.context.slot.quantity) == (OrderType.LIMIT, D("0.005"))
     scene.confirm()
     assert isinstance(scene.step(), Converged)
+
+
+def test_8_1_a_limit_in_place_of_a_take_profit_that_would_trigger_is_asked_for_again_when_it_was_refused():
+    profits = builders.take_profit(kind=TakeProfitKind.MARKET)
+    scene = long_of(builders.policy(take_profit=profits), strategy=PositionManager())
+    scene.step()
+    sl, tp = scene.waiting
+    scene.confirm(sl)
+    scene.refuse(tp, Effect.WOULD_TRIGGER)
+    for _ in range(2):
+        assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+        (instead,) = scene.waiting
+        assert instead.context.slot.kind is OrderType.LIMIT
+        scene.refuse(instead, Effect.SYMBOL_CLOSED)
+        assert not isinstance(scene.step(), Act)
+        scene.tick(60_000)
+    assert isinstance(scene.step(), Act)
+    scene.confirm()
+    assert isinstance(scene.rest(), Converged)
+    assert [r.price for r in scene.venue.open_orders()] == [D("60900.0")]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from backstay.core.blocks import holds
 from backstay.core.contexts import OrderContext, Phase
 from backstay.core.events import Effect
@@ -80,12 +82,13 @@ def _exit_refused(s: ScopeState) -> bool:
 
 
 def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:
-    """Which latest requests for the stop and for each take-profit of this position were refused, and whether
-    a stop was asked for again after one had been refused as breached.
+    """What was refused for the stop and for each take-profit of this position, and whether a stop was asked
+    for again after one had been refused as breached.
     """
     position = s.position.quantity
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
-    latest: dict[SlotKey, tuple[int, Refusal | None]] = {}
+    latest: dict[SlotKey, tuple[int, Refusal]] = {}
+    passed: set[SlotKey] = set()
     breached: dict[str, int] = {}  # by request; one that was armed once and then asked for again is no retry
     for ctx in s.contexts.values():
         role = ctx.key.role
@@ -97,11 +100,19 @@ def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:
             effect = effects.get((ctx.key, asked), "")
         key = MAIN_STOP if role is SL else ctx.key  # a bridge stands for the stop
         if key not in latest or ctx.generation > latest[key][0]:
-            latest[key] = ctx.generation, Refusal(effect, ctx.slot.trigger) if effect else None
-        if role is SL and effect == Effect.WOULD_TRIGGER:
+            latest[key] = ctx.generation, Refusal(effect, ctx.slot.trigger)
+        if effect != Effect.WOULD_TRIGGER:
+            continue
+        if role is SL:
             breached[asked] = max(ctx.generation, breached.get(asked, 0))
+        else:
+            passed.add(key)
     newest_stop = latest[MAIN_STOP][0] if MAIN_STOP in latest else 0
-    refused = {key: refusal for key, (_, refusal) in latest.items() if refusal is not None}
+    refused = {
+        key: replace(refusal, passed=key in passed)
+        for key, (_, refusal) in latest.items()
+        if refusal.effect or key in passed
+    }
     return refused, 0 < min(breached.values(), default=0) < newest_stop
 
 

@@ -28,12 +28,15 @@ class StepProgress(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """The venue refused the latest request for a slot, and the position is as it was then."""
+    """What the venue refused for a slot while the position was as it is."""
 
-    effect: str
-    """"would_trigger", "filter", "close_position_exists" ... (`backstay.core.events.Effect`)."""
+    effect: str = ""
+    """Of the latest request: "would_trigger", "filter", "close_position_exists" ...
+    (`backstay.core.events.Effect`); empty: it was not refused."""
     trigger: Decimal | None = None
     """With which it was refused; None: it was no conditional order."""
+    passed: bool = False
+    """Take-profit: the market was beyond its trigger, whatever became of what was asked for instead."""
 
 
 class SlotLife(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -128,7 +131,7 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mark: Decimal | None
     """Latest recorded mark price; None when nothing needed one."""
     refused: Mapping[SlotKey, Refusal] = {}
-    """The slots of stop and take-profit whose latest request was refused; a bridge counts as the stop."""
+    """Of the slots of stop and take-profit; a bridge counts as the stop."""
     stop_retriggered: bool = False
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     exit_refused: bool = False

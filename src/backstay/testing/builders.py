@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from backstay.core.events import Effect
 from backstay.core.instruments import Instrument
 from backstay.core.slots import MAIN_STOP, Slot, SlotKey
 from backstay.core.types import (
@@ -124,7 +125,12 @@ def view(
 
 def refusals(stop: str = "", *levels: str, at: Number | None = None) -> Mapping[SlotKey, Refusal]:
     """What the venue refused, by effect (empty: nothing): the stop, `at` its trigger, and each TP level."""
-    found = {SlotKey(Role.TP, step): Refusal(effect) for step, effect in enumerate(levels) if effect}
+    passed = Effect.WOULD_TRIGGER
+    found = {
+        SlotKey(Role.TP, step): Refusal(effect, passed=effect == passed)
+        for step, effect in enumerate(levels)
+        if effect
+    }
     if stop:
         found[MAIN_STOP] = Refusal(stop, None if at is None else dec(at))
     return found

@@ -2,9 +2,9 @@
 
 import pytest
 
-from backstay.core.slots import Slot
+from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import Direction, OrderType, PositionMode, Role, Side
-from backstay.core.view import PositionView
+from backstay.core.view import PositionView, Refusal
 from backstay.strategies.position_manager import take_profit as module
 from backstay.strategies.position_manager.policy import Merge, TakeProfitKind
 from backstay.strategies.position_manager.stops import ANY_MARK
@@ -149,6 +149,13 @@ def test_a_target_outside_the_price_band_moves_to_its_edge(direction, mark, pric
     slots, answer = ask(view(direction, refused=refusals("", "price_band"), mark=mark))
     assert str(slots[0].price) == price
     assert answer.watches == ()
+
+
+def test_a_limit_in_place_of_a_conditional_order_moves_into_the_price_band_like_any_other():
+    twice = {SlotKey(Role.TP, 0): Refusal("price_band", passed=True)}
+    slots, answer = ask(view(mark=70000, refused=twice), kind=TakeProfitKind.MARKET)
+    assert [(s.kind.value, str(s.price)) for s in slots] == [("LIMIT", "66500.0")]
+    assert answer.notes == ("take_profit 0: refused (price_band)",)
 
 
 def test_only_the_level_outside_the_price_band_moves():
