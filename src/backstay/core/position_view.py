@@ -40,6 +40,7 @@ def position_view(
     spot = s.scope.product is Product.SPOT
     rate = SPOT_FEE if spot else DEFAULT_TAKER
     refused, retriggered = _refusals(s) if s.blocks else (_NOT_REFUSED, False)
+    exit_refused, exit_due = _refused_exit(s) if s.blocks else (False, False)
     dca, profits, entered, entries, exits = _progress(s)
     return PositionView(
         scope=s.scope,
@@ -60,7 +61,8 @@ def position_view(
         mark=account.marks.get(s.scope.symbol),
         refused=refused,
         stop_retriggered=retriggered,
-        exit_refused=bool(s.blocks) and _exit_refused(s),
+        exit_refused=exit_refused,
+        exit_due=exit_due,
         external=not entered,
         entry=slot_life(s, entries) if lives and entries else None,
         exit=slot_life(s, exits) if lives and exits else None,
@@ -75,10 +77,14 @@ def position_view(
     )
 
 
-def _exit_refused(s: ScopeState) -> bool:
-    """A close at market was refused, and waits for something to change, not for a time."""
-    exits = (b for b in s.blocks if b.key is not None and b.key.role is EXIT and not b.until)
-    return any(holds(b, s, 0) for b in exits)
+def _refused_exit(s: ScopeState) -> tuple[bool, bool]:
+    """Whether a close of this position at market was refused and waits for something to change, or was and
+    does not, as where orders by hand that left no room for it have gone (R-9).
+    """
+    held = s.position.quantity
+    exits = [b for b in s.blocks if b.key is not None and b.key.role is EXIT and b.position == held]
+    refused = any(not b.until and holds(b, s, 0) for b in exits)
+    return refused, bool(exits) and not refused
 
 
 def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:

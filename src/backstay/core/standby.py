@@ -124,6 +124,7 @@ def _first_stop(
         refused={},
         stop_retriggered=False,
         exit_refused=False,
+        exit_due=False,
         entry=None,
         exit=None,
         reviewed=False,

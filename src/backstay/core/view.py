@@ -136,6 +136,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     exit_refused: bool = False
     """The venue refuses to close this position at market, until something about it changes."""
+    exit_due: bool = False
+    """It refused to close this very position at market, and may be asked again, now or before long."""
     external: bool = True
     """No entry order of ours opened this epoch: somebody traded by hand, or another program did."""
     entry: SlotLife | None = None

@@ -133,6 +133,7 @@ def views(draw: st.DrawFn) -> PositionView:
         ),
         stop_retriggered=draw(st.booleans()),
         exit_refused=draw(st.booleans()),
+        exit_due=draw(st.booleans()),
     )
 
 

@@ -261,6 +261,21 @@ def test_s5_retrigger_takes_the_nearest_legal_trigger_once(direction, mark, at):
     assert str(sl(armed).trigger) == at
 
 
+@pytest.mark.parametrize(
+    ("breached", "due", "leaves"),
+    [
+        (SlBreached.CLOSE_MARKET, True, True),
+        (SlBreached.CLOSE_MARKET, False, False),
+        (SlBreached.RETRIGGER, True, False),
+    ],
+)
+def test_s5_r9_a_hindered_close_is_wanted_again_and_the_stop_in_its_place_stays(breached, due, leaves):
+    armed = view(stop_floor="56443.5", mark="56500", stop_retriggered=True, exit_due=due)
+    answer = ask(armed, sl_breached=breached)
+    assert (Role.EXIT in roles(answer)) is leaves
+    assert str(sl(answer).trigger) == "56443.5"
+
+
 def test_s5_a_mark_beyond_the_trigger_is_answered_with_one_retrigger_too():
     """The first refusal had another reason; what then replaced the breached stop is the retriggered one."""
     rules = {"sl_breached": SlBreached.RETRIGGER}

@@ -87,6 +87,7 @@ def _facts(view: PositionView, policy: PositionPolicy) -> tuple[object, ...]:
         tuple(view.refused.items()) if view.refused else None,
         view.stop_retriggered,
         view.exit_refused,
+        view.exit_due,
         view.external if by_hand else None,
         view.reviewed if by_hand else None,
         view.maker_fee,
