@@ -6,7 +6,9 @@ import pytest
 
 from backstay.app.ledger_paths import LEDGER
 from backstay.app.story import story_of
+from backstay.core.decisions import Act
 from backstay.core.events import OrderReport
+from backstay.core.records import Decided
 from backstay.core.scored import SignalKind, SignalScored
 from backstay.ledger.disk import FileDisk
 
@@ -84,7 +86,7 @@ def test_two_trades_of_a_troubled_ledger_are_not_mixed_up():
     assert "SHORT" in second.result
 
 
-def test_a_trade_without_a_number_of_its_own_has_a_story():
+def test_a_trade_that_ended_in_a_gap_and_the_next_each_have_a_story_of_their_own():
     async def script(world):
         world.open("LONG", "0.010", at="60000")
         await world.settle(3)
@@ -96,9 +98,17 @@ def test_a_trade_without_a_number_of_its_own_has_a_story():
 
     world = play(script, policy=LADDER)
     opened = next(r.seq for r in world.records() if isinstance(r.body, OrderReport) and r.body.filled)
-    story = story_of(world.disk, LEDGER, opened)
-    assert story.trade["id"] == "BTCUSDT-BOTH-U1"
-    assert "place stop" in " ".join(line.text for line in story.lines)
+    last = max(
+        r.seq for r in world.records() if isinstance(r.body, Decided) and isinstance(r.body.decision, Act)
+    )
+    first, second = (story_of(world.disk, LEDGER, seq) for seq in (opened, last))
+    assert [x.trade["id"] for x in (first, second)] == ["BTCUSDT-BOTH-U1", "BTCUSDT-BOTH-1"]
+    for story, trigger in ((first, "57000"), (second, "57095")):
+        placed = [line.text for line in story.lines if "place stop" in line.text]
+        assert len(placed) == 1, "the stop of the other is told in its own story"
+        assert trigger in placed[0]
+        for line in story.lines:
+            assert story_of(world.disk, LEDGER, line.seq) == story
 
 
 def test_the_command_tells_trades_and_scores_that_led_to_none(scored, tmp_path, capsys):

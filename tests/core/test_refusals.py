@@ -15,7 +15,9 @@ from backstay.core.events import (
 )
 from backstay.core.rejections import MAX_REPEATS, RISK_COOLDOWN, TREATMENTS, hold_for, treatment
 from backstay.core.slots import SlotKey
-from backstay.core.types import MS, SECOND, Role
+from backstay.core.types import MS, SECOND, OrderType, Role
+from backstay.strategies.position_manager.policy import TakeProfitKind
+from backstay.strategies.position_manager.wanted import PositionManager
 from backstay.testing import builders, evidence
 from backstay.testing.evidence import ms
 
@@ -316,3 +318,39 @@ def test_a_block_without_an_end_holds_only_for_the_position_that_it_arose_with()
     assert holds(block, scene.state, scene.now + 10**15)
     assert block.until == 0
     assert block.position == D("0.010")
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_8_1_a_refused_level_of_the_take_profit_is_replaced_beside_one_that_was_taken(later):
+    halves = builders.take_profit(("0.01", "0.5"), ("0.02", "0.5"), kind=TakeProfitKind.MARKET)
+    scene = long_of(builders.policy(take_profit=halves), strategy=PositionManager())
+    scene.step()
+    sl, *levels = scene.waiting
+    refused = levels.pop(1 - later)
+    scene.confirm(sl, *levels)
+    scene.refuse(refused, Effect.WOULD_TRIGGER)
+    assert said(scene.step()) == ("PROTECT", [("place", str(refused.key))])
+    (again,) = scene.waiting
+    assert (again.context.slot.kind, again.context.slot.quantity) == (OrderType.LIMIT, D("0.005"))
+    scene.confirm()
+    assert isinstance(scene.step(), Converged)
+
+
+def test_8_1_a_limit_in_place_of_a_take_profit_that_would_trigger_is_asked_for_again_when_it_was_refused():
+    profits = builders.take_profit(kind=TakeProfitKind.MARKET)
+    scene = long_of(builders.policy(take_profit=profits), strategy=PositionManager())
+    scene.step()
+    sl, tp = scene.waiting
+    scene.confirm(sl)
+    scene.refuse(tp, Effect.WOULD_TRIGGER)
+    for _ in range(2):
+        assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
+        (instead,) = scene.waiting
+        assert instead.context.slot.kind is OrderType.LIMIT
+        scene.refuse(instead, Effect.SYMBOL_CLOSED)
+        assert not isinstance(scene.step(), Act)
+        scene.tick(60_000)
+    assert isinstance(scene.step(), Act)
+    scene.confirm()
+    assert isinstance(scene.rest(), Converged)
+    assert [r.price for r in scene.venue.open_orders()] == [D("60900.0")]

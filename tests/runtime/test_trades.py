@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from backstay.core.events import FillRow, FillsSnapshot
 from backstay.core.types import MS, SECOND, Mode, PositionSide, Product, Scope, Side
-from backstay.runtime.trades import Since, read_trades, unread_of
+from backstay.runtime.trades import LOOKBACK, REACH, Since, read_trades, unread_of, untold_of
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 from backstay.strategies.swing.wanted import UNSERVED
+from backstay.testing.builders import OPENED_AT
+from backstay.testing.evidence import hydrated, position_row
 from backstay.testing.spot_scene import SpotScene
 
 SYMBOL = "TRUMPUSDC"
@@ -98,6 +100,29 @@ def test_i32_until_a_trade_is_known_a_read_reaches_back_over_what_the_last_one_c
     older = replace(scene.account.scopes[key], lots=replace(lots, followed_at=0))
     account = replace(scene.account, scopes={**scene.account.scopes, key: older})
     assert unread_of(account, SYMBOL, began).at == lots.read_at - SECOND, "as a state of before tells it"
+
+
+@pytest.mark.parametrize(
+    ("known", "begins"),
+    [
+        ((0, 0), LOOKBACK),
+        ((SECOND, 0), LOOKBACK),
+        ((300 * SECOND, SECOND), 300 * SECOND),
+        ((SECOND, 300 * SECOND), 300 * SECOND),
+        ((3 * REACH, 0), REACH),
+    ],
+)
+def test_5_1_trades_are_read_from_the_last_known_fill_of_either_side_on(known, begins):
+    """By how long ago: the last fill of LONG and of SHORT (0: none is known), and where the read begins."""
+    now = OPENED_AT + 10 * REACH
+    sides = PositionSide.LONG, PositionSide.SHORT
+    account = hydrated(*(position_row("0.010", side=side) for side in sides))
+    scopes = dict(account.scopes)
+    for side, ago in zip(sides, known, strict=True):
+        key = Scope(Product.USDM, "BTCUSDT", side)
+        scopes[key] = replace(scopes[key], fill_at=now - ago if ago else 0)
+    assert untold_of(replace(account, scopes=scopes), "BTCUSDT", now) == Since("BTCUSDT", now - begins, 0)
+    assert untold_of(account, "ETHUSDT", now).at == now - LOOKBACK
 
 
 def test_trades_that_are_gone_are_told_until_the_owner_acknowledges_and_lots_go_on():

@@ -9,7 +9,9 @@ from backstay.core.events import BalanceRow, BalancesSnapshot
 from backstay.core.types import MS
 from backstay.simulation.observers.base import Sent, Watch
 from backstay.simulation.observers.converges import Converges
+from backstay.simulation.observers.scored_gated import Gated
 from backstay.simulation.scene import Leg, Resting, Scene
+from backstay.simulation.scored_scene import ScoredScene
 from backstay.simulation.setup import draw_setup
 from backstay.simulation.spot_scene import SpotScene
 
@@ -49,9 +51,18 @@ def test_o9_absence_is_told_by_a_read_that_was_asked_for_afterwards(asked, held)
     assert scene.amount(KEY) == D(held)
 
 
-def order_frame(status, at):
-    o = {"X": status, "i": 7, "c": "bs-1", "s": "SOLUSDT", "ps": "BOTH", "S": "BUY", "o": "LIMIT"}
-    return {"e": "ORDER_TRADE_UPDATE", "T": at, "o": {**o, "p": "150", "q": "2", "z": "0", "R": False}}
+def order_frame(status, at, kind="LIMIT", price="150"):
+    o = {"X": status, "i": 7, "c": "bs-1", "s": "SOLUSDT", "ps": "BOTH", "S": "BUY", "o": kind}
+    return {"e": "ORDER_TRADE_UPDATE", "T": at, "o": {**o, "p": price, "q": "2", "z": "0", "R": False}}
+
+
+@pytest.mark.parametrize(("kind", "price", "worst"), [("LIMIT", "140", "280"), ("MARKET", "0", "300")])
+def test_i25_an_order_at_market_counts_in_the_worst_case_at_the_price_of_the_market(kind, price, worst):
+    scene = ScoredScene(lambda _: True)
+    scene.frame(order_frame("NEW", 1_000, kind, price))
+    gated = Gated(SimpleNamespace(price=lambda _: D(150)))
+    assert gated._worst(scene, "") == gated._worst(scene, "SOLUSDT") == D(worst)
+    assert not gated._worst(scene, "BTCUSDT")
 
 
 @pytest.mark.parametrize(("ended", "symbol", "rests"), [(True, "", 0), (True, "BTCUSDT", 1), (False, "", 1)])

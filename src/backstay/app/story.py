@@ -32,6 +32,7 @@ from backstay.core.types import (
     Product,
     Role,
     Scope,
+    TimeNs,
 )
 from backstay.ledger.audit.book import Book
 from backstay.ledger.audit.lines import iso, text
@@ -65,35 +66,66 @@ def story_of(disk: Disk, path: str, seq: int) -> Story | None:
     book, account = Book(), AccountState()
     told: list[tuple[Record, Scope]] = []
     ended: list[Trade] = []
-    asked: Scope | None = None
-    after = LED_UP
-    wanted: Trade | None = None
+    asked: Record | None = None
+    place: Scope | None = None
     for chunk in chunks(disk, path):
         for record in chunk:
             before, body = account, record.body
             if not isinstance(body, (Decided, Noted)):
                 account = fold(before, body, record.at)
             book.feed(record, before, account)
+            asked = record if record.seq == seq else asked
             for scope in scopes_of(body, account):
                 told.append((record, scope))
                 if record.seq == seq:
-                    asked = scope
-                    after = 0 if isinstance(body, SignalScored) else LED_UP
+                    place = scope
             ended.extend(book.sealed)
             book.sealed = []
-    for trade in (*ended, *book.unsealed(account)):
-        if _holds(trade, seq, asked, after):
-            wanted = trade
-    return _told(wanted, told) if wanted is not None else None
+    if asked is None:
+        return None
+    trades = [*ended, *book.unsealed(account)]
+    lead = 0 if isinstance(asked.body, SignalScored) else LED_UP
+    about = [t for t in trades if _named(t, seq, place) or place == _scope(t)]
+    trade = max(about, key=lambda t: _order(t, asked, lead), default=None)
+    if trade is None or not _order(trade, asked, lead)[0]:
+        return None
+    return _told(trade, trades, told)
 
 
-def _holds(trade: Trade, seq: int, asked: Scope | None, after: int) -> bool:
-    if seq in (trade.signal_seq, trade.opened_seq, trade.closed_seq):
-        return asked is None or asked.symbol == trade.symbol
-    if asked is None or (asked.symbol, asked.position_side.value) != (trade.symbol, trade.position_side):
-        return False
-    begin = trade.signal_seq or trade.opened_seq - after
-    return begin <= seq and (trade.status != CLOSED or seq <= trade.closed_seq + after)
+def _scope(trade: Trade) -> Scope:
+    return Scope(Product(trade.product), trade.symbol, PositionSide(trade.position_side))
+
+
+def _named(trade: Trade, seq: int, place: Scope | None) -> bool:
+    """The record is one that the trade itself names."""
+    named = seq in (trade.signal_seq, trade.opened_seq, trade.closed_seq)
+    return named and (place is None or place.symbol == trade.symbol)
+
+
+def _order(trade: Trade, record: Record, lead: int) -> tuple[int, int, TimeNs]:
+    """A record belongs to the trade for which this is highest: one that names it, one that was open, one
+    that it may have led up to, one that it came after. A gap hides an end: where two were open by what the
+    ledger knew, the later had begun by the venue's time. First of the tuple 0: it is none of this trade's.
+    """
+    seq = record.seq
+    begin, end = trade.signal_seq or trade.opened_seq - lead, trade.closed_seq
+    over = trade.status == CLOSED and seq > end
+    rank = 0
+    if _named(trade, seq, None):
+        rank = 4
+    elif _of_another(record.body, trade):
+        rank = 0
+    elif _early(trade, record):
+        rank = 2 if begin <= seq else 0
+    elif not over:
+        rank = 3
+    elif seq <= end + lead:
+        rank = 1
+    return rank, trade.opened_seq, trade.opened_at
+
+
+def _early(trade: Trade, record: Record) -> bool:
+    return record.seq < trade.opened_seq and record.at < trade.opened_at
 
 
 def scopes_of(body: Body, account: AccountState) -> Iterator[Scope]:
@@ -116,35 +148,37 @@ def scopes_of(body: Body, account: AccountState) -> Iterator[Scope]:
             yield from {r.scope for r in body.requests}
 
 
-def _told(trade: Trade, told: list[tuple[Record, Scope]]) -> Story:
-    scope = Scope(Product(trade.product), trade.symbol, PositionSide(trade.position_side))
-    begin = trade.signal_seq or trade.opened_seq - LED_UP
+def _told(trade: Trade, trades: list[Trade], told: list[tuple[Record, Scope]]) -> Story:
+    scope = _scope(trade)
     end = trade.closed_seq if trade.status == CLOSED else 0
+    # Lots are held side by side: each tells all that was done for their symbol.
+    alone = scope.product is Product.USDM
+    others = [t for t in trades if alone and t is not trade and _scope(t) == scope]
     lines: list[Line] = []
     for record, where in told:
-        if where != scope or record.seq < begin or (end and record.seq > end + LED_UP):
+        if where != scope or not (mine := _order(trade, record, LED_UP))[0]:
+            continue
+        if any(_order(other, record, LED_UP) > mine for other in others):
             continue
         body = record.body
-        if _of_another(body, trade, early=record.seq < trade.opened_seq):
-            continue
+        if _early(trade, record) and not isinstance(body, (Decided, Noted, SignalScored)):
+            continue  # as far as can be told, it is of the trade before
         late = bool(end) and record.seq > end
         said = _sentences(body, trade, late=late, score=record.seq == trade.signal_seq)
         lines.extend(Line(record.seq, iso(record.at), sentence) for sentence in said)
     return Story(_row(trade), tuple(lines), result(trade))
 
 
-def _of_another(body: Body, trade: Trade, *, early: bool) -> bool:
-    """The record speaks of the trade before this one, as far as that can be told."""
-    if isinstance(body, Decided) and isinstance(body.decision, Act):
-        number = trade.id.rsplit("-", 1)[1]
-        if not number.isdigit():
-            return early  # a position without a number of its own: no decision names it
-        lives = {
-            i.premise.epoch + (i.key.role is Role.ENTRY and not i.premise.position)
-            for i in body.decision.intents
-        }
-        return int(number) not in lives
-    return early and not isinstance(body, (Decided, Noted, SignalScored))
+def _of_another(body: Body, trade: Trade) -> bool:
+    """A decision names the position that it is about; a trade may have no number of its own."""
+    number = trade.id.rsplit("-", 1)[1]
+    if not isinstance(body, Decided) or not isinstance(body.decision, Act) or not number.isdigit():
+        return False
+    intents = body.decision.intents
+    return all(
+        int(number) != i.premise.epoch + (i.key.role is Role.ENTRY and not i.premise.position)
+        for i in intents
+    )
 
 
 def _sentences(body: Body, trade: Trade, *, late: bool, score: bool) -> Iterator[str]:

@@ -277,7 +277,5 @@ def _after_fill(view: PositionView, slot: Slot, now: TimeNs) -> PositionView:
         anchor=view.anchor or price,
         last_fill_price=price,
         stop_floor=None,
-        stop_refused="",
-        stop_refused_at=None,
-        take_profit_refused="",
+        refused={},
     )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from backstay.core.blocks import holds
 from backstay.core.coins import sellable
 from backstay.core.contexts import OrderContext, Phase
@@ -11,14 +13,16 @@ from backstay.core.instruments import Instrument
 from backstay.core.lots_view import SPOT_FEE
 from backstay.core.market import market_view, slot_life
 from backstay.core.requests import request_fingerprint
+from backstay.core.slots import MAIN_STOP, SlotKey
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, Product, Role
-from backstay.core.view import NO_MARKET, PositionView, StepProgress
+from backstay.core.view import NO_MARKET, PositionView, Refusal, StepProgress
 
 DEFAULT_MAKER = Decimal("0.0002")
 DEFAULT_TAKER = Decimal("0.0005")
 """Used until commissionRate is read (binance.md 9)."""
 _NO_STEPS: Mapping[int, StepProgress] = {}
+_NOT_REFUSED: Mapping[SlotKey, Refusal] = {}
 # Looked up once: a view is made on the path from a fill to its stop.
 PRE_ARMED = Phase.PRE_ARMED
 ENTRY, EXIT, DCA, SL = Role.ENTRY, Role.EXIT, Role.DCA, Role.SL
@@ -35,9 +39,8 @@ def position_view(
     position = s.position
     spot = s.scope.product is Product.SPOT
     rate = SPOT_FEE if spot else DEFAULT_TAKER
-    stop_refused, refused_at, retriggered, profit_refused = (
-        _refusals(s) if s.blocks else ("", None, False, "")
-    )
+    refused, retriggered = _refusals(s) if s.blocks else (_NOT_REFUSED, False)
+    exit_refused, exit_due = _refused_exit(s) if s.blocks else (False, False)
     dca, profits, entered, entries, exits = _progress(s)
     return PositionView(
         scope=s.scope,
@@ -56,11 +59,10 @@ def position_view(
         stop_floor=s.stop_floor,
         best_price=s.best_price,
         mark=account.marks.get(s.scope.symbol),
-        stop_refused=stop_refused,
-        stop_refused_at=refused_at,
+        refused=refused,
         stop_retriggered=retriggered,
-        exit_refused=bool(s.blocks) and _exit_refused(s),
-        take_profit_refused=profit_refused,
+        exit_refused=exit_refused,
+        exit_due=exit_due,
         external=not entered,
         entry=slot_life(s, entries) if lives and entries else None,
         exit=slot_life(s, exits) if lives and exits else None,
@@ -75,22 +77,25 @@ def position_view(
     )
 
 
-def _exit_refused(s: ScopeState) -> bool:
-    """A close at market was refused, and waits for something to change, not for a time."""
-    exits = (b for b in s.blocks if b.key is not None and b.key.role is EXIT and not b.until)
-    return any(holds(b, s, 0) for b in exits)
+def _refused_exit(s: ScopeState) -> tuple[bool, bool]:
+    """Whether a close of this position at market was refused and waits for something to change, or was and
+    does not, as where orders by hand that left no room for it have gone (R-9).
+    """
+    held = s.position.quantity
+    exits = [b for b in s.blocks if b.key is not None and b.key.role is EXIT and b.position == held]
+    refused = any(not b.until and holds(b, s, 0) for b in exits)
+    return refused, bool(exits) and not refused
 
 
-def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
-    """Why the latest stop and take-profit requests of this position were refused (the stop: where), and
-    whether a stop was asked for again after one had been refused as breached.
+def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:
+    """What was refused for the stop and for each take-profit of this position, and whether a stop was asked
+    for again after one had been refused as breached.
     """
     position = s.position.quantity
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
-    latest: dict[Role, tuple[int, str]] = {}
-    refused_at: Decimal | None = None
+    latest: dict[SlotKey, tuple[int, Refusal]] = {}
+    passed: set[SlotKey] = set()
     breached: dict[str, int] = {}  # by request; one that was armed once and then asked for again is no retry
-    newest_stop = 0
     for ctx in s.contexts.values():
         role = ctx.key.role
         if role not in (Role.SL, Role.TP) or ctx.epoch != s.epoch or ctx.phase is Phase.PRE_ARMED:
@@ -99,15 +104,22 @@ def _refusals(s: ScopeState) -> tuple[str, Decimal | None, bool, str]:
         if ctx.phase is Phase.REJECTED:
             asked = request_fingerprint(ctx)
             effect = effects.get((ctx.key, asked), "")
-        if ctx.generation > latest.get(role, (0, ""))[0]:
-            latest[role] = (ctx.generation, effect)
-            refused_at = ctx.slot.trigger if role is Role.SL and effect else refused_at
-        if role is Role.SL:
-            newest_stop = max(newest_stop, ctx.generation)
-            if effect == Effect.WOULD_TRIGGER:
-                breached[asked] = max(ctx.generation, breached.get(asked, 0))
-    stop, profit = latest.get(Role.SL, (0, "")), latest.get(Role.TP, (0, ""))
-    return stop[1], refused_at, 0 < min(breached.values(), default=0) < newest_stop, profit[1]
+        key = MAIN_STOP if role is SL else ctx.key  # a bridge stands for the stop
+        if key not in latest or ctx.generation > latest[key][0]:
+            latest[key] = ctx.generation, Refusal(effect, ctx.slot.trigger)
+        if effect != Effect.WOULD_TRIGGER:
+            continue
+        if role is SL:
+            breached[asked] = max(ctx.generation, breached.get(asked, 0))
+        else:
+            passed.add(key)
+    newest_stop = latest[MAIN_STOP][0] if MAIN_STOP in latest else 0
+    refused = {
+        key: replace(refusal, passed=key in passed)
+        for key, (_, refusal) in latest.items()
+        if refusal.effect or key in passed
+    }
+    return refused, 0 < min(breached.values(), default=0) < newest_stop
 
 
 def _progress(s: ScopeState) -> tuple[Steps, Steps, bool, Orders, Orders]:

@@ -12,6 +12,7 @@ from backstay.core.contexts import OrderContext
 from backstay.core.instruments import Instrument
 from backstay.core.lots import Lots
 from backstay.core.scored import Book, Signal
+from backstay.core.slots import MAIN_STOP, SlotKey
 from backstay.core.types import ZERO, Direction, PositionMode, Scope, TimeNs
 
 
@@ -24,6 +25,18 @@ class StepProgress(msgspec.Struct, frozen=True, gc=False):
     """Executed over all orders of the step."""
     open: bool
     """An order of the step is not terminal."""
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """What the venue refused for a slot while the position was as it is."""
+
+    effect: str = ""
+    """Of the latest request: "would_trigger", "filter", "close_position_exists" ...
+    (`backstay.core.events.Effect`); empty: it was not refused."""
+    trigger: Decimal | None = None
+    """With which it was refused; None: it was no conditional order."""
+    passed: bool = False
+    """Take-profit: the market was beyond its trigger, whatever became of what was asked for instead."""
 
 
 class SlotLife(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -117,17 +130,14 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Most favourable recorded price since the latest (epoch, DCA step) began."""
     mark: Decimal | None
     """Latest recorded mark price; None when nothing needed one."""
-    stop_refused: str
-    """Effect with which the latest stop request of this position was refused ("would_trigger", "filter",
-    "close_position_exists" ...); empty: it was not."""
-    stop_refused_at: Decimal | None = None
-    """The trigger that it was refused with."""
-    stop_retriggered: bool
+    refused: Mapping[SlotKey, Refusal] = {}
+    """Of the slots of stop and take-profit; a bridge counts as the stop."""
+    stop_retriggered: bool = False
     """A stop was asked for again after one was refused as breached; `stop_floor` is then its trigger."""
     exit_refused: bool = False
     """The venue refuses to close this position at market, until something about it changes."""
-    take_profit_refused: str
-    """As `stop_refused`, for any TP slot."""
+    exit_due: bool = False
+    """It refused to close this very position at market, and may be asked again, now or before long."""
     external: bool = True
     """No entry order of ours opened this epoch: somebody traded by hand, or another program did."""
     entry: SlotLife | None = None
@@ -144,3 +154,15 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Spot: how much of `quantity` may be sold, in whole steps; None: not spot."""
     lots: LotsView | None = None
     """Only for strategies that sell lots; the position is then what all lots and sales make together."""
+
+    @property
+    def stop_refused(self) -> str:
+        """Effect of the refusal of the stop; empty: it was not refused."""
+        refusal = self.refused.get(MAIN_STOP)
+        return "" if refusal is None else refusal.effect
+
+    @property
+    def stop_refused_at(self) -> Decimal | None:
+        """The trigger that it was refused with."""
+        refusal = self.refused.get(MAIN_STOP)
+        return None if refusal is None else refusal.trigger

@@ -33,7 +33,6 @@ UNKNOWN_GRACE_S = 0.5
 READS_DEADLINE_S = 20.0
 ACCOUNT_DEADLINE_S = 60.0
 """All reads of one scope, of the whole account: while the venue makes us wait for our turn, too."""
-FILLS_LOOKBACK = 60 * SECOND
 ONE_BY_ONE = {Product.USDM: 20, Product.SPOT: 8}
 """So many doubts are asked for one by one at each attempt: a query weighs 1 of 2,400 units a minute on
 futures, and 4 of 6,000 on spot.
@@ -99,18 +98,13 @@ async def read_account(
     return [*events, positions, orders, algos, *fills, balances]
 
 
-async def read_symbol(
-    venue: Venue, symbol: str, *, fills: bool, trades: Sequence[Since] = ()
-) -> list[AnyEvent]:
+async def read_symbol(venue: Venue, symbol: str, *, trades: Sequence[Since]) -> list[AnyEvent]:
     """What trust in one symbol needs. Raises VenueUnavailable."""
     async with _deadline(READS_DEADLINE_S):
         orders, algos = await asyncio.gather(venue.read_orders(symbol), venue.read_algos(symbol))
-        events: list[AnyEvent] = [orders, algos]
-        events.extend(await read_trades(venue, trades))
-        if fills and not trades:
-            events.append(await venue.read_fills(symbol, venue.venue_now_ns() - FILLS_LOOKBACK))
+        fills = await read_trades(venue, trades)
         positions = await venue.read_positions(symbol)
-    return [positions, *events]
+    return [positions, orders, algos, *fills]
 
 
 async def read_round(

@@ -41,7 +41,7 @@ from backstay.runtime.looks import Looks
 from backstay.runtime.ports import Clock, Entropy, Venue
 from backstay.runtime.rereads import Rereads
 from backstay.runtime.stats import Stats
-from backstay.runtime.trades import read_trades, unread, unread_of
+from backstay.runtime.trades import read_trades, unread, unread_of, untold_of
 
 
 class Host(Protocol):
@@ -309,8 +309,9 @@ class Recoverer:
             begin = unread(owner.account, owner.engine, now)
             reads = read_account(self._venue, filters=filters, trades=begin, told=owner.lookout.read)
             return await self._fold(reads, ())
-        begin = [unread_of(owner.account, key.symbol, now)] if key.product is Product.SPOT else []
-        return await self._fold(read_symbol(self._venue, key.symbol, fills=True, trades=begin), (key,))
+        begins = unread_of if key.product is Product.SPOT else untold_of
+        trades = [begins(owner.account, key.symbol, now)]
+        return await self._fold(read_symbol(self._venue, key.symbol, trades=trades), (key,))
 
     async def _fold(self, reads: Coroutine[Any, Any, list[AnyEvent]], keys: tuple[Scope, ...]) -> str:
         """Await the reads and what they leave to ask for of `keys` (none: of all), then fold all of it."""

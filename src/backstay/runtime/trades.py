@@ -1,4 +1,5 @@
-"""Which trades a recovery has to read on spot, where inventory follows from trades alone.
+"""Which trades a recovery has to read: on spot, where inventory follows from trades alone, and on USD-M,
+where they tell in their order what a gap hid.
 
 Every spot symbol that is managed by name or has a scope is read from the trade after the last one that is
 known for certain; a symbol that has never been read is followed from now on.
@@ -20,6 +21,8 @@ OVERLAP = 60 * SECOND
 """Where no trade is known yet, the read begins so much before the last one was asked for: what that one
 showed may have been seconds old (binance.md). But not before the first one.
 """
+LOOKBACK, REACH = 60 * SECOND, 24 * 3600 * SECOND
+"""USD-M: so far back trades are read at least, and at most."""
 GRACE = SECOND
 """So much, where a state of an older version does not tell when the first one was."""
 
@@ -59,6 +62,14 @@ def unread_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
     # What was bought before a symbol was followed is not ours to sell. Times of trades are milliseconds.
     first = lots.followed_at // MS * MS or lots.read_at - GRACE
     return Since(symbol, max(lots.read_at - OVERLAP, first) if lots.read_at else now, 0)
+
+
+def untold_of(account: AccountState, symbol: str, now: TimeNs) -> Since:
+    """USD-M: from the last fill that is known on either side. What is told of later trades alone would pass
+    for a part of a position that has ended before them.
+    """
+    known = [s.fill_at for key, s in account.scopes.items() if key.symbol == symbol and s.fill_at]
+    return Since(symbol, max(min([now - LOOKBACK, *known]), now - REACH), 0)
 
 
 def nobody(_event: AnyEvent) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from backstay.core.events import Effect
 from backstay.core.instruments import Instrument
-from backstay.core.slots import Slot, SlotKey
+from backstay.core.slots import MAIN_STOP, Slot, SlotKey
 from backstay.core.types import (
     ZERO,
     Direction,
@@ -22,7 +23,7 @@ from backstay.core.types import (
     Side,
     TimeNs,
 )
-from backstay.core.view import PositionView, StepProgress
+from backstay.core.view import PositionView, Refusal, StepProgress
 from backstay.strategies.position_manager.policy import (
     DcaPolicy,
     PositionPolicy,
@@ -88,7 +89,8 @@ def view(
 ) -> PositionView:
     """A position as a strategy sees it; `facts` are further fields of `PositionView`, prices as text.
 
-    `anchor` is the average and `last_fill_price` the anchor unless they are given.
+    `anchor` is the average and `last_fill_price` the anchor unless they are given; `refusals` makes
+    `refused`.
     """
     rules = rules or instrument()
     prices = ("anchor", "last_fill_price", "stop_floor", "best_price", "mark", "venue_break_even")
@@ -107,9 +109,6 @@ def view(
         "stop_floor": None,
         "best_price": None,
         "mark": None,
-        "stop_refused": "",
-        "stop_retriggered": False,
-        "take_profit_refused": "",
         "maker_fee": Decimal("0.0002"),
         "taker_fee": Decimal("0.0005"),
     }
@@ -122,6 +121,19 @@ def view(
         instrument=rules,
         **{**defaults, **facts},
     )
+
+
+def refusals(stop: str = "", *levels: str, at: Number | None = None) -> Mapping[SlotKey, Refusal]:
+    """What the venue refused, by effect (empty: nothing): the stop, `at` its trigger, and each TP level."""
+    passed = Effect.WOULD_TRIGGER
+    found = {
+        SlotKey(Role.TP, step): Refusal(effect, passed=effect == passed)
+        for step, effect in enumerate(levels)
+        if effect
+    }
+    if stop:
+        found[MAIN_STOP] = Refusal(stop, None if at is None else dec(at))
+    return found
 
 
 def slot(

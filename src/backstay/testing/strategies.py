@@ -128,10 +128,12 @@ def views(draw: st.DrawFn) -> PositionView:
         stop_floor=None if floor is None else round_down(floor, rules.tick),
         best_price=draw(maybe_price),
         mark=draw(maybe_price),
-        stop_refused=draw(st.sampled_from(REFUSALS)),
+        refused=builders.refusals(
+            draw(st.sampled_from(REFUSALS)), *draw(st.lists(st.sampled_from(REFUSALS), max_size=5))
+        ),
         stop_retriggered=draw(st.booleans()),
         exit_refused=draw(st.booleans()),
-        take_profit_refused=draw(st.sampled_from(REFUSALS)),
+        exit_due=draw(st.booleans()),
     )
 
 

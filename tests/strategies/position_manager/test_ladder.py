@@ -12,6 +12,7 @@ from backstay.testing.builders import (
     instrument,
     policy,
     progress,
+    refusals,
     stop,
     take_profit,
     view,
@@ -140,7 +141,7 @@ def test_d7_caps_count_every_step_that_would_rest():
 
 
 def test_d7_an_exit_ends_the_ladder():
-    facts = view(stop_refused="would_trigger", dca={1: progress("0.010")})
+    facts = view(refused=refusals("would_trigger"), dca={1: progress("0.010")})
     assert ask(facts)[0] == []
 
 

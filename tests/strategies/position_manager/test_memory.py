@@ -9,7 +9,7 @@ from backstay.core.types import Direction
 from backstay.core.view import PositionView, StepProgress
 from backstay.strategies.position_manager import wanted as module
 from backstay.strategies.position_manager.wanted import UNASKED, wanted
-from backstay.testing.builders import policy, stop, view
+from backstay.testing.builders import policy, refusals, stop, view
 
 
 class Asked:
@@ -34,7 +34,7 @@ def test_every_fact_of_a_view_is_asked_for_or_named_as_unasked():
 def test_what_is_not_asked_for_is_not_read_without_a_ladder_and_a_time_stop():
     for kind in ("close_position", "fixed_qty", "trailing", "trailing_local", "stop_limit"):
         for refused in ("", "would_trigger", "filter", "close_position_exists"):
-            asked = Asked(view(stop_refused=refused, mark="59000"))
+            asked = Asked(view(refused=refusals(refused), mark="59000"))
             module._answer(asked, policy(stop_loss=stop(kind=kind)), Direction.LONG, 0)
             assert asked.fields & UNASKED == set()
 

@@ -31,6 +31,7 @@ from backstay.strategies.position_manager.policy import (
     TimeStopPolicy,
 )
 from backstay.strategies.position_manager.wanted import wanted
+from backstay.testing.builders import refusals
 from backstay.testing.spot import spot_instrument
 
 D = Decimal
@@ -58,9 +59,6 @@ def view(**changed) -> PositionView:
         "stop_floor": None,
         "best_price": None,
         "mark": None,
-        "stop_refused": "",
-        "stop_retriggered": False,
-        "take_profit_refused": "",
         "instrument": RULES,
         "maker_fee": D("0.001"),
         "taker_fee": D("0.001"),
@@ -114,22 +112,22 @@ def test_a_stop_limit_and_a_market_target():
 
 @pytest.mark.parametrize("effect", LISTED)
 def test_a_list_that_the_market_is_beyond_leaves_the_stop_to_go_first(effect):
-    plan = asked(stop_refused=effect.value, take_profit_refused=effect.value, mark=D("1.3000"))
+    plan = asked(refused=refusals(effect.value, effect.value), mark=D("1.3000"))
     assert [shape(x)[:2] for x in plan.slots] == [("SL/0", "STOP_MARKET")]
     assert plan.watches[0].side is WatchSide.AT_OR_ABOVE
 
 
 @pytest.mark.parametrize("effect", LISTED)
 def test_the_target_sells_alone_once_the_stop_has_proved_that_the_price_is_above(effect):
-    plan = asked(take_profit_refused=effect.value, mark=D("1.2592"))
+    plan = asked(refused=refusals("", effect.value), mark=D("1.2592"))
     assert [shape(x)[:3] for x in plan.slots] == [("TP/0", "LIMIT", D("1.2592"))]
     assert plan.slots[0].leg is None
-    back = asked(take_profit_refused=effect.value, mark=D("1.2400"))
+    back = asked(refused=refusals("", effect.value), mark=D("1.2400"))
     assert back.slots[0].leg is not None
 
 
 def test_a_stop_that_is_refused_alone_is_breached_for_certain():
-    plan = asked(stop_refused=Effect.WOULD_TRIGGER, take_profit_refused=Effect.LIST_PRICES)
+    plan = asked(refused=refusals(Effect.WOULD_TRIGGER, Effect.LIST_PRICES))
     assert shape(plan.slots[0])[:2] == ("EXIT/0", "MARKET")
     assert plan.slots[0].quantity == D("9.99")
 
@@ -137,7 +135,7 @@ def test_a_stop_that_is_refused_alone_is_breached_for_certain():
 @pytest.mark.parametrize("effect", [Effect.FILTER, Effect.MAX_ORDERS, Effect.UNCLASSIFIED])
 def test_a_list_that_the_venue_does_not_take_at_all_leaves_the_stop_alone(effect):
     for stop_refused in (effect.value, ""):
-        plan = asked(stop_refused=stop_refused, take_profit_refused=effect.value, mark=D("1.2400"))
+        plan = asked(refused=refusals(stop_refused, effect.value), mark=D("1.2400"))
         assert [str(x.key) for x in plan.slots] == ["SL/0"]
         assert plan.slots[0].leg is None
 

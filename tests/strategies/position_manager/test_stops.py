@@ -14,7 +14,7 @@ from backstay.strategies.position_manager.policy import (
 )
 from backstay.strategies.position_manager.stops import ANY_MARK
 from backstay.strategies.position_manager.wanted import wanted
-from backstay.testing.builders import OPENED_AT, dca, dec, instrument, policy, progress, stop, view
+from backstay.testing.builders import OPENED_AT, dca, dec, instrument, policy, progress, refusals, stop, view
 
 LONG, SHORT = Direction.LONG, Direction.SHORT
 
@@ -213,7 +213,7 @@ def test_trailing_local_rests_as_the_configured_kind():
 
 @pytest.mark.parametrize("refusal", ["filter", "min_notional"])
 def test_a_sized_stop_that_a_filter_refuses_becomes_close_position(refusal):
-    answer = ask(view(stop_refused=refusal), kind=StopKind.FIXED_QTY)
+    answer = ask(view(refused=refusals(refusal)), kind=StopKind.FIXED_QTY)
     assert sl(answer).close_position
     assert answer.notes == (f"stop: close_position instead of fixed_qty ({refusal})",)
     assert Role.EXIT not in roles(answer)
@@ -230,7 +230,7 @@ def test_also_when_our_own_filters_say_so():
 
 @pytest.mark.parametrize("mode", PositionMode)
 def test_s5_a_breached_stop_closes_at_market_and_keeps_what_protects(mode):
-    facts = view(mode=mode, quantity="0.0105", stop_refused="would_trigger")
+    facts = view(mode=mode, quantity="0.0105", refused=refusals("would_trigger"))
     answer = ask(facts)
     assert roles(answer) == [Role.EXIT, Role.SL, Role.TP]
     leave = answer.slots[0]
@@ -240,7 +240,7 @@ def test_s5_a_breached_stop_closes_at_market_and_keeps_what_protects(mode):
 
 
 def test_s5_alert_only_tells():
-    answer = ask(view(stop_refused="would_trigger"), sl_breached=SlBreached.ALERT)
+    answer = ask(view(refused=refusals("would_trigger")), sl_breached=SlBreached.ALERT)
     assert roles(answer) == [Role.SL, Role.TP]
     assert answer.notes == ("stop: breached, alert only",)
 
@@ -250,28 +250,43 @@ def test_s5_alert_only_tells():
 )
 def test_s5_retrigger_takes_the_nearest_legal_trigger_once(direction, mark, at):
     rules = {"sl_breached": SlBreached.RETRIGGER}
-    waiting = ask(view(direction, stop_refused="would_trigger"), **rules)
+    waiting = ask(view(direction, refused=refusals("would_trigger")), **rules)
     assert waiting.watches == (ANY_MARK,)
     assert Role.EXIT not in roles(waiting)
-    answer = ask(view(direction, stop_refused="would_trigger", mark=mark), **rules)
+    answer = ask(view(direction, refused=refusals("would_trigger"), mark=mark), **rules)
     assert str(sl(answer).trigger) == at
-    again = ask(view(direction, stop_refused="would_trigger", mark=mark, stop_retriggered=True), **rules)
+    again = ask(view(direction, refused=refusals("would_trigger"), mark=mark, stop_retriggered=True), **rules)
     assert roles(again)[0] is Role.EXIT
     armed = ask(view(direction, stop_floor=at, mark=mark, stop_retriggered=True), **rules)
     assert str(sl(armed).trigger) == at
 
 
+@pytest.mark.parametrize(
+    ("breached", "due", "leaves"),
+    [
+        (SlBreached.CLOSE_MARKET, True, True),
+        (SlBreached.CLOSE_MARKET, False, False),
+        (SlBreached.RETRIGGER, True, False),
+    ],
+)
+def test_s5_r9_a_hindered_close_is_wanted_again_and_the_stop_in_its_place_stays(breached, due, leaves):
+    armed = view(stop_floor="56443.5", mark="56500", stop_retriggered=True, exit_due=due)
+    answer = ask(armed, sl_breached=breached)
+    assert (Role.EXIT in roles(answer)) is leaves
+    assert str(sl(answer).trigger) == "56443.5"
+
+
 def test_s5_a_mark_beyond_the_trigger_is_answered_with_one_retrigger_too():
     """The first refusal had another reason; what then replaced the breached stop is the retriggered one."""
     rules = {"sl_breached": SlBreached.RETRIGGER}
-    first = ask(view(stop_refused="filter", mark="56500"), **rules)
+    first = ask(view(refused=refusals("filter"), mark="56500"), **rules)
     assert str(sl(first).trigger) == "56443.5"
-    again = ask(view(stop_refused="would_trigger", stop_refused_at=dec("56443.5"), mark="56500"), **rules)
+    again = ask(view(refused=refusals("would_trigger", at="56443.5"), mark="56500"), **rules)
     assert roles(again)[0] is Role.EXIT
 
 
 def test_s5_a_price_that_came_back_gets_the_wanted_trigger_one_tick_aside():
-    answer = ask(view(stop_refused="would_trigger", mark=60000), sl_breached=SlBreached.RETRIGGER)
+    answer = ask(view(refused=refusals("would_trigger"), mark=60000), sl_breached=SlBreached.RETRIGGER)
     assert str(sl(answer).trigger) == "57000.1"
 
 
@@ -280,11 +295,11 @@ def test_s5_a_price_that_came_back_gets_the_wanted_trigger_one_tick_aside():
     [(LONG, WatchSide.AT_OR_BELOW, "57000"), (SHORT, WatchSide.AT_OR_ABOVE, "63000")],
 )
 def test_a_stop_that_cannot_be_placed_is_carried_out_when_the_price_gets_there(direction, side, beyond):
-    refused = ask(view(direction, stop_refused="max_orders"))
+    refused = ask(view(direction, refused=refusals("max_orders")))
     assert refused.watches == (Watch(side, dec(beyond)),)
     assert refused.notes == ("stop: refused (max_orders)",)
     assert Role.EXIT not in roles(refused)
-    assert roles(ask(view(direction, stop_refused="max_orders", mark=beyond)))[0] is Role.EXIT
+    assert roles(ask(view(direction, refused=refusals("max_orders"), mark=beyond)))[0] is Role.EXIT
 
 
 def test_a_recorded_mark_alone_closes_nothing():
@@ -292,7 +307,7 @@ def test_a_recorded_mark_alone_closes_nothing():
 
 
 def test_the_close_position_stop_of_somebody_else_is_accepted_or_reported():
-    facts = view(stop_refused="close_position_exists")
+    facts = view(refused=refusals("close_position_exists"))
     reported = ask(facts)
     assert Role.SL in roles(reported)
     assert reported.notes == ("stop: the close_position stop of somebody else is in the way",)
@@ -300,7 +315,7 @@ def test_the_close_position_stop_of_somebody_else_is_accepted_or_reported():
 
 
 def test_a_trailing_stop_refused_for_its_activation_trails_at_once():
-    slot = sl(ask(view(stop_refused="would_trigger"), kind=StopKind.TRAILING, activation="0.02"))
+    slot = sl(ask(view(refused=refusals("would_trigger")), kind=StopKind.TRAILING, activation="0.02"))
     assert slot.activate_price is None
 
 
@@ -319,5 +334,5 @@ def test_a_time_stop_wakes_then_closes_and_ends_the_ladder():
 
 
 def test_an_exit_takes_what_the_venue_accepts_in_one_order():
-    leave = ask(view(quantity=500, stop_refused="would_trigger")).slots[0]
+    leave = ask(view(quantity=500, refused=refusals("would_trigger"))).slots[0]
     assert leave.quantity == 120

@@ -2,15 +2,15 @@
 
 import pytest
 
-from backstay.core.slots import Slot
+from backstay.core.slots import Slot, SlotKey
 from backstay.core.types import Direction, OrderType, PositionMode, Role, Side
-from backstay.core.view import PositionView
+from backstay.core.view import PositionView, Refusal
 from backstay.strategies.position_manager import take_profit as module
 from backstay.strategies.position_manager import wanted as answers
 from backstay.strategies.position_manager.policy import Merge, TakeProfitKind
 from backstay.strategies.position_manager.stops import ANY_MARK
 from backstay.strategies.position_manager.wanted import wanted
-from backstay.testing.builders import OPENED_AT, policy, progress, take_profit, view
+from backstay.testing.builders import OPENED_AT, instrument, policy, progress, refusals, take_profit, view
 
 THREE = (("0.01", "0.5"), ("0.02", "0.3"), ("0.03", "0.2"))
 
@@ -108,18 +108,37 @@ def test_kind_market_is_a_conditional_order_and_falls_back_to_limit_when_it_woul
     (slot,) = slots
     assert (slot.kind, slot.price, str(slot.trigger)) == (OrderType.TAKE_PROFIT_MARKET, None, "60900.0")
     assert (str(slot.quantity), slot.reduce_only) == ("0.010", True)
-    slots, answer = ask(view(take_profit_refused="would_trigger"), kind=TakeProfitKind.MARKET)
+    slots, answer = ask(view(refused=refusals("", "would_trigger")), kind=TakeProfitKind.MARKET)
     (slot,) = slots
     assert (slot.kind, str(slot.price), slot.trigger) == (OrderType.LIMIT, "60900.0", None)
-    assert answer.notes == ("take_profit: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)",)
+    assert answer.notes == ("take_profit 0: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)",)
+
+
+def test_a_level_that_would_trigger_becomes_a_limit_beside_one_that_was_taken():
+    facts = view(quantity="0.025", refused=refusals("", "would_trigger"))
+    slots, answer = ask(facts, *THREE, kind=TakeProfitKind.MARKET)
+    assert [(s.kind.value, str(s.price or s.trigger)) for s in slots] == [
+        ("LIMIT", "60600.0"),
+        ("TAKE_PROFIT_MARKET", "61200.0"),
+        ("TAKE_PROFIT_MARKET", "61800.0"),
+    ]
+    assert answer.notes == ("take_profit 0: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)",)
+
+
+def test_each_level_keeps_to_the_steps_of_its_own_kind():
+    facts = view(
+        quantity="0.025", rules=instrument(market_step="0.005"), refused=refusals("", "would_trigger")
+    )
+    slots, _ = ask(facts, *THREE, kind=TakeProfitKind.MARKET)
+    assert [str(s.quantity) for s in slots] == ["0.012", "0.005", "0.005"]
 
 
 @pytest.mark.parametrize("refusal", ["filter", "min_notional"])
 def test_levels_that_the_venue_refuses_are_merged_into_one_and_one_is_waived(refusal):
-    slots, answer = ask(view(quantity="0.025", take_profit_refused=refusal), *THREE)
+    slots, answer = ask(view(quantity="0.025", refused=refusals("", refusal)), *THREE)
     assert told(slots) == [(2, "0.025", "61800.0")]
     assert "take_profit: merged into level 2" in answer.notes
-    slots, answer = ask(view(take_profit_refused=refusal))
+    slots, answer = ask(view(refused=refusals("", refusal)))
     assert (slots, answer.notes[-1]) == ([], "take_profit: waived")
 
 
@@ -127,11 +146,25 @@ def test_levels_that_the_venue_refuses_are_merged_into_one_and_one_is_waived(ref
     ("direction", "mark", "price"), [(Direction.LONG, 70000, "66500.0"), (Direction.SHORT, 50000, "52500.0")]
 )
 def test_a_target_outside_the_price_band_moves_to_its_edge(direction, mark, price):
-    _, asking = ask(view(direction, take_profit_refused="price_band"))
+    _, asking = ask(view(direction, refused=refusals("", "price_band")))
     assert asking.watches == (ANY_MARK,)
-    slots, answer = ask(view(direction, take_profit_refused="price_band", mark=mark))
+    slots, answer = ask(view(direction, refused=refusals("", "price_band"), mark=mark))
     assert str(slots[0].price) == price
     assert answer.watches == ()
+
+
+def test_a_limit_in_place_of_a_conditional_order_moves_into_the_price_band_like_any_other():
+    twice = {SlotKey(Role.TP, 0): Refusal("price_band", passed=True)}
+    slots, answer = ask(view(mark=70000, refused=twice), kind=TakeProfitKind.MARKET)
+    assert [(s.kind.value, str(s.price)) for s in slots] == [("LIMIT", "66500.0")]
+    assert answer.notes == ("take_profit 0: refused (price_band)",)
+
+
+def test_only_the_level_outside_the_price_band_moves():
+    slots, _ = ask(view(mark=58000, refused=refusals("", "", "", "price_band")), *THREE)
+    assert [str(s.price) for s in slots] == ["60600.0", "61200.0", "61800.0"]
+    slots, _ = ask(view(mark=70000, refused=refusals("", "", "", "price_band")), *THREE)
+    assert [str(s.price) for s in slots] == ["60600.0", "61200.0", "66500.0"]
 
 
 def test_disabled_or_without_levels_there_is_no_slot():

@@ -67,13 +67,13 @@ def test_the_stop_is_never_looser_than_its_ratchet_and_no_step_lies_beyond_it(fa
 def test_only_a_refusal_can_make_an_exit_of_a_stop(facts, rules):
     answer = wanted(facts, rules, OPENED_AT)
     if any(s.key.role is Role.EXIT for s in answer.slots):
-        assert facts.stop_refused
+        assert facts.stop_refused or (facts.stop_retriggered and facts.exit_due)
         assert not any(s.key.role is Role.DCA for s in answer.slots)
 
 
 @given(some.views(), some.policies())
 def test_watches_that_are_set_are_not_crossed_by_the_best_price_so_far(facts, rules):
-    if facts.stop_refused or facts.take_profit_refused or facts.best_price is None:
+    if facts.refused or facts.best_price is None:
         return
     assert not any(w.crossed(facts.best_price) for w in wanted(facts, rules, OPENED_AT).watches)
 

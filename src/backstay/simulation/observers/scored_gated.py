@@ -147,12 +147,11 @@ class Gated(ScoredObserver):
         legs = (leg for other, leg in scene.legs.items() if other != key)
         return sum(1 for leg in legs if leg.amount and leg.epoch_ms < before)
 
-    @staticmethod
-    def _worst(scene: ScoredScene, symbol: str) -> Decimal:
+    def _worst(self, scene: ScoredScene, symbol: str) -> Decimal:
         legs = ((key, leg) for key, leg in scene.legs.items() if symbol in {"", key[0]})
         total = sum((abs(leg.amount) * leg.entry for _, leg in legs), ZERO)
         for order in scene.orders.values():
             mine = scene.owns(order.client_id) and symbol in {"", order.symbol}
             if mine and not order.reduce_only and not order.closes(scene.amount(order.key)):
-                total += order.left * order.price
+                total += order.left * (order.price or self.watch.price(order.symbol))
         return total

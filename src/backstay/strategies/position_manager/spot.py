@@ -48,10 +48,11 @@ def spot_exit(view: PositionView, policy: PositionPolicy, f: Factors, now: TimeN
     if policy.stop_loss.enabled and policy.stop_loss.kind not in KINDS:
         return Wanted(unknown=f"stop_loss.kind {policy.stop_loss.kind} does not exist on spot")
     quantity = _offered(view, policy)
-    refused = view.take_profit_refused if policy.take_profit.enabled and policy.stop_loss.enabled else ""
+    refusal = view.refused.get(TARGET) if policy.take_profit.enabled and policy.stop_loss.enabled else None
+    refused = "" if refusal is None else refusal.effect
     # Refused as a leg, with its take-profit: that says nothing of the stop alone.
     as_leg = bool(refused) and view.stop_refused == refused and refused in _BY_PRICE | _BY_RULE
-    seen = replace(view, quantity=quantity, stop_refused="" if as_leg else view.stop_refused)
+    seen = replace(view, quantity=quantity, refused={} if as_leg else view.refused)
     plan = plan_stop(seen, policy, f)
     stop = _stop(view, plan, quantity)
     target = _target(view, policy, f, quantity)

@@ -51,7 +51,9 @@ def plan_stop(view: PositionView, policy: PositionPolicy, f: Factors) -> StopPla
         return NO_STOP
     if view.stop_retriggered and not view.stop_refused and view.stop_floor is not None:
         # The breached trigger stays given up: what was armed in its place is held (S-3).
-        return _retriggered(view, stop, f, view.stop_floor)
+        armed = _retriggered(view, stop, f, view.stop_floor)
+        hindered = stop.sl_breached is SlBreached.CLOSE_MARKET and view.exit_due
+        return _closing(armed) if hindered else armed
     trigger, watches = wanted_trigger(view, policy, f)
     if view.stop_refused:
         return _after_refusal(view, policy, f, trigger, watches)
@@ -269,13 +271,11 @@ def _breached(view: PositionView, stop: StopPolicy, f: Factors, plan: StopPlan, 
             nearest = max(nearest, trigger - tick)
         if nearest != view.stop_refused_at:  # else this was the retriggered one: the mark was beyond at once
             return _noted(_retriggered(view, stop, f, nearest), "stop: breached, retriggered")
-    return StopPlan(
-        slot=plan.slot,
-        trigger=trigger,
-        exit_reason="stop breached",
-        watches=plan.watches,
-        notes=(*plan.notes, "stop: breached, closing at market"),
-    )
+    return _closing(plan)
+
+
+def _closing(plan: StopPlan) -> StopPlan:
+    return replace(_noted(plan, "stop: breached, closing at market"), exit_reason="stop breached")
 
 
 def _retriggered(view: PositionView, stop: StopPolicy, f: Factors, trigger: Decimal) -> StopPlan:

@@ -1,5 +1,6 @@
 """Take-profit: one order or several levels, never more than the position (7.2, I-24)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -9,13 +10,14 @@ from backstay.core.filters import AT_MARKET, Reason, conform
 from backstay.core.money import ONE, round_down
 from backstay.core.slots import Slot, SlotKey, Unplaceable, Watch
 from backstay.core.types import ZERO, OrderType, PositionMode, Role
-from backstay.core.view import PositionView
+from backstay.core.view import PositionView, Refusal
 from backstay.strategies.position_manager.factors import Factors
 from backstay.strategies.position_manager.facts import settled, taken
 from backstay.strategies.position_manager.policy import Merge, TakeProfitKind, TakeProfitPolicy
 from backstay.strategies.position_manager.stops import ANY_MARK, REFUSED_BY_FILTER
 
 FIRST = SlotKey(Role.TP, 0)
+NOT_REFUSED = Refusal()
 
 
 class ProfitPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,28 +36,23 @@ def plan_take_profit(view: PositionView, rule: TakeProfitPolicy, f: Factors) -> 
     """The take-profit slots of a non-flat view."""
     if not rule.enabled or not rule.levels:
         return NO_PROFIT
-    kind = OrderType.TAKE_PROFIT_MARKET if rule.kind is TakeProfitKind.MARKET else OrderType.LIMIT
-    if len(rule.levels) == 1 and rule.levels[0].share == ONE and not view.take_profit_refused:
-        fit = conform(_slot(view, rule, f, kind, 0, view.quantity), view.instrument, mark=None)
+    refused = _refused(view)
+    if len(rule.levels) == 1 and rule.levels[0].share == ONE and not refused:
+        fit = conform(_slot(view, rule, f, 0, view.quantity, NOT_REFUSED), view.instrument, mark=None)
         if isinstance(fit, Slot):
             return ProfitPlan(slots=(fit,))  # nothing to split, to merge or to tell
-    notes: list[str] = []
-    watches: tuple[Watch, ...] = ()
-    refused = view.take_profit_refused
-    if refused:
-        if refused == Effect.WOULD_TRIGGER and kind is OrderType.TAKE_PROFIT_MARKET:
-            kind = OrderType.LIMIT
-            notes.append("take_profit: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)")
-        elif refused == Effect.PRICE_BAND and view.mark is None:
-            watches = (ANY_MARK,)
-        if kind is OrderType.LIMIT and refused != Effect.WOULD_TRIGGER:
-            notes.append(f"take_profit: refused ({refused})")
+    notes = [note for step, refusal in refused.items() if (note := _told(rule, step, refusal))]
+    effects = {refusal.effect for refusal in refused.values()}
+    asks = view.mark is None and Effect.PRICE_BAND in effects
+    watches = (ANY_MARK,) if asks else ()
     candidates = [
-        _slot(view, rule, f, kind, step, quantity) for step, quantity in level_quantities(view, rule, kind)
+        _slot(view, rule, f, step, quantity, refused.get(step, NOT_REFUSED))
+        for step, quantity in level_quantities(view, rule, refused)
     ]
     merge = rule.merge
     slots: tuple[Slot, ...] = ()
-    if refused in REFUSED_BY_FILTER and not any(p.open for p in taken(view).values()):
+    too_small = not REFUSED_BY_FILTER.isdisjoint(effects)
+    if too_small and not any(p.open for p in taken(view).values()):
         if len(candidates) > 1:
             slots = _collapsed(view, candidates, merge, notes)
         else:
@@ -65,8 +62,26 @@ def plan_take_profit(view: PositionView, rule: TakeProfitPolicy, f: Factors) -> 
     return ProfitPlan(slots=slots, watches=watches, notes=tuple(notes), waived=bool(candidates) and not slots)
 
 
+def _refused(view: PositionView) -> Mapping[int, Refusal]:
+    """By level."""
+    return {key.step: refusal for key, refusal in view.refused.items() if key.role is Role.TP}
+
+
+def _kind(rule: TakeProfitPolicy, refusal: Refusal) -> OrderType:
+    """A market that is beyond a conditional order's trigger takes a LIMIT there at once (8.1)."""
+    conditional = rule.kind is TakeProfitKind.MARKET and not refusal.passed
+    return OrderType.TAKE_PROFIT_MARKET if conditional else OrderType.LIMIT
+
+
+def _told(rule: TakeProfitPolicy, step: int, refusal: Refusal) -> str:
+    if refusal.effect not in {"", Effect.WOULD_TRIGGER}:
+        return f"take_profit {step}: refused ({refusal.effect})"
+    instead = refusal.passed and rule.kind is TakeProfitKind.MARKET
+    return f"take_profit {step}: LIMIT instead of TAKE_PROFIT_MARKET (would_trigger)" if instead else ""
+
+
 def level_quantities(
-    view: PositionView, rule: TakeProfitPolicy, kind: OrderType
+    view: PositionView, rule: TakeProfitPolicy, refused: Mapping[int, Refusal]
 ) -> list[tuple[int, Decimal]]:
     """(step, what should remain) per level, nearest first, levels that are done left out.
 
@@ -78,7 +93,6 @@ def level_quantities(
     if len(levels) == 1 and levels[0].share == 1:
         return [(0, left)]
     instrument = view.instrument
-    step = (instrument.market_step or instrument.step) if kind in AT_MARKET else instrument.step
     progress = taken(view)
     entered = left + sum((p.filled for p in progress.values()), ZERO)
     whole = sum((level.share for level in levels), ZERO) == 1
@@ -88,6 +102,8 @@ def level_quantities(
             wanted = left
         else:
             done = progress.get(index)
+            at_market = _kind(rule, refused.get(index, NOT_REFUSED)) in AT_MARKET
+            step = (instrument.market_step if at_market else None) or instrument.step
             wanted = round_down(entered * level.share, step) - (done.filled if done is not None else ZERO)
             wanted = min(wanted, left)
         if wanted > 0:
@@ -97,11 +113,12 @@ def level_quantities(
 
 
 def _slot(
-    view: PositionView, rule: TakeProfitPolicy, f: Factors, kind: OrderType, step: int, quantity: Decimal
+    view: PositionView, rule: TakeProfitPolicy, f: Factors, step: int, quantity: Decimal, refusal: Refusal
 ) -> Slot:
+    kind = _kind(rule, refusal)
     price = settled(view.average * f.profits[step], view.instrument.tick)
     if kind is OrderType.LIMIT:
-        if view.take_profit_refused == Effect.PRICE_BAND and view.mark is not None:
+        if refusal.effect == Effect.PRICE_BAND and view.mark is not None:
             price = _into_band(view, f, price, view.mark)
         return Slot(
             key=SlotKey(Role.TP, step) if step else FIRST,
