@@ -39,6 +39,20 @@ def test_r29_a_stop_that_is_cancelled_behind_a_silent_stream_is_put_back():
     play(script, policy=LADDER, look_every=EVERY)
 
 
+def test_r29_what_was_too_fresh_for_a_round_is_looked_at_as_soon_as_it_is_not():
+    async def script(world):
+        await world.settle(2)  # 28 s after this the first round comes, and leaves the new position out
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(1)
+        world.faults(SILENT)
+        await world.settle(1)
+        world.hand("cancel_algo", algoId=str(world.truth()["algo_orders"][0]["algoId"]))
+        await world.until(lambda: world.resting() == DONE, "the stop is back", within_s=BOUND_S + 5)
+        assert len(deafness(world)) == 1
+
+    play(script, policy=LADDER, look_every=EVERY)
+
+
 def test_r29_a_position_that_is_opened_behind_a_silent_stream_is_guarded():
     async def script(world):
         world.faults(SILENT)

@@ -72,6 +72,12 @@ def unheard(
     return found
 
 
+def settled_at(account: AccountState, engine: Engine) -> TimeNs:
+    """Local time from which on no managed scope is left out for having heard something lately."""
+    heard = (s.burst_last for key, s in account.scopes.items() if engine.manager(key) is not None)
+    return max(heard, default=0) + SETTLED
+
+
 def _unsettled(s: ScopeState, now: TimeNs) -> bool:
     if now - s.burst_last < SETTLED:
         return True

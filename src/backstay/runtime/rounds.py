@@ -14,7 +14,8 @@ from backstay.core.engine import Engine
 from backstay.core.events import AnyEvent, StreamChanged, StreamState
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
-from backstay.core.unheard import Unheard, unheard
+from backstay.core.types import SECOND
+from backstay.core.unheard import Unheard, settled_at, unheard
 from backstay.runtime.hydration import read_round
 from backstay.runtime.ports import Clock, Venue
 from backstay.runtime.trades import traded, unread_of
@@ -76,10 +77,18 @@ class Rounds:
     async def _walk(self) -> None:
         try:
             while True:
-                await asyncio.sleep(self._every_s)
+                await asyncio.sleep(self._pause_s())
                 await self._round()
         except Exception as error:  # noqa: BLE001 - a watch that dies silently would be taken for one that sees nothing
             self._owner.fail(error)
+
+    def _pause_s(self) -> float:
+        """Until the next round: it comes earlier where a scope that heard something lately was left out of the
+        last one, as soon as reads may tell of it.
+        """
+        owner = self._owner
+        rest_s = (settled_at(owner.account, owner.engine) - owner.clock.now_ns()) / SECOND
+        return min(self._every_s, max(rest_s, AGAIN_S)) if rest_s > 0 else self._every_s
 
     async def _round(self) -> None:
         symbols = self._next_symbols()
