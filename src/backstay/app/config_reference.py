@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from backstay.app.config import Settings
 from backstay.app.managers import ABSOLUTE
+from backstay.app.sections import Duration
 from backstay.app.strategies import BUILT_IN
 from backstay.app.units import span
 from backstay.core.types import TimeNs
@@ -97,11 +98,17 @@ def _section(model: type[BaseModel], prefix: str) -> Iterator[Row]:
         meaning = field.description or ""
         if get_origin(field.annotation) is Literal:
             meaning += ": " + ", ".join(f"`{word}`" for word in get_args(field.annotation))
-        yield f"{prefix}{name}", _default(field.default), meaning
+        kind: Any = field.annotation
+        known = _duration(field.default) if kind is Duration else _default(field.default)
+        yield f"{prefix}{name}", known, meaning
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _duration(value: TimeNs) -> str:
+    return f"`{span(value)}`" if value else "`0`"
 
 
 def _default(value: Any) -> str:
@@ -159,8 +166,8 @@ def _policy_default(kind: type[msgspec.Struct], field: msgspec.structs.FieldInfo
     value = field.default
     if value is None or isinstance(value, (bool, Enum)):
         return _default(value)
-    if get_type_hints(kind)[field.name] is TimeNs:
-        return f"`{span(value)}`" if value else "`0`"
+    if _plain(get_type_hints(kind)[field.name])[0] is TimeNs:
+        return _duration(value)
     if isinstance(value, Decimal):
         absolute = field.name in ABSOLUTE.get(kind, ())
         return f"`{value}`" if absolute else f"`{(value * 100).normalize():f}%`"
