@@ -231,6 +231,17 @@ def test_the_configuration_may_be_absent_for_paper_alone(tmp_path, monkeypatch):
         load_settings(Path("other.yaml"), environ={})
 
 
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [("", "market"), ("take_profit: {repair_delay: 2s}", "market"), ("take_profit: {kind: limit}", "limit")],
+)
+def test_a_key_of_a_section_leaves_the_strategys_other_defaults_alone(tmp_path, more, kind):
+    text = f"managers:\n  - strategy: scored\n    symbols: [BTCUSDT]\n    {more}\n"
+    profit = load(tmp_path, text).policies[0].policy.take_profit
+    assert profit.kind.value == kind
+    assert profit.repair_delay == (2 if "repair_delay" in more else 1) * SECOND
+
+
 def test_other_hosts_are_another_environment(tmp_path):
     text = "run: {mode: DEMO}\nmanagers: []\nendpoints: {usdm: {rest: 'http://127.0.0.1:9'}}"
     assert load(tmp_path, text).environment.name == "demo@127.0.0.1:9"

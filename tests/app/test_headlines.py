@@ -43,7 +43,11 @@ windows:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("windows: [{name: x, start: soon, end: later}]", "window 1"),
+        ("windows: [{name: x, start: soon, end: later}]", "window 1: 'soon' is not a time; write 2026"),
+        (
+            "windows: [{name: x, start: 1, end: 2, effect: blok}]",
+            "effect 'blok' is not known; write block or damp",
+        ),
         ("windows: [{name: x, start: 2026-01-02T00:00:00, end: 2026-01-01T00:00:00}]", "not after its start"),
         ("windows: 3", "a schedule is a list"),
         ("windos: []", "windos"),

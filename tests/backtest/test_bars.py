@@ -49,7 +49,9 @@ def test_recorded_bars_are_read_as_they_were_published(shared_data: Path) -> Non
 
 def test_a_gap_is_refused_with_its_row(tmp_path: Path) -> None:
     path = write(tmp_path, [row(0), row(1), row(4), row(5)])
-    with pytest.raises(BarsRefused, match=r"BTCUSDT-1m\.csv, row 3: gap, 2 bars are missing"):
+    with pytest.raises(
+        BarsRefused, match=r"BTCUSDT-1m\.csv, row 3: gap, 2 bars are missing after 2026-01-01 00:01:00"
+    ):
         load(path)
 
 

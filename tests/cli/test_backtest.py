@@ -128,3 +128,10 @@ def test_shorter_scores_than_bars_are_refused(tmp_path: Path, capsys: pytest.Cap
     bars.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]) + "\n", encoding="utf-8")
     assert execute(["backtest", "-c", str(config), "--data", str(bars)]) == 2
     assert "score.interval is 60 s and its bars are 300 s long" in capsys.readouterr().err
+
+
+def test_bars_that_end_before_the_first_score_are_told(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["backtest", "-c", str(config), "--data", str(write(moody(20, 3), tmp_path))]) == 0
+    assert "BTCUSDT: 20 bars are known, and nothing is scored before" in capsys.readouterr().err

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.table import Table
 
 from backstay import __version__
 from backstay.cli import exits
 from backstay.cli.main import app
+from backstay.cli.positions import _add_figures
 from backstay.cli.reference import page
 from backstay.core.records import Noted
 from backstay.ledger.disk import FileDisk
@@ -295,6 +297,55 @@ def test_doctor_names_the_key_that_is_wrong(folder, capsys):
     code, out, _ = run(capsys, "doctor", "--json")
     assert code == 2
     assert "did you mean run.mode" in json.loads(out)["checks"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("news", "code", "state", "told"),
+    [
+        ("{windows: none.yaml}", 2, "fail", "news.windows: none.yaml cannot be read"),
+        ("{windows: week.yaml}", 0, "pass", "1 window scheduled"),
+        ("{headlines: none.json}", 0, "warn", "the news feed cannot be read"),
+        (
+            "{headlines: heads.json}",
+            0,
+            "pass",
+            "0 windows scheduled, the headlines can be read",
+        ),
+    ],
+)
+def test_doctor_reads_the_news_that_are_configured(folder, capsys, news, code, state, told):
+    (folder / "week.yaml").write_text(
+        'windows: [{name: rates, start: "2026-12-10T19:00:00Z", end: "2026-12-10T20:00:00Z"}]'
+    )
+    (folder / "heads.json").write_text('[{"text": "nothing happened"}]')
+    (folder / "config.yaml").write_text(f"news: {news}")
+    found, out, _ = run(capsys, "doctor", "--json")
+    (check,) = (c for c in json.loads(out)["checks"] if c["name"] == "news")
+    assert (found, check["state"]) == (code, state)
+    assert told in check["detail"]
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ('news: {headlines: "ftp://host/x"}', "write https://host/path, or a file"),
+        ("risk: {groups: [{name: a, symbols: [BTCUSDT]}]}", "risk.groups[0].symbols: write at least 2"),
+    ],
+)
+def test_a_value_that_cannot_be_is_2_and_says_what_can(folder, capsys, section, told):
+    (folder / "config.yaml").write_text(section)
+    code, _, err = run(capsys, "run")
+    assert code == 2
+    assert told in err
+
+
+def test_what_is_left_of_a_budget_is_told_as_left():
+    table = Table()
+    _add_figures(table, {"rate_budget": {"refused_429": 0, "left": {"weight_1m": 2395}}}, "spot ")
+    assert [list(column.cells) for column in table.columns] == [
+        ["spot rate budget"],
+        ["refused 429 0, weight 1m left 2395"],
+    ]
 
 
 def test_the_program_is_a_module_too():

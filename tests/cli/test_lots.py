@@ -123,8 +123,10 @@ def test_closing_refuses_what_it_should(spot, capsys):
 def test_a_damaged_database_is_rebuilt_on_the_way(spot, capsys):
     before = listed(capsys)
     (spot / "data" / "backstay.db").write_bytes(b"no database" * 1000)
-    after = listed(capsys)
-    assert [r["id"] for r in after] == [r["id"] for r in before]
+    code, out, err = run(capsys, "positions", "list", "--json")
+    assert code == 0
+    assert "was moved to" in err and "rebuilt from the ledger" in err
+    assert [r["id"] for r in json.loads(out)["positions"]] == [r["id"] for r in before]
 
 
 def test_what_a_list_costs_grows_no_faster_than_the_lots(folder, capsys):

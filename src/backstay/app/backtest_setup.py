@@ -1,6 +1,6 @@
 """What a backtest is given and what it gives back, and the two parts of a live run that it has no use for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -10,10 +10,13 @@ from backstay.backtest.results import Curve, Results
 from backstay.backtest.trades import Trade
 from backstay.backtest.venue import Latency
 from backstay.core.engine import Engine
+from backstay.core.names import counted
 from backstay.core.records import Body
 from backstay.core.scored import SignalScored
 from backstay.core.types import PositionMode, Side, TimeNs
+from backstay.signals.line import needed_bars
 from backstay.simulator.feeds.marks import Funding
+from backstay.strategies.scored.policy import ScoredPolicy
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -77,6 +80,17 @@ class Numbers:
 
     def kick(self) -> None:
         """Nothing is written."""
+
+
+def unscored(setup: Setup) -> Iterator[str]:
+    """Symbols whose bars end before the first score: no trade then says anything of the strategy."""
+    for bars in setup.bars:
+        for manager in setup.engine.managers:
+            if isinstance(manager.policy, ScoredPolicy) and bars.symbol in manager.symbols:
+                needed = needed_bars(manager.policy.score, bars.interval)
+                if len(bars) < needed:
+                    known = counted(len(bars), "bar is", "bars are")
+                    yield f"{bars.symbol}: {known} known, and nothing is scored before {needed}: give more"
 
 
 def check(setup: Setup) -> None:

@@ -98,8 +98,9 @@ async def close_lot(
 ) -> dict[str, Any]:
     """Tell the owner to close the lot, and wait until it is sold, or rests at the limit asked for.
 
-    `gone`: its coins were sold or moved elsewhere; it ends, and nothing is sent. Where no process owns the spot account, this command does so meanwhile. Raises RefusedError in a mode
-    that sends nothing or for an order that cannot be placed, ReviewError when it does not get there in time.
+    `gone`: its coins were sold or moved elsewhere; it ends, nothing is sent. Where no process owns the spot
+    account, this command does so meanwhile. Raises RefusedError in a mode that sends nothing or for an order
+    that cannot be placed, ReviewError when it does not get there in time.
     """
     if not gone:
         if not FACTS[settings.mode].sends:

@@ -25,6 +25,8 @@ def _explain_one(error: ErrorDetails, model: type[BaseModel], where: Callable[[K
         expected = str(error.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
         known = [part.strip() for part in expected.split(",")]
         return f"{where(at)}: {name}: {given!r} is not known; {suggestion(str(given), known)}"
+    if error["type"] == "too_short":
+        return f"{where(at)}: {name}: write at least {error.get('ctx', {}).get('min_length')}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
     shown = "" if repr(given) in message else f" is {given!r};" if not isinstance(given, (dict, list)) else ""
     return f"{where(at)}: {name}{shown or ':'} {message}"

@@ -16,10 +16,12 @@ import msgspec
 from pydantic import BaseModel
 
 from backstay.app.config import Settings
-from backstay.app.managers import ABSOLUTE
+from backstay.app.managers import ABSOLUTE, WEIGHTS_FILE
+from backstay.app.sections import Duration
 from backstay.app.strategies import BUILT_IN
 from backstay.app.units import span
 from backstay.core.types import TimeNs
+from backstay.signals.policy import ScorePolicy
 
 BEGIN = "<!-- keys: made from the models by `backstay.app.config_reference`; a test compares -->"
 END = "<!-- end of keys -->"
@@ -97,11 +99,17 @@ def _section(model: type[BaseModel], prefix: str) -> Iterator[Row]:
         meaning = field.description or ""
         if get_origin(field.annotation) is Literal:
             meaning += ": " + ", ".join(f"`{word}`" for word in get_args(field.annotation))
-        yield f"{prefix}{name}", _default(field.default), meaning
+        kind: Any = field.annotation
+        known = _duration(field.default) if kind is Duration else _default(field.default)
+        yield f"{prefix}{name}", known, meaning
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _duration(value: TimeNs) -> str:
+    return f"`{span(value)}`" if value else "`0`"
 
 
 def _default(value: Any) -> str:
@@ -117,22 +125,25 @@ def _default(value: Any) -> str:
 # --- policies ---------------------------------------------------------------------------------------
 
 
-def _policy(kind: type[msgspec.Struct], prefix: str) -> Iterator[Row]:
+def _policy(kind: type[msgspec.Struct], prefix: str, whole: Any = None) -> Iterator[Row]:
+    """`whole`: what stands there when the section is left out; None: each field's own default."""
     hints, told = get_type_hints(kind), _docstrings(kind)
+    if kind is ScorePolicy:
+        yield f"{prefix}{WEIGHTS_FILE}", "none", "A YAML file with the weights, in the stead of `weights`."
     for field in msgspec.structs.fields(kind):
         hint, optional = _plain(hints[field.name])
         key = f"{prefix}{field.name}"
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             if optional:
                 yield key, "none", "left out: there is none"
-            yield from _policy(hint, f"{key}.")
+            yield from _policy(hint, f"{key}.", _value(field, whole))
         elif get_origin(hint) is tuple and issubclass(get_args(hint)[0], msgspec.Struct):
-            yield key, _policy_default(kind, field), told.get(field.name, "")
+            yield key, _policy_default(kind, field, whole), told.get(field.name, "")
             yield from _policy(get_args(hint)[0], f"{key}[].")
         else:
             yield (
                 key,
-                _policy_default(kind, field),
+                _policy_default(kind, field, whole),
                 _meaning(hint, told.get(field.name) or MEANINGS.get(key, "")),
             )
 
@@ -153,14 +164,18 @@ def _meaning(hint: Any, told: str) -> str:
     return f"duration. {told}".strip() if hint is TimeNs else told
 
 
-def _policy_default(kind: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> str:
-    if field.required:
+def _value(field: msgspec.structs.FieldInfo, whole: Any) -> Any:
+    return field.default if whole is None else getattr(whole, field.name)
+
+
+def _policy_default(kind: type[msgspec.Struct], field: msgspec.structs.FieldInfo, whole: Any) -> str:
+    if field.required and whole is None:
         return "required"
-    value = field.default
+    value = _value(field, whole)
     if value is None or isinstance(value, (bool, Enum)):
         return _default(value)
-    if get_type_hints(kind)[field.name] is TimeNs:
-        return f"`{span(value)}`" if value else "`0`"
+    if _plain(get_type_hints(kind)[field.name])[0] is TimeNs:
+        return _duration(value)
     if isinstance(value, Decimal):
         absolute = field.name in ABSOLUTE.get(kind, ())
         return f"`{value}`" if absolute else f"`{(value * 100).normalize():f}%`"

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from backstay.app import preflight
+from backstay.app import headlines, preflight
 from backstay.app.config import Settings, load_settings
 from backstay.app.doctor_checks import Check, reachable, streams, tried
 from backstay.app.doctor_spot import examine_spot
@@ -56,6 +56,8 @@ async def examine(path: Path | None, tell: Callable[[Check], object] = lambda _:
         add(Check("config", "warn", warning, "decide whether this is meant"))
     for check in (*_local(settings), *_ledgers(settings)):
         add(check)
+    if settings.news.windows is not None or settings.news.headlines:
+        add(await _news(settings))
     if settings.mode is Mode.PAPER:
         add(Check("exchange", "pass", "PAPER has its exchange in the process: no keys, no network"))
         return found
@@ -101,6 +103,17 @@ def _local(settings: Settings) -> Iterator[Check]:
             )
             return
     yield Check("lock", "pass", "no process owns the account")
+
+
+async def _news(settings: Settings) -> Check:
+    try:
+        windows, trouble = await headlines.examine(settings.news)
+    except ConfigError as error:
+        return Check("news", "fail", str(error), "mend the file, or leave news.windows out", 2)
+    if trouble:
+        return Check("news", "warn", trouble, "see news.headlines; scores go on without it")
+    feed = ", the headlines can be read" if settings.news.headlines else ""
+    return Check("news", "pass", f"{counted(windows, 'window')} scheduled{feed}")
 
 
 def _ledgers(settings: Settings) -> Iterator[Check]:

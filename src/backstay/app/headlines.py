@@ -5,14 +5,13 @@ without them. What stood in the feed before the first look is of unknown age and
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from backstay.app.errors import ConfigError
 from backstay.app.sections import Duration, Section
@@ -24,6 +23,7 @@ from backstay.marketdata.news import NewsDesk
 from backstay.signals.news import Headline, HeadlineRefused, NewsWindow, parse_windows, read_headline
 
 TIMEOUT_S = 10.0
+WEB = ("http://", "https://")
 MOST_BYTES = 1_000_000
 MOST_ROWS = 1_000
 
@@ -42,33 +42,51 @@ class NewsSettings(Section):
         default=60 * SECOND, description="how often the headlines are looked at"
     )
 
+    @field_validator("headlines")
+    @classmethod
+    def _readable(cls, source: str) -> str:
+        if "://" in source and not source.startswith(WEB):
+            raise ValueError(f"{source!r} cannot be read; write https://host/path, or a file")
+        return source
+
 
 def read_windows(path: Path | None) -> tuple[NewsWindow, ...]:
     """The scheduled windows of a file. Raises ConfigError that names file and entry."""
     if path is None:
         return ()
-    data = read_yaml(path.expanduser()).data
+    try:
+        data = read_yaml(path.expanduser()).data
+    except ConfigError as error:
+        raise ConfigError(f"news.windows: {error}") from None
     unknown = sorted(set(data) - {"windows"})
     if unknown:
         raise ConfigError(f"news.windows: {path} holds {unknown[0]!r}; write windows: and a list below it")
     entries = data.get("windows") or []
     try:
-        return parse_windows([_with_times(e) for e in entries] if isinstance(entries, list) else entries)
+        if isinstance(entries, list):
+            entries = [_with_times(number, entry) for number, entry in enumerate(entries, 1)]
+        return parse_windows(entries)
     except ValueError as error:
         raise ConfigError(f"news.windows: {path}: {error}") from None
 
 
-def _with_times(entry: Any) -> Any:
+def _with_times(number: int, entry: Any) -> Any:
+    """Raises ValueError that names the entry."""
     if not isinstance(entry, dict):
         return entry
-    return {k: _time(v) if k in {"start", "end"} else v for k, v in entry.items()}
+    try:
+        return {k: _time(v) if k in {"start", "end"} else v for k, v in entry.items()}
+    except ValueError as error:
+        raise ValueError(f"window {number}: {error}") from None
 
 
 def _time(value: Any) -> Any:
-    """A moment as ns; what is none stays as it is, and is told by its reader."""
+    """A moment as ns. Raises ValueError for a text that is none."""
     if isinstance(value, str):
-        with contextlib.suppress(ValueError):
+        try:
             value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a time; write 2026-12-10T19:00:00Z") from None
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return int(aware.timestamp()) * SECOND
@@ -133,7 +151,7 @@ class Headlines:
             await asyncio.sleep(self._every / SECOND)
 
     async def _read(self) -> bytes:
-        if not self._source.startswith(("http://", "https://")):
+        if not self._source.startswith(WEB):
             return await asyncio.to_thread(_file, self._source)
         if self._transport is None:
             self._transport = SocketTransport()
@@ -163,3 +181,19 @@ def _rows(body: bytes) -> Sequence[Any]:
     if not isinstance(rows, list):
         raise ValueError("it is not a list of headlines")  # noqa: TRY004 (told to people)
     return rows[:MOST_ROWS]
+
+
+async def examine(settings: NewsSettings) -> tuple[int, str]:
+    """How many windows are scheduled, and what is wrong with the feed of headlines (empty: nothing).
+
+    Raises ConfigError.
+    """
+    told: list[str] = []
+    windows = read_windows(settings.windows)
+    if settings.headlines:
+        feed = Headlines(settings.headlines, NewsDesk(()), every=SECOND, now_ns=lambda: 0, tell=told.append)
+        try:
+            await feed.look()
+        finally:
+            await feed.stop()
+    return len(windows), "; ".join(told)

@@ -124,8 +124,10 @@ def _symbols(value: object, where: str) -> list[str]:
     return [str(item) for item in items]
 
 
-def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: Sequence[str] = ()) -> T:
-    """A policy struct from configuration keys."""
+def _build[T: msgspec.Struct](
+    kind: type[T], raw: object, where: str, *, extra: Sequence[str] = (), base: object = None
+) -> T:
+    """A policy struct from configuration keys, over `base`: what holds there when nothing is written."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: {raw!r} must be keys and values, such as {{enabled: true}}")
     hints = {k: v for k, v in get_type_hints(kind).items() if k in kind.__struct_fields__}
@@ -140,16 +142,21 @@ def _build[T: msgspec.Struct](kind: type[T], raw: object, where: str, *, extra: 
         raw = _with_weights(raw, where)
     if kind is DcaPolicy:
         raw = _with_unit(raw, where)
-    needed = [f.name for f in msgspec.structs.fields(kind) if f.required and f.name not in raw]
-    if needed:
+    fields = msgspec.structs.fields(kind)
+    base = base if isinstance(base, kind) else None
+    needed = [f.name for f in fields if f.required and f.name not in raw]
+    if needed and base is None:
         raise ConfigError(f"{where} needs {' and '.join(needed)}")
     plain = ABSOLUTE[kind] if kind in ABSOLUTE else getattr(kind, "absolute", ())
+    left_out = {f.name: getattr(base, f.name, f.default) for f in fields}
     values = {
-        k: v if isinstance(v, msgspec.Struct) else _convert(hints[k], v, f"{where}.{k}", absolute=k in plain)
+        k: v
+        if isinstance(v, msgspec.Struct)
+        else _convert(hints[k], v, f"{where}.{k}", absolute=k in plain, base=left_out[k])
         for k, v in raw.items()
     }
     try:
-        return kind(**values)
+        return kind(**values) if base is None else msgspec.structs.replace(base, **values)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -186,14 +193,14 @@ def _with_weights(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     return fields
 
 
-def _convert(hint: Any, value: Any, where: str, *, absolute: bool) -> Any:
+def _convert(hint: Any, value: Any, where: str, *, absolute: bool, base: object = None) -> Any:
     """A configured value as the field's type."""
     if get_origin(hint) in (Union, types.UnionType):
         if value is None:
             return None
         hint = next(a for a in get_args(hint) if a is not type(None))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _build(hint, value, where)
+        return _build(hint, value, where, base=base)
     if get_origin(hint) is tuple:
         items = value if isinstance(value, list) else [value]
         inner = get_args(hint)[0]

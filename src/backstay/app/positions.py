@@ -6,6 +6,7 @@ and asks nothing of the process that guards them.
 
 import contextlib
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -34,8 +35,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
-async def read(settings: Settings, *, symbol: str = "", status: str = "", ended: bool = False) -> Found:
-    """`symbol` and `status` choose lots, `ended` adds the ended ones; positions come whole.
+async def read(
+    settings: Settings,
+    tell: Callable[[str], object],
+    *,
+    symbol: str = "",
+    status: str = "",
+    ended: bool = False,
+) -> Found:
+    """`symbol` and `status` choose lots, `ended` adds the ended ones; positions come whole. `tell` hears of a
+    damaged database that is made anew.
 
     Raises ExchangeError, ConfigError, DamagedLedgerError, StoreError and its siblings.
     """
@@ -65,13 +74,14 @@ async def read(settings: Settings, *, symbol: str = "", status: str = "", ended:
         gates, source, at = document["gates"], "process", document["now"]
         told = document.get("spot", document).get("marks", {})
         marks |= {name: Decimal(price) for name, price in told.items()}
-    held = lots_of(settings, marks, symbol=symbol, status=status, ended=ended)
+    held = lots_of(settings, marks, tell, symbol=symbol, status=status, ended=ended)
     return Found(positions=table, lots=held, status=document, gates=gates, source=source, at=at)
 
 
 def lots_of(
     settings: Settings,
     marks: dict[str, Decimal],
+    tell: Callable[[str], object],
     *,
     symbol: str = "",
     status: str = "",
@@ -85,7 +95,7 @@ def lots_of(
     from backstay.app.lots import lot_rows
     from backstay.app.store import reading
 
-    store = reading(settings)
+    store = reading(settings, tell)
     try:
         rows = lot_rows(store, time.time_ns(), marks, symbol=symbol, status=status, with_completed=ended)
     finally:

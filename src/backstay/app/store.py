@@ -109,14 +109,15 @@ class StoreReader:
             store.close()
 
 
-def reading(settings: Settings) -> Store:
+def reading(settings: Settings, tell: Callable[[str], object] = lambda _text: None) -> Store:
     """The store for reading, brought up to date first when no process does that.
 
+    `tell` hears of a damaged one that is made anew.
     Raises StoreError and its siblings, DamagedLedgerError.
     """
     url = url_of(settings)
     if not is_owned(settings):
-        store = open_or_replace(url, lambda _text: None)
+        store = open_or_replace(url, tell)
         disk = FileDisk(settings.data_dir)
         for name, path in LEDGERS.items():
             Keeper(store, name, disk, path).catch_up()

@@ -52,6 +52,7 @@ def backtest(
 ) -> int:
     """Run the configured USD-M managers over recorded bars: the live planner on a simulated exchange."""
     from backstay.app.backtest_inputs import Options, prepare, run
+    from backstay.app.backtest_setup import unscored
 
     found = settings(config)
     options = Options(
@@ -65,6 +66,8 @@ def backtest(
         every_bar=every_bar,
     )
     setup = prepare(found, options)
+    for symbol in unscored(setup):
+        complain(f"warning: {symbol}")
     outcome = run(setup, ledger)
     if report is not None:
         _write(report, setup, outcome)

@@ -49,7 +49,7 @@ def list_(
     known = (*view.STATUSES, *view.LOT_STATUSES)
     if status and status.upper() not in known:
         raise ConfigError(f"--status: {status!r} is not known; {suggestion(status.upper(), known)}")
-    found = loop(read(common.settings(config), symbol=symbol, status=status))
+    found = loop(read(common.settings(config), complain, symbol=symbol, status=status))
     positions, lots = (
         view.chosen(table, symbol=symbol, status=status, min_age=age, sort=sort)
         for table in (found.positions, found.lots)
@@ -89,7 +89,7 @@ def status(*, config: ConfigOption = None, json: JsonOption = False) -> int:
     from backstay.app.positions import ages, lot_counts, offline_status, read
 
     settings = common.settings(config)
-    found = loop(read(settings))
+    found = loop(read(settings, complain))
     document = dict(found.status) if found.status is not None else offline_status(settings, found)
     if found.lots:
         document["lots"] = {**document.get("lots", {}), **lot_counts(found.lots)}
@@ -140,7 +140,7 @@ def _print_status(document: dict[str, Any]) -> None:
 def _add_figures(table: "Table", document: dict[str, Any], prefix: str) -> None:
     for key in FIGURES:
         values: dict[str, Any] = dict(document.get(key, {}))
-        values |= values.pop("left", {})
+        values |= {f"{name}_left": left for name, left in values.pop("left", {}).items()}
         shown = {k.replace("_", " "): v for k, v in values.items() if v is not None and v is not False}
         if shown:
             table.add_row(f"{prefix}{key.replace('_', ' ')}", ", ".join(f"{k} {v}" for k, v in shown.items()))
@@ -176,7 +176,7 @@ def close(
     limit = _limit(limit_price, market_price=market_price)
     if gone and (limit is not None or market_price):
         raise ConfigError("--gone sells nothing, so it goes with no price")
-    found = loop(read(settings, ended=True))
+    found = loop(read(settings, complain, ended=True))
     row = _row([*found.positions, *found.lots], position_id)
     reason = reason or "closed by its operator"
     if "trade_id" in row:
@@ -238,7 +238,7 @@ def _may_close_lot(
 
 
 def _may_end_lot(row: dict[str, Any], *, yes: bool) -> None:
-    """Raises RefusedError. Coins that are still there would be looked after by nobody, so it is asked about."""
+    """Raises RefusedError. Nobody would look after coins that are still there, so it is asked about."""
     from backstay.app.closing_lots import check_gone
 
     check_gone(row)

@@ -9,6 +9,7 @@ A bar opens at `open_time` and is known only from its close on, `open_time + int
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backstay.core.names import counted
-from backstay.core.types import TimeNs
+from backstay.core.types import SECOND, TimeNs
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -86,14 +87,21 @@ def judge(bar: Bar, last: Bar | None, interval: TimeNs) -> BarRefused | None:
             return _refused(BarFault.DUPLICATE, bar, "the bar that was taken in last")
         return _refused(BarFault.CONFLICT, bar, f"{bar} after {last}")
     if ahead < 0:
-        return _refused(BarFault.OUT_OF_ORDER, bar, f"{bar.open_time} after {last.open_time}")
+        return _refused(
+            BarFault.OUT_OF_ORDER, bar, f"{_moment(bar.open_time)} after {_moment(last.open_time)}"
+        )
     missing = ahead // interval - 1
     return BarRefused(
         fault=BarFault.GAP,
         open_time=bar.open_time,
-        detail=f"{counted(missing, 'bar is', 'bars are')} missing after {last.open_time}",
+        detail=f"{counted(missing, 'bar is', 'bars are')} missing after {_moment(last.open_time)}",
         missing=missing,
     )
+
+
+def _moment(at: TimeNs) -> str:
+    """As people read it, UTC."""
+    return f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _figures(bar: Bar) -> BarRefused | None:

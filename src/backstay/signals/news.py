@@ -38,9 +38,9 @@ class NewsWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         if self.end <= self.start:
-            raise ValueError(f"window {self.name!r} ends at {self.end}, not after its start {self.start}")
+            raise ValueError(f"{self.name!r} has its end not after its start")
         if not 0 <= self.keep <= 1:
-            raise ValueError(f"window {self.name!r}: keep is {self.keep}; write a share from 0 to 1")
+            raise ValueError(f"{self.name!r}: keep is {self.keep}; write a share from 0 to 1")
 
 
 class Headline(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +210,16 @@ def parse_windows(raw: object) -> tuple[NewsWindow, ...]:
     windows = []
     for i, entry in enumerate(raw):
         try:
+            _check_effect(entry)
             windows.append(msgspec.convert(entry, NewsWindow))
         except (ValueError, msgspec.ValidationError) as error:
             raise ValueError(f"window {i + 1}: {error}") from None
     return tuple(windows)
+
+
+def _check_effect(entry: object) -> None:
+    """Raises ValueError with the words that are known."""
+    known = [effect.value for effect in WindowEffect]
+    given = entry.get("effect", known[0]) if isinstance(entry, Mapping) else known[0]
+    if given not in known:
+        raise ValueError(f"effect {given!r} is not known; write {' or '.join(known)}")
