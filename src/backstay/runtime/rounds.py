@@ -83,8 +83,8 @@ class Rounds:
             self._owner.fail(error)
 
     def _pause_s(self) -> float:
-        """Until the next round: it comes earlier where a scope that heard something lately was left out of the
-        last one, as soon as reads may tell of it.
+        """Until the next round: where the last one left out a scope that had heard something lately, it comes
+        as soon as reads may tell of it.
         """
         owner = self._owner
         rest_s = (settled_at(owner.account, owner.engine) - owner.clock.now_ns()) / SECOND
