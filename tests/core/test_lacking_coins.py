@@ -265,6 +265,14 @@ def test_o9_a_read_from_a_copy_that_lags_takes_nothing_back_that_the_stream_has_
     assert missing(scene) == 0
 
 
+def test_o9_a_coin_that_was_told_and_then_read_to_be_none_stays_none_by_a_copy_that_lags():
+    scene, before = withdrawn()
+    assert copy_of(scene, as_of=scene.now, **{QUOTE: 7}) == {QUOTE: 7}
+    scene.tick(500)
+    assert copy_of(scene, as_of=before, **{BASE: 10, QUOTE: 8}) == {QUOTE: 8}
+    assert missing(scene) > 9
+
+
 @pytest.mark.parametrize("later_ms", [0, 3_000])
 def test_o9_no_copy_lags_for_longer_than_some_seconds_whatever_its_time_says(later_ms):
     scene, before = withdrawn()

@@ -90,7 +90,9 @@ def balances_read(account: A, e: BalancesSnapshot, now: TimeNs) -> A:
     balances, shown = {b.asset: b for b in e.rows}, _shown_to(e)
     for asset, told_at in account.balances_told.items():
         if told_at > shown:
-            balances[asset] = account.balances[asset]
+            balances.pop(asset, None)
+            if asset in account.balances:  # a read does not list what the account has none of
+                balances[asset] = account.balances[asset]
     if balances == account.balances or e.requested_at < account.balances_at:
         return account
     known = account
