@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +158,34 @@ def test_exchange_serve_tells_where_it_is_and_ends_on_a_signal(tmp_path, environ
     finally:
         process.kill()
         process.wait(10)
+
+
+def test_a_demo_in_the_background_ends_in_good_order_when_it_is_terminated(tmp_path, environ):
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--port", "0", "--json"],
+        cwd=tmp_path,
+        env={**environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        assert process.stderr is not None
+        page = re.search(r"http\S+", process.stderr.readline())
+        assert page
+        for _ in range(100):
+            with urllib.request.urlopen(f"{page[0]}snapshot", timeout=10) as answer:
+                if b"the guard is up" in answer.read():
+                    break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert json.loads(said)["promises_held"] is True
+    assert list(tmp_path.iterdir()) == [], "its files are gone"
 
 
 def test_the_tool_of_another_name_is_the_same_command(tmp_path, environ):

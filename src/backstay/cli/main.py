@@ -1,5 +1,6 @@
 """The entry point: `backstay COMMAND`. Commands import what they need when they run: help is quick."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -88,7 +89,10 @@ def _failed(error: Exception) -> int:
 
 
 def main() -> None:
-    """Console script."""
+    """Console script. Whatever runs ends in good order on SIGTERM as on Ctrl-C."""
+    # A shell that starts it in the background has it ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(execute())
 
 
