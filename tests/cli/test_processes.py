@@ -22,6 +22,7 @@ from tests.app.venues import venue
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "backstay.cli.main"]
+DEMO = ["demo", "--port", "0", "--json"]
 
 
 @pytest.fixture
@@ -161,14 +162,14 @@ def test_exchange_serve_tells_where_it_is_and_ends_on_a_signal(tmp_path, environ
 
 
 def test_a_demo_in_the_background_ends_in_good_order_when_it_is_terminated(tmp_path, environ):
+    in_background = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--port", "0", "--json"],
+        [sys.executable, "-c", f"{in_background}from backstay.cli.main import main; main()", *DEMO],
         cwd=tmp_path,
         env={**environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     try:
         assert process.stderr is not None
