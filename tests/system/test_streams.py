@@ -335,3 +335,25 @@ def test_i37_a_hydration_that_takes_long_alarms_nobody_while_the_position_has_it
         await world.trusted(within_s=120)
 
     play(script, policy=LADDER)
+
+
+def test_i37_r11_what_a_gap_during_the_reads_made_worthless_is_still_alarmed():
+    """The reads have seen the stop, its end is heard, and then the stream goes away for good."""
+
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(5)
+        slow = {"match": {"endpoint": "GET /fapi/v3/balance", "times": 1}, "effect": {"delay": {"ms": 4_000}}}
+        world.faults(slow, BREAKS["cut"])
+        await world.settle(2)
+        stop = next(a for a in world.truth()["algo_orders"] if a["algoStatus"] == "NEW")
+        world.hand("cancel_algo", algoId=stop["algoId"])
+        await world.settle(1)
+        away = {"match": {"surface": "private", "until_ms": 30_000}, "effect": {"refuse_connection": {}}}
+        world.faults(away, BREAKS["cut"])
+        await world.settle(9)
+        assert not world.owner.account.hydrating, "the reads are over"
+        assert world.owner.stats.unprotected_alarms == 1
+        await world.until(lambda: world.resting() == DONE, "guarded", within_s=60)
+
+    play(script, policy=LADDER)

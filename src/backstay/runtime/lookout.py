@@ -54,7 +54,9 @@ class Host(Protocol):
 
 
 class Lookout:
-    """Open from the beginning of a hydration until one has ended well."""
+    """Open from the beginning of a hydration until one has ended well, with the stream up all the while: what
+    a gap in it made worthless for the account (R-11) may still be the latest that was heard of a stop.
+    """
 
     def __init__(self, owner: Host, naked: NakedWatch) -> None:
         self._owner = owner

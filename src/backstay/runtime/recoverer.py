@@ -234,7 +234,7 @@ class Recoverer:
             return failure
         owner.apply(RecoveryEnded(subjects=WHOLE_ACCOUNT, failure=failure))
         owner.replay_buffer()
-        if not failure:
+        if not failure and not owner.account.gap:
             owner.lookout.close()
         self.deaf()
         spot = bool(unread(owner.account, owner.engine, self._venue.venue_now_ns()))
