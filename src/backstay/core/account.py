@@ -285,7 +285,7 @@ def _stream(account: A, e: StreamChanged, now: TimeNs) -> A:
         if account.connected:
             return account
         lost = account.hydrated
-        account = replace(account, connected=True, deaf_strikes=0)
+        account = replace(account, connected=True, connected_at=now, deaf_strikes=1 if lost else 0)
         return _distrust_all(account, "stream_reconnected") if lost else account
     return _distrust_all(replace(account, connected=False), f"stream_{e.state}")
 

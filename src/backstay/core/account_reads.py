@@ -65,7 +65,8 @@ def _strike(before: A, after: A) -> A:
         old = before.scopes.get(key)
         if old is None or old.pendings is s.pendings:
             continue
-        if any(p.expired and name not in s.pendings for name, p in old.pendings.items()):
+        late = (name for name, p in old.pendings.items() if p.expired and p.opened_at >= before.connected_at)
+        if any(name not in s.pendings for name in late):
             return replace(after, deaf_strikes=before.deaf_strikes + 1)
     return after
 
