@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from backstay.core import daily, reading, refused_sales, spot
 from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
+from backstay.core.blocks import self_traded
 from backstay.core.events import (
     AccountModeSnapshot,
     AlgosSnapshot,
@@ -146,6 +147,7 @@ def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
 
     def merge(s: ScopeState) -> ScopeState:
         found = reading.queried(s, e, now)
+        found = found if e.order is None else self_traded(s, found, e.order, now)
         if e.product is not Product.SPOT or e.order is None:
             return found
         return spot.after_read(account, s, found, (e.order,), now)
