@@ -219,7 +219,22 @@ def test_a_port_in_use_is_2_and_named(folder, capsys, command):
         arguments = {"exchange": ["exchange", "serve", "--port", port], "demo": ["demo", "--port", port]}
         code, out, err = run(capsys, *arguments.get(command, ["run"]))
     assert (code, out) == (2, "")
-    assert f"port {port} on 127.0.0.1 is in use" in err
+    assert err.startswith(f"backstay: port {port} on 127.0.0.1 is in use")
+
+
+@pytest.mark.parametrize("given", [("demo", "--port"), ("exchange", "serve", "--control-port")])
+@pytest.mark.parametrize("port", ["99999", "-5"])
+def test_a_port_that_is_none_is_2_and_named(folder, capsys, given, port):
+    code, out, err = run(capsys, *given, port)
+    assert (code, out) == (2, "")
+    assert f'"{port}" for {given[-1]}' in err
+
+
+@pytest.mark.parametrize("feed", ["synthetc", "nosuch.parquet", "BTCUSDT-1m.csv"])
+def test_a_feed_that_is_not_there_is_2_and_said_to_be_missing(folder, capsys, feed):
+    code, out, err = run(capsys, "exchange", "serve", "--feed", feed)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"backstay: {feed}: there is no such file")
 
 
 def test_a_feed_with_missing_columns_is_2_and_names_them(folder, capsys):

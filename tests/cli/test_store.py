@@ -39,6 +39,19 @@ def test_a_rebuild_tells_how_much_it_took_in_and_is_then_up_to_date(lived, capsy
     assert document["errors"][0]["text"].startswith("private stream")
 
 
+def test_a_rebuild_of_a_damaged_ledger_is_6_and_leaves_what_is_there(lived, capsys):
+    assert run(capsys, "ledger", "rebuild")[0] == 0
+    ledger, database = lived / "data" / "ledger" / "events.jsonl", lived / "data" / "backstay.db"
+    lines = ledger.read_bytes().split(b"\n")
+    lines[9] = lines[9].replace(b'"at":', b'"at":1', 1)
+    ledger.write_bytes(b"\n".join(lines))
+    before = database.read_bytes()
+    code, out, err = run(capsys, "ledger", "rebuild")
+    assert (code, out) == (6, "")
+    assert "is damaged at line 10, record 10" in err
+    assert database.read_bytes() == before
+
+
 def test_a_rebuild_beside_a_running_process_is_3(lived, capsys):
     lock = make_lock(load_settings())
     lock.acquire()

@@ -158,6 +158,27 @@ def test_a_kill_leaves_orders_of_others_unless_it_is_told_to_cancel_all(folder, 
         assert resting(there) == []
 
 
+def test_a_kill_of_all_orders_first_cancels_what_leaves_nothing_to_reduce(folder, keys, capsys):
+    with venue() as there:
+        there.order("BTCUSDT", "BUY", "0.01")
+        target = {
+            "do": "order",
+            "symbol": "BTCUSDT",
+            "side": "SELL",
+            "type": "LIMIT",
+            "quantity": "0.01",
+            "price": "200000",
+            "reduceOnly": "true",
+        }
+        there.post("human", target)
+        configured(folder, there.config())
+        code, out, err = run(capsys, "kill", "--yes", "--all-orders", "--json")
+        assert code == 0, err
+        assert json.loads(out)["closed"] == ["usdm:BTCUSDT:BOTH"]
+        assert there.truth()["positions"] == []
+        assert resting(there) == []
+
+
 def resting(there):
     truth = there.truth()
     orders = [o["symbol"] for o in truth["orders"] if o["status"] == "NEW"]

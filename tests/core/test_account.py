@@ -17,7 +17,7 @@ from backstay.core.events import (
     TriggerRejected,
     Unidentified,
 )
-from backstay.core.state import Block
+from backstay.core.state import AccountState, Block
 from backstay.core.types import AlgoStatus, OrderStatus, PositionMode, PositionSide, Trust
 from backstay.testing import builders, evidence
 from backstay.testing.evidence import (
@@ -288,13 +288,37 @@ def test_r29_a_row_of_a_read_is_nothing_that_was_heard(slot, row):
     assert fold(asks_more(struck(), slot), row, ms(20_500)).deaf_strikes == 1
 
 
-def test_r29_a_new_connection_starts_without_suspicion():
-    account = fold(struck(), StreamChanged(state=StreamState.DEAF), ms(21_000))
+def reconnected(account):
+    account = fold(account, StreamChanged(state=StreamState.DEAF), ms(21_000))
+    return fold(account, StreamChanged(state=StreamState.CONNECTED), ms(22_000))
+
+
+def test_r29_a_new_connection_has_not_been_heard_yet_and_one_strike_is_enough():
+    account = reconnected(struck())
     assert account.deaf_strikes == 1
-    account = fold(account, StreamChanged(state=StreamState.CONNECTED), ms(22_000))
-    assert account.deaf_strikes == 0
     assert state(account).trust is Trust.RECOVERY_REQUIRED
     assert fold(account, StreamChanged(state=StreamState.CONNECTED), ms(23_000)) is account
+    more = asked(name="o2")
+    sent = [evidence.registered(more), evidence.sent(more, at=23_000), evidence.accepted(more, 2)]
+    account = evidence.folded(account, sent, at=23_000)
+    assert fold(account, order(order_id=2, client_id="o2", at=23_100), ms(23_200)).deaf_strikes == 0
+    account = fold(account, TimePassed(scope=scope()), ms(40_000))
+    rows = [order(at=100), order(order_id=2, client_id="o2", at=23_100)]
+    assert fold(account, evidence.orders_read(*rows, at=40_100), ms(40_200)).deaf_strikes == 2
+
+
+def test_r29_the_first_connection_of_a_run_is_no_reconnect():
+    account = fold(AccountState(), StreamChanged(state=StreamState.CONNECTED), ms(1))
+    assert (account.deaf_strikes, account.connected_at) == (0, ms(1))
+
+
+def test_r29_what_was_sent_before_the_connection_came_up_was_heard_nowhere_and_is_no_strike():
+    account = evidence.folded(asks_more(struck()), [evidence.accepted(asked(name="o2"), 2)])
+    account = fold(reconnected(account), TimePassed(scope=scope()), ms(40_000))
+    rows = [order(at=100), order(order_id=2, client_id="o2", at=20_300)]
+    account = fold(account, evidence.orders_read(*rows, at=40_100), ms(40_200))
+    assert state(account).pendings == {}
+    assert account.deaf_strikes == 1
 
 
 def test_algos_that_ended_are_no_strike():

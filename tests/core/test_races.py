@@ -319,16 +319,6 @@ def test_r19_a_late_acceptance_after_the_fill_changes_nothing():
     assert scene.account is before
 
 
-def test_r20_an_order_that_self_trade_prevention_expires_is_terminal_and_placed_again():
-    scene = at_rest(guarded())
-    tp = own(scene, Role.TP)
-    row = scene.venue.orders[tp.ctx_id]
-    scene.fold(replace(row, status=OrderStatus.EXPIRED_IN_MATCH, execution="EXPIRED", at=row.at + 1))
-    scene.tick(300)
-    assert scene.state.contexts[tp.ctx_id].phase is Phase.EXPIRED
-    assert said(scene.step()) == ("PROTECT", [("place", "TP/0")])
-
-
 def test_r21_a_stop_that_is_rejected_at_its_trigger_is_replaced_at_once():
     scene = at_rest(guarded())
     sl = own(scene, Role.SL)

@@ -248,6 +248,12 @@ def test_a_full_disk_is_a_sticky_error_and_leaves_nothing_half_written(writer):
         with pytest.raises(JournalError):
             await journal.durable()
         assert journal.failure is not None
+        depths = []
+        for _ in range(5):  # told as often as somebody asks, and never with the tellings before
+            with pytest.raises(JournalError) as told:
+                journal.durable_now()
+            depths.append(len(told.traceback))
+        assert len(set(depths)) == 1
         with pytest.raises(JournalError):
             journal.close()
         assert is_sound(disk)

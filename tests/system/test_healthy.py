@@ -8,7 +8,7 @@ from backstay.core.contexts import Phase
 from backstay.core.events import RecoveryStarted, RequestSent, RequestsRegistered
 from backstay.core.types import Mode
 from backstay.ledger.errors import JournalError
-from backstay.strategies.position_manager.policy import SlBreached
+from backstay.strategies.position_manager.policy import SlBreached, StopKind
 
 from tests.system.world import D, play, policy
 
@@ -42,7 +42,8 @@ def test_i14_f1_no_read_is_made_because_of_healthy_private_events():
     play(script, policy=LADDER)
 
 
-def test_i18_every_context_is_durable_before_the_first_byte_of_its_request():
+@pytest.mark.parametrize("kind", [StopKind.CLOSE_POSITION, StopKind.FIXED_QTY])
+def test_i18_every_context_is_durable_before_the_first_byte_of_its_request(kind):
     async def script(world):
         await a_life(world)
         registered = {}
@@ -59,7 +60,7 @@ def test_i18_every_context_is_durable_before_the_first_byte_of_its_request():
                     checked += 1
         assert checked >= 10
 
-    play(script, policy=LADDER, sync_delay_s=0.050)
+    play(script, policy=policy(kind, ladder=True), sync_delay_s=0.050)
 
 
 def test_i18_a_slow_disk_delays_exposure_and_not_what_a_naked_position_needs():

@@ -16,6 +16,10 @@ DONE = ["LIMIT BUY 0.01 @ 59400", "LIMIT SELL 0.01 @ 60900", "STOP_MARKET SELL a
 SECOND_STATE = ["LIMIT BUY 0.015 @ 58500", "LIMIT SELL 0.02 @ 60595.5", "STOP_MARKET SELL all @ 56715"]
 
 
+def deafness(world) -> list[str]:
+    return [b.detail for b in world.bodies(StreamChanged) if b.state is StreamState.DEAF]
+
+
 def private(effect, **match):
     return {"match": {"surface": "private", **match}, "effect": effect}
 
@@ -110,6 +114,28 @@ def test_r29_a_deaf_stream_is_found_out_by_two_strikes_and_reopened(how):
         await world.quiet()
 
     play(script, policy=LADDER)
+
+
+@pytest.mark.parametrize("reconnected", [False, True])
+def test_r29_two_strikes_mean_a_deaf_stream_and_directly_after_a_reconnect_one(reconnected):
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.until(lambda: world.resting() == DONE[1:], "guarded")
+        if reconnected:
+            world.faults(BREAKS["cut"])
+            await world.settle(5)
+            await world.trusted()
+        world.faults(private("drop"))
+        world.command(OperatorAction.CLOSE, world.key())
+        # After 5 s the cancel of the take-profit is one strike, half a second later that of the stop another.
+        took_s = await world.until(lambda: "nothing is heard of what is sent" in deafness(world), "deaf")
+        assert (took_s < 5.4) is reconnected, took_s
+        world.heal()
+        await world.until(lambda: world.position()[0] == 0, "closed")
+        await world.trusted()
+        await world.quiet()
+
+    play(script, policy=policy())
 
 
 LIES = {

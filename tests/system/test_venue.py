@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from backstay.core.events import AccountReport, OperatorAction, RecoveryStarted
+from backstay.core.events import AccountReport, OperatorAction, OrderReport, RecoveryStarted
+from backstay.core.types import OrderStatus
 from backstay.simulator.settings import EngineSettings
 from backstay.strategies.position_manager.policy import StopKind
 
@@ -204,17 +205,18 @@ def test_r20_an_order_that_expires_by_self_trade_prevention_is_placed_again():
         world.open("LONG", "0.010", at="60000")
         await world.settle(3)
         # The human buys through our take-profit: the venue expires our resting order.
-        world.price("60890")
+        world.price("60899")
         await world.settle(1)
         world.hand(
             "order",
             side="BUY",
             type="LIMIT",
-            quantity="0.5",
+            quantity="9",
             price="60950",
             selfTradePreventionMode="EXPIRE_MAKER",
         )
         await world.settle(5)
+        assert OrderStatus.EXPIRED_IN_MATCH in [b.status for b in world.bodies(OrderReport)]
         sells = [x for x in world.resting() if "LIMIT SELL" in x]
         quantity = world.position()[0]
         assert len(sells) == (1 if quantity else 0), world.describe()

@@ -55,6 +55,17 @@ def test_every_line_is_one_json_document_and_the_files_are_their_users_alone(fil
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
+def test_a_log_without_room_is_told_of_in_one_line_and_stops_nobody(tmp_path, capsys):
+    full = tmp_path / "full.log"
+    full.symlink_to("/dev/full")
+    logs.set_up(full, full, level="INFO", rotate_mb=1, keep=2)
+    for n in range(3):
+        logging.getLogger("backstay").error("line %s", n)
+    logs.tear_down()
+    said = capsys.readouterr().err
+    assert said == f"backstay: {full} cannot be written: No space left on device\n"
+
+
 def test_errors_go_to_their_own_file_with_the_stack(files):
     main, errors = files
     log = logging.getLogger("backstay")

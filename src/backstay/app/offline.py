@@ -101,9 +101,9 @@ async def _carry_out(
     held = tuple(key for key in meant if owner.engine.manager(key) is not None)
     for target in held if symbol else (event.scope,):
         seq = owner.command(replace(event, scope=target)) or seq
-    await _flat(owner, held, patience_s)
-    if event.cancel_foreign:
+    if event.cancel_foreign:  # first: they may use up what may be reduced, and the close would be refused
         await cancel_strangers(guard, symbol)
+    await _flat(owner, held, patience_s)
     await _verify(guard, held)
     return Done(seq, tuple(map(str, held)), tuple(str(key) for key in meant if key not in held))
 

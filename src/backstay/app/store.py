@@ -16,8 +16,9 @@ from backstay.app.status import iso
 from backstay.app.words import words
 from backstay.core.records import Body
 from backstay.core.types import TimeNs
+from backstay.ledger.chain import walk
 from backstay.ledger.disk import Disk, FileDisk
-from backstay.ledger.errors import LedgerError
+from backstay.ledger.errors import DamagedLedgerError, LedgerError
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.store import Store, checked, file_of, table
 from backstay.ledger.projections.upkeep import clean, counts, open_or_replace, rebuild
@@ -164,6 +165,8 @@ def rebuild_alone(settings: Settings) -> Rebuilt:
     lock.acquire()
     try:
         disk = FileDisk(settings.data_dir)
+        for ledger in LEDGERS.values():
+            _whole(disk, ledger)
         records = rebuild(url, disk, LEDGERS)
         files: dict[str, int] = {}
         for name, ledger in LEDGERS.items():
@@ -176,6 +179,12 @@ def rebuild_alone(settings: Settings) -> Rebuilt:
             return Rebuilt(str(path) if path is not None else store.where, records, counts(store), files)
     finally:
         lock.release()
+
+
+def _whole(disk: Disk, path: str) -> None:
+    """A damaged ledger makes nothing anew: what stands there may be all that is left of the truth."""
+    if disk.size(path) is not None and (flaw := walk(disk, path).flaw) is not None:
+        raise DamagedLedgerError(path, flaw.detail, seq=flaw.seq, offset=flaw.offset, line=flaw.line)
 
 
 def standing(settings: Settings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from backstay.cli.exits import complain
 from backstay.telemetry.redaction import scrub
@@ -23,6 +23,7 @@ type ConfigOption = Annotated[
 type JsonOption = Annotated[
     bool, Parameter(name="--json", negative=(), help="Machine output on stdout, and nothing else there.")
 ]
+Port = Annotated[int, Parameter(show_default=True, validator=validators.Number(gte=0, lte=65535))]
 type YesOption = Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), help="Do not ask.")]
 type DataDirOption = Annotated[
     Path | None, Parameter(name="--data-dir", help="Data folder, instead of the configured run.data_dir.")

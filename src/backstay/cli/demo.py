@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from backstay.app.errors import ConfigError
-from backstay.cli.common import JsonOption, console, show_json
+from backstay.cli.common import JsonOption, Port, console, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def demo(
     headless: Annotated[
         bool, Parameter(negative=(), help="No page; run to the end and print figures.")
     ] = False,
-    port: Annotated[
-        int, Parameter(show_default=True, help="Port of the status page; 0 takes a free one.")
-    ] = 8720,
+    port: Annotated[Port, Parameter(help="Port of the status page; 0 takes a free one.")] = 8720,
     symbols: Annotated[str, Parameter(help="Of the synthetic or live market, separated by commas.")] = "",
     hedge: Annotated[bool, Parameter(negative=(), help="A hedge-mode account.")] = False,
     data_dir: Annotated[

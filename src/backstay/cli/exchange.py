@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from backstay.app.errors import ConfigError
-from backstay.cli.common import JsonOption, loop, show_json
+from backstay.cli.common import JsonOption, Port, loop, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
@@ -20,15 +20,9 @@ app = App(name="exchange", help="The simulated Binance alone, for any client.", 
 def serve(
     *,
     host: Annotated[str, Parameter(show_default=True, help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, Parameter(show_default=True, help="Port of the USD-M paths; 0 takes a free one.")
-    ] = 9080,
-    spot_port: Annotated[
-        int, Parameter(show_default=True, help="Port of the Spot paths; 0 takes a free one.")
-    ] = 9081,
-    control_port: Annotated[
-        int, Parameter(show_default=True, help="Port of the control side; 0 takes a free one.")
-    ] = 9090,
+    port: Annotated[Port, Parameter(help="Port of the USD-M paths; 0 takes a free one.")] = 9080,
+    spot_port: Annotated[Port, Parameter(help="Port of the Spot paths; 0 takes a free one.")] = 9081,
+    control_port: Annotated[Port, Parameter(help="Port of the control side; 0 takes a free one.")] = 9090,
     products: Annotated[
         str, Parameter(show_default=True, help="usdm, spot, or both, separated by commas.")
     ] = "usdm",

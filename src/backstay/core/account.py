@@ -24,6 +24,7 @@ from backstay.core import (
 )
 from backstay.core.account_scopes import each, of_symbol, release, scope_of, scope_state, with_scope
 from backstay.core.account_settings import AccountSettingUpdated
+from backstay.core.blocks import self_traded
 from backstay.core.events import (
     AccountModeSnapshot,
     AccountReport,
@@ -61,12 +62,13 @@ from backstay.core.events import (
 )
 from backstay.core.scored import BookSeen, SignalScored
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import ExecutionType, PositionMode, PositionSide, Product, Scope, TimeNs
+from backstay.core.types import ExecutionType, OrderStatus, PositionMode, PositionSide, Product, Scope, TimeNs
 
 A = AccountState
 # Looked up once: every event passes here, on its way to a stop or out of a ledger.
 SPOT, USDM, BOTH = Product.SPOT, Product.USDM, PositionSide.BOTH
 ONE_WAY, HEDGE = PositionMode.ONE_WAY, PositionMode.HEDGE
+EXPIRED_IN_MATCH = OrderStatus.EXPIRED_IN_MATCH
 
 __all__ = ["fold", "fold_in_place", "scope_of", "scope_state", "with_scope"]
 
@@ -110,7 +112,8 @@ def fold_in_place(account: AccountState, event: AnyEvent, now: TimeNs) -> Accoun
 
 
 def _of_order(account: A, e: OrderReport | AlgoReport) -> Scope | None:
-    if account.deaf_strikes or e.product is SPOT:  # a spot trade moves balances and lots
+    # A spot trade moves balances and lots; what self-trade prevention took away is counted.
+    if account.deaf_strikes or e.product is SPOT or e.status is EXPIRED_IN_MATCH:
         return None
     return scope_of(e.product, e.symbol, e.position_side)
 
@@ -151,7 +154,7 @@ _LOCAL: dict[type[msgspec.Struct], tuple[_KeyOf, _Change]] = {
 
 def _order(account: A, e: OrderReport, now: TimeNs) -> A:
     before = scope_state(account, scope_of(e.product, e.symbol, e.position_side))
-    after = scope.report_order(before, e, now)
+    after = self_traded(before, scope.report_order(before, e, now), e, now)
     if e.product is Product.SPOT:
         after = spot.after_order(account, before, after, e, now)
     pushed = e.execution is not ExecutionType.SNAPSHOT
@@ -289,7 +292,7 @@ def _stream(account: A, e: StreamChanged, now: TimeNs) -> A:
         if account.connected:
             return account
         lost = account.hydrated
-        account = replace(account, connected=True, deaf_strikes=0)
+        account = replace(account, connected=True, connected_at=now, deaf_strikes=1 if lost else 0)
         return _distrust_all(account, "stream_reconnected") if lost else account
     return _distrust_all(replace(account, connected=False), f"stream_{e.state}")
 

@@ -84,8 +84,9 @@ def time(account: A, e: TimePassed, now: TimeNs) -> A:
         after = scope.lose_trust(after, reason)
     silent = confirmations.unheard(after, now)
     if silent:
+        if any(after.contexts[name].created_at >= account.connected_at for name in silent):
+            account = replace(account, deaf_strikes=account.deaf_strikes + 1)
         after = confirmations.heard(after, silent)
-        account = replace(account, deaf_strikes=account.deaf_strikes + 1)
     return with_scope(account, after)
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from backstay.core import daily, reading, refused_sales, spot
 from backstay.core.account_scopes import each, gate, of_symbol, release, scope_of, scope_state, with_scope
+from backstay.core.blocks import self_traded
 from backstay.core.events import (
     AccountModeSnapshot,
     AlgosSnapshot,
@@ -67,7 +68,8 @@ def _strike(before: A, after: A) -> A:
         old = before.scopes.get(key)
         if old is None or old.pendings is s.pendings:
             continue
-        if any(p.expired and name not in s.pendings for name, p in old.pendings.items()):
+        late = (name for name, p in old.pendings.items() if p.expired and p.opened_at >= before.connected_at)
+        if any(name not in s.pendings for name in late):
             return replace(after, deaf_strikes=before.deaf_strikes + 1)
     return after
 
@@ -161,6 +163,7 @@ def queried(account: A, e: OrderQueried, now: TimeNs) -> A:
 
     def merge(s: ScopeState) -> ScopeState:
         found = reading.queried(s, e, now)
+        found = found if e.order is None else self_traded(s, found, e.order, now)
         if e.product is not Product.SPOT or e.order is None:
             return found
         return spot.after_read(account, s, found, (e.order,), now)

@@ -8,16 +8,20 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from backstay.core import orders
 from backstay.core.contexts import OrderContext
 from backstay.core.convergence import child_rests
-from backstay.core.events import Effect
+from backstay.core.events import Effect, OrderReport
 from backstay.core.lots import get
-from backstay.core.rejections import IN_VAIN, hold_for
+from backstay.core.rejections import IN_VAIN, MAX_REPEATS, hold_for
 from backstay.core.requests import amend_fingerprint, cancel_fingerprint, fingerprint, premise_of
 from backstay.core.room import has_room
 from backstay.core.slots import Slot
 from backstay.core.state import Block, ScopeState
-from backstay.core.types import EXPOSING, Action, TimeNs
+from backstay.core.types import EXPOSING, Action, OrderStatus, Role, Side, Surface, TimeNs
+
+SELF_TRADE = "self_trade"
+"""An order of the account's own was on the other side, and the venue took ours away (R-20)."""
 
 _BY_ORDER = {Action.CANCEL: cancel_fingerprint, Action.AMEND: amend_fingerprint}
 _IN_VAIN = {action: f"{action}_in_vain" for action in _BY_ORDER}
@@ -47,7 +51,40 @@ def blocked(s: ScopeState, slot: Slot, now: TimeNs, *, for_good: bool = False) -
             return True
         if block.key == slot.key and block.fingerprint == fingerprint(slot):
             return True
-    return False
+    return not for_good and any(b.effect == SELF_TRADE for b in s.blocks) and _is_met(s, slot)
+
+
+def _is_met(s: ScopeState, slot: Slot) -> bool:
+    """An order of the account rests that this one would trade with: it would be taken away again."""
+    price = slot.price
+    if price is None or slot.trigger is not None:
+        return False
+    facing = [r.price for r in s.orders.values() if r.price and r.side is not slot.side and orders.is_open(r)]
+    return any(theirs >= price if slot.side is Side.SELL else theirs <= price for theirs in facing)
+
+
+def self_traded(before: ScopeState, after: ScopeState, r: OrderReport, now: TimeNs) -> ScopeState:
+    """Count how often self-trade prevention took this very stop or take-profit away: it is placed again, and
+    the third time it waits for a change of its premise (R-20).
+    """
+    old, ctx = before.contexts.get(r.client_id), after.contexts.get(r.client_id)
+    if r.status is not OrderStatus.EXPIRED_IN_MATCH or old is None or old.is_terminal or ctx is None:
+        return after
+    if ctx.role not in (Role.SL, Role.TP) or ctx.surface is not Surface.REGULAR or ctx.slot.lots:
+        return after
+    asked = fingerprint(replace(ctx.slot, price=r.price, quantity=r.quantity - r.filled))
+    known = [b for b in after.blocks if b.effect == SELF_TRADE and b.fingerprint == asked]
+    count = 1 + sum(b.count for b in known)
+    met = Block(
+        key=ctx.key,
+        effect=SELF_TRADE,
+        since=now,
+        until=0 if count >= MAX_REPEATS else now,
+        count=count,
+        position=premise_of(after, ctx.slot),
+        fingerprint=asked,
+    )
+    return replace(after, blocks=(*(b for b in after.blocks if b not in known), met))
 
 
 def not_amendable(s: ScopeState, ctx: OrderContext) -> bool:

@@ -228,7 +228,12 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The whole account is being read: a scope that the read introduces takes part in that recovery."""
     gap: str = ""
     """The stream was lost, or a read of the whole account failed, and it has not been read since (R-11)."""
+    connected_at: TimeNs = 0
+    """Local time at which the stream came up: what was sent before was heard nowhere, and proves nothing."""
     deaf_strikes: int = 0
+    """Mutations in a row whose effect only a read could show; a new connection has not been heard yet and
+    starts with one (4.1.2).
+    """
 
 
 class _Packed(msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ class Log:
         """Write everything queued; with `sync` return once it is durable. Tells how far that is."""
         with self._lock:
             if self.failure is not None:
-                raise self.failure
+                raise self.failure.with_traceback(None)
             queue = self.queue
             while queue:
                 # Slices are atomic under the interpreter lock: an append meanwhile goes behind them.
@@ -96,7 +96,7 @@ class Log:
     def checkpoint(self) -> None:
         """Sync `events.jsonl` beside the traffic, so that the side journal may reuse its older half."""
         if self.failure is not None:
-            raise self.failure
+            raise self.failure.with_traceback(None)
         turns = self._side.turns
         try:
             self._file.sync()
@@ -191,7 +191,7 @@ class Journal:
         once the ledger could not be written.
         """
         if self._log.failure is not None:
-            raise self._log.failure
+            raise self._log.failure.with_traceback(None)
         self._seq = seq = self._seq + 1
         self._queue.append((seq, at, cause, body))
         return seq
@@ -205,7 +205,7 @@ class Journal:
     async def durable(self) -> None:
         """Return once everything appended so far is on disk. Raises JournalError when it cannot be."""
         if self._log.failure is not None:
-            raise self._log.failure
+            raise self._log.failure.with_traceback(None)
         if self._log.durable_seq < self._seq:
             await self._writer.durable(self._seq)
 

@@ -334,11 +334,13 @@ class Recoverer:
             self.deaf()
 
     def deaf(self) -> None:
-        """Two mutations in a row whose effect only a read could show: the stream is deaf (4.1.2)."""
+        """Two mutations in a row whose effect only a read could show, or one directly after a reconnect: the
+        stream is deaf (4.1.2).
+        """
         account = self._owner.account
         if account.deaf_strikes < STRIKES_MAX or not account.connected:
             return
-        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="two strikes"))
+        self._owner.on_event(StreamChanged(state=StreamState.DEAF, detail="nothing is heard of what is sent"))
 
     async def _reopen(self) -> None:
         """Nothing is read while the stream is being replaced; then the passes ask for what they need."""

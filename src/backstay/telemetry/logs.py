@@ -4,8 +4,10 @@ A log is for people; the ledger is the truth. Lines about records are written by
 ledger (`RecordLog`), so nothing between a fill and its stop writes a line.
 """
 
+import contextlib
 import logging
 import logging.handlers
+import sys
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -71,21 +73,38 @@ def _formatter() -> logging.Formatter:
     )
 
 
+class LogFile(logging.handlers.RotatingFileHandler):
+    """A file that cannot be written, as on a full disk, is told of once, in a line, and stops nobody."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the library's name)
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not LogFile.told:
+            LogFile.told = True
+            sys.stderr.write(f"backstay: {self.baseFilename} cannot be written: {error.strerror}\n")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is left of the last lines has no room either
+            super().close()
+
+
 def set_up(main: Path, errors: Path, *, level: str, rotate_mb: int, keep: int) -> logging.Logger:
     """Log to these two files; returns the program's logger. Raises OSError with the file's name.
 
     Files are readable by their user alone, `rotate_mb` MB each, `keep` older ones are kept of both.
     """
     tear_down()
+    LogFile.told = False
     logger = logging.getLogger(ROOT)
     logger.setLevel(level)
     logger.propagate = False
     for path, least in ((main, level), (errors, "ERROR")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=rotate_mb * MB, backupCount=keep, encoding="utf-8"
-        )
+        handler = LogFile(path, maxBytes=rotate_mb * MB, backupCount=keep, encoding="utf-8")
         handler.setLevel(least)
         handler.setFormatter(_formatter())
         logger.addHandler(handler)

@@ -130,6 +130,11 @@ def open_feed(
     feeds: list[Feed] = []
     for name in filter(None, (part.strip() for part in spec.split(","))):
         path = Path(name)
+        if not path.is_file():
+            raise FeedError(
+                f"{path}: there is no such file. Give a path to .parquet, .csv, .csv.gz or .jsonl.gz, "
+                "or one of: synthetic, live."
+            )
         symbol = _file_symbol(path, symbols)
         grid = known.get(symbol)
         feeds.append(_open_file(path, symbol, seed, grid, paid.get(symbol), steps_per_bar, skip))
@@ -161,11 +166,6 @@ def _open_file(
     steps_per_bar: int,
     skip: int,
 ) -> Feed:
-    if not path.is_file():
-        raise FeedError(
-            f"{path}: there is no such file. Give a path to .parquet, .csv, .csv.gz or .jsonl.gz, "
-            "or one of: synthetic, live."
-        )
     name = path.name
     if name.endswith((".jsonl.gz", ".jsonl")):
         return FrameFeed(path, seed=seed, symbol=symbol, grid=grid, funding=funding, skip=skip)

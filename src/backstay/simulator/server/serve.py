@@ -24,6 +24,9 @@ from backstay.simulator.server.pump import Pump
 class ServeError(OSError):
     """The venue cannot listen: which port, why, and what to do."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)  # the number is for programs
+
 
 class Served:
     """A running venue. `ports` is (Binance port, control port or 0)."""
