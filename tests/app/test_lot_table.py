@@ -2,7 +2,7 @@
 
 import msgspec
 
-from backstay.app.lot_figures import lot_figures
+from backstay.app.lot_figures import held_lots, lot_figures
 from backstay.app.lot_table import ENDED_MOST, SHOWN_MOST, lot_table
 from backstay.strategies.by_lot import free, sells
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
@@ -53,7 +53,7 @@ def test_flagged_lots_come_first_and_what_is_not_shown_is_counted():
     assert found["open"][0]["reason"] == "cancelled_by_owner"
     ages = [row["bought_at"] for row in found["open"][1:]]
     assert ages == sorted(ages), "oldest first"
-    assert lot_figures(scene.account, scene.engine, scene.now)["flagged"] == 1
+    assert lot_figures(held_lots(scene.account, scene.engine, scene.now))["flagged"] == 1
 
 
 def test_the_newest_of_the_ended_lots_are_shown():
@@ -86,7 +86,7 @@ def test_lots_of_any_strategy_by_lot_are_shown_and_counted():
     scene.rest()
     statuses = {row["quantity"]: (row["status"], row["target"]) for row in table(scene)["open"]}
     assert statuses == {"9.99": ("SELL_PLACED", "2"), "0.004995": ("UNSELLABLE", None)}
-    assert lot_figures(scene.account, scene.engine, scene.now)["sell_placed"] == 1
+    assert lot_figures(held_lots(scene.account, scene.engine, scene.now))["sell_placed"] == 1
 
 
 def test_the_page_does_not_look_at_every_lot():

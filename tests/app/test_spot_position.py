@@ -49,7 +49,7 @@ async def shown(settings):
     async with asyncio.timeout(10):
         while True:
             with contextlib.suppress(StoreError):
-                return await positions.read(settings)
+                return await positions.read(settings, print)
             await asyncio.sleep(0.05)
 
 

@@ -89,7 +89,7 @@ async def stored(settings, count):
     async with asyncio.timeout(10):
         while True:
             with contextlib.suppress(StoreError):
-                found = await positions.read(settings)
+                found = await positions.read(settings, print)
                 if len(found.lots) == count and all(row["status"] == "SELL_PLACED" for row in found.lots):
                     return found.lots
             await asyncio.sleep(0.1)
@@ -186,7 +186,9 @@ async def test_spot_alone_opens_no_futures_ledger_and_closes_a_lot_when_told(tmp
         done = await closing_lots.close_lot(settings, second, limit=None, who="me", reason="enough")
         assert done["closed"] == [second["id"]]
         assert await there.sells() == []
-        (row,) = [r for r in (await positions.read(settings, ended=True)).lots if r["id"] == second["id"]]
+        (row,) = [
+            r for r in (await positions.read(settings, print, ended=True)).lots if r["id"] == second["id"]
+        ]
         assert row["status"] == "CLOSED_BY_HAND"
 
 
@@ -225,7 +227,7 @@ async def test_paper_keeps_its_lots_over_a_restart(tmp_path):
             await until(lambda n=lots: session.host.status()["lots"]["waiting_for_profit"] == n, 15)
             balances = session.guards[0].owner.account.balances
             assert balances["BTC"].wallet == Decimal("0.002997") * lots / 2
-    found = await positions.read(settings)
+    found = await positions.read(settings, print)
     assert len(found.lots) == 4
     with pytest.raises(RefusedError, match="PAPER exchange ends"):
         await closing_lots.close_lot(settings, found.lots[0], limit=None, who="me", reason="")

@@ -12,7 +12,7 @@ from backstay import __version__
 from backstay.app import status
 from backstay.app.flatness import cancel_strangers, left_at_venue
 from backstay.app.guard import Guard
-from backstay.app.lot_figures import lot_figures, lots_held
+from backstay.app.lot_figures import held_lots, lot_figures, why_not_offered
 from backstay.app.lot_table import lot_table
 from backstay.app.news import News
 from backstay.app.words import number
@@ -128,11 +128,12 @@ class GuardHost:
         account, stats, now = owner.account, owner.stats, owner.clock.now_ns()
         table, venue = self.positions(), self.guard.venue.status()
         waiting = status.reviews(account, owner.last)
+        held = tuple(held_lots(account, owner.engine, now)) if config.product is Product.SPOT else ()
         grade, why = status.health(account, table, waiting)
         if self.missing:
             grade, why = "alarm", f"not guarded: {self.missing}"
-        elif grade == "ok" and (held := lots_held(account, owner.engine, now)):
-            grade, why = "attention", held
+        elif grade == "ok" and (hold := why_not_offered(held)):
+            grade, why = "attention", hold
         document: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
@@ -162,7 +163,7 @@ class GuardHost:
             "market": self.guard.market.status() if self.guard.market is not None else [],
         }
         if config.product is Product.SPOT:
-            document["lots"] = lot_figures(account, owner.engine, now)
+            document["lots"] = lot_figures(held)
         return document | (self._extra() if self._extra is not None else {})
 
     def _counters(self) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """How many lots a running spot guard holds and how they stand, without looking at each of them."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -79,22 +79,22 @@ def waits_for_its_owner(flag: Flag | None) -> bool:
     return flag is not None and flag.mark is not Mark.CLOSING
 
 
-def lots_held(account: AccountState, engine: Engine, now: TimeNs) -> str:
+def why_not_offered(found: Iterable[Held]) -> str:
     """Why a person has to look after lots that are not offered; empty: nobody has to."""
-    return "; ".join(f"{held.symbol}: {held.hold}" for held in held_lots(account, engine, now) if held.hold)
+    return "; ".join(f"{held.symbol}: {held.hold}" for held in found if held.hold)
 
 
-def lot_figures(account: AccountState, engine: Engine, now: TimeNs) -> dict[str, int]:
+def lot_figures(found: Iterable[Held]) -> dict[str, int]:
     """Open lots of all managed symbols by state; `flagged`: those that wait for their owner's word."""
-    found = {"waiting_for_profit": 0, "sell_placed": 0, "unsellable": 0, "flagged": 0}
-    for held in held_lots(account, engine, now):
+    count = {"waiting_for_profit": 0, "sell_placed": 0, "unsellable": 0, "flagged": 0}
+    for held in found:
         if held.index is not None:
             placed = len(held.selling.keys() & held.index.offers.keys())
             unsellable = sum(name not in held.selling for name in held.index.unsellable)
         else:
             placed, unsellable = len(held.selling), 0
-        found["sell_placed"] += placed
-        found["unsellable"] += unsellable
-        found["waiting_for_profit"] += held.lots.count - placed - unsellable
-        found["flagged"] += sum(waits_for_its_owner(flag) for flag in held.lots.flags.values())
-    return found
+        count["sell_placed"] += placed
+        count["unsellable"] += unsellable
+        count["waiting_for_profit"] += held.lots.count - placed - unsellable
+        count["flagged"] += sum(waits_for_its_owner(flag) for flag in held.lots.flags.values())
+    return count

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstay.app.auditor import percentiles
 from backstay.app.host import GuardHost
-from backstay.app.lot_figures import lot_figures
+from backstay.app.lot_figures import held_lots, lot_figures
 from backstay.app.lot_table import lot_table
 from backstay.app.status import iso
 
@@ -33,7 +33,7 @@ class DemoView:
         if spot is not None:
             account, engine, now = spot.owner.account, spot.owner.engine, spot.owner.clock.now_ns()
             document["lots"] = lot_table(account, engine, now)
-            document["status"]["lots"] = lot_figures(account, engine, now)
+            document["status"]["lots"] = lot_figures(held_lots(account, engine, now))
         return document
 
     def _figures(self) -> dict[str, Any]:
