@@ -111,6 +111,23 @@ def test_a_trade_that_ended_in_a_gap_and_the_next_each_have_a_story_of_their_own
             assert story_of(world.disk, LEDGER, line.seq) == story
 
 
+def test_a_step_and_a_take_profit_that_filled_while_nobody_watched_are_of_one_trade():
+    async def script(world):
+        world.open("LONG", "0.010", at="60000")
+        await world.settle(3)
+        world.kill()
+        for price in ("59399", "60950"):
+            world.price(price)
+            await world.settle(1)
+        await world.start()
+        await world.settle(20)
+
+    world = play(script, policy=LADDER)
+    opened = next(r.seq for r in world.records() if isinstance(r.body, OrderReport) and r.body.filled)
+    trade = story_of(world.disk, LEDGER, opened).trade
+    assert (trade["id"], trade["quantity"]) == ("BTCUSDT-BOTH-1", "0.02")
+
+
 def test_the_command_tells_trades_and_scores_that_led_to_none(scored, tmp_path, capsys):
     data = scored.disk.read(LEDGER, 0, scored.disk.size(LEDGER))
     FileDisk(tmp_path).replace(LEDGER, data)

@@ -166,7 +166,9 @@ async def ask_doubts(venue: Venue, account: AccountState, scopes: Iterable[Scope
         child = answer.algo is not None and answer.algo.child_order_id
         if child and answer.ctx_id not in asks.get((answer.symbol, Surface.REGULAR), ()):
             answers.append(await venue.query_order(answer.symbol, answer.ctx_id, Surface.REGULAR))
-    return answers
+    # What filled first is told first: what a step bought is part of what a take-profit sold after it.
+    traded = {x.ctx_id: x.order.at for x in answers if x.order is not None and x.order.filled}
+    return sorted(answers, key=lambda x: traded.get(x.ctx_id, 0))
 
 
 def preview(account: AccountState, events: Iterable[AnyEvent], now: Callable[[], int]) -> AccountState:
