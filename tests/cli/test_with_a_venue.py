@@ -1,6 +1,7 @@
 """Commands against a simulated venue on real sockets: what it refuses, and what works without a process."""
 
 import json
+import re
 import socket
 
 import yaml
@@ -53,6 +54,26 @@ def test_keys_without_futures_permission_are_5_and_told(folder, keys, capsys):
         code, out, _ = run(capsys, "doctor", "--json")
         assert code == 5
         assert any(c["state"] == "fail" and c["exit_code"] == 5 for c in json.loads(out)["checks"])
+
+
+def test_doctor_tries_the_private_stream_and_shows_no_listen_key(folder, keys, capsys):
+    with venue() as there:
+        document = there.config()
+        configured(folder, document)
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert (code, check(json.loads(out), "private stream")["state"]) == (0, "pass")
+        document["endpoints"]["usdm"]["private_stream"] = "ws://127.0.0.1:1/private"
+        configured(folder, document)
+        code, out, _ = run(capsys, "doctor", "--json")
+        found = check(json.loads(out), "private stream")
+        assert (code, found["state"]) == (5, "fail")
+        assert found["detail"].startswith("ws://127.0.0.1:1/private: ")
+        assert re.search(r"/ws/\w{8}", out) is None
+        refused = {"match": {"endpoint": "POST /fapi/v1/listenKey"}, "effect": {"error": {"code": -2015}}}
+        there.post("faults", {"rules": [refused]})
+        code, out, _ = run(capsys, "doctor", "--json")
+        assert code == 5
+        assert [c["name"] for c in json.loads(out)["checks"] if c["state"] == "fail"] == ["keys"]
 
 
 def test_a_wrong_secret_is_5_and_is_not_shown(folder, keys, capsys, monkeypatch):

@@ -163,7 +163,7 @@ async def _exchange(settings: Settings) -> list[Check]:
             return found
         try:
             found.extend(await _answers(settings, venue, transport))
-            found.extend(await streams(transport, _stream_hosts(settings)))
+            found.extend(await streams(transport, _stream_hosts(settings, await venue.read_listen_key())))
         except VenueUnavailable as failure:
             told = preflight.unreachable(failure, settings)
             name = "keys" if failure.fatal else "exchange"
@@ -227,10 +227,11 @@ async def _permission(settings: Settings, transport: Transport, instruments: Ins
     )
 
 
-def _stream_hosts(settings: Settings) -> tuple[tuple[str, str], ...]:
+def _stream_hosts(settings: Settings, listen_key: str) -> tuple[tuple[str, str], ...]:
     hosts = settings.environment.usdm
     symbol = (settings.symbols or PAPER_SYMBOLS)[0].lower()
     return (
+        ("private stream", f"{hosts.private_stream}/ws/{listen_key}"),
         ("market stream", f"{hosts.market_stream}/stream?streams={symbol}@markPrice@1s"),
         ("order connection", hosts.ws_api),
     )

@@ -83,9 +83,8 @@ async def streams(transport: Transport, hosts: Iterable[tuple[str, str]]) -> lis
         try:
             socket = await transport.websocket(url, lambda _: None, lambda _: None, timeout_s=10.0)
         except TransportError as error:
-            found.append(
-                Check(name, "fail", f"{url.partition('?')[0]}: {error}", "check endpoints and network", 5)
-            )
+            shown = url.partition("?")[0].partition("/ws/")[0]  # what follows is a listen key
+            found.append(Check(name, "fail", f"{shown}: {error}", "check endpoints and network", 5))
         else:
             socket.close()
             found.append(Check(name, "pass", "connects"))

@@ -27,6 +27,7 @@ from backstay.binance.net.ws_api import WsApi
 from backstay.binance.wire import endpoints
 from backstay.binance.wire.decode_klines import KlineRow
 from backstay.binance.wire.decode_market import MarketEvent, MarkPrice
+from backstay.binance.wire.decode_rest import listen_key
 from backstay.binance.wire.endpoints import UsdmEndpoints
 from backstay.binance.wire.limits import Budget
 from backstay.binance.wire.sign import Signer
@@ -191,6 +192,10 @@ class BinanceVenue(Gateway[OrderDesk]):
 
     async def read_algos(self, symbol: str | None) -> AlgosSnapshot:
         return await self._reads.algos(symbol)
+
+    async def read_listen_key(self) -> str:
+        """The account's key of the private stream, extended or made anew; secret. Raises VenueUnavailable."""
+        return listen_key((await self._rest.read(endpoints.LISTEN_KEY_START)).body)
 
     async def cancel_by_number(self, symbol: str, number: int, surface: Surface) -> None:
         """Cancel an order by the venue's own number: for what is not ours, because the operator asked for it.
