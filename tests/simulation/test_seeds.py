@@ -170,6 +170,7 @@ def test_a_failing_seed_and_its_promise_are_told_at_once(capsys, monkeypatch):
         (("--seeds", "a:b"), "A:B"),
         (("--scenario", "sunny"), "mixed"),
         (("--fault-rate", "-1"), "--fault-rate"),
+        (("--jobs", "-2"), "--jobs"),
         (("--corpus", "nowhere.json"), "nowhere.json"),
         (("--plan", "nowhere.json"), "nowhere.json"),
     ],

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from backstay.cli.common import JsonOption, console, show_json
 from backstay.cli.exits import Exit, complain
@@ -31,7 +31,9 @@ def simulate(
         bool,
         Parameter(help="Reduce the first failing run to what matters, for two minutes at most, and tell it."),
     ] = True,
-    jobs: Annotated[int, Parameter(help="Processes; 0: one for each core.")] = 0,
+    jobs: Annotated[
+        int, Parameter(help="Processes; 0: one for each core.", validator=validators.Number(gte=0))
+    ] = 0,
     json: JsonOption = False,
 ) -> int:
     """Run the real guard against the simulated exchange, on virtual time, with faults drawn from a seed."""
