@@ -11,7 +11,7 @@ WIDTH = 100
 LOUD = frozenset({"UNPROTECTED", "MANUAL_REVIEW"})
 
 HEADS = ("id", "side size", "entry", "pnl", "stop", "take-profit", "DCA", "liq", "protected")
-UNDER = ("status", "age", "mark", "%", "", "", "next", "", "since")
+UNDER = ("status", "age", "mark", "%", "", "", "next", "opened", "since")
 RIGHT = frozenset({"entry", "pnl", "liq"})
 
 
@@ -30,6 +30,7 @@ def positions_table(rows: Sequence[dict[str, Any]]) -> "Table":
     for row in rows:
         stop, profit, dca = row["stop"], row["take_profit"], row["dca"]
         naked = row["protected"] == "no" and row["status"] != "UNMANAGED"
+        away = row["distance_to_liquidation"]
         since = row["protected_since"] or row["unprotected_since"] or ""
         table.add_row(
             _two(row["id"], row["status"], loud=row["status"] in LOUD),
@@ -39,7 +40,7 @@ def positions_table(rows: Sequence[dict[str, Any]]) -> "Table":
             _two(stop["price"], stop["state"]),
             _two(profit["price"], profit["state"]),
             _two(f"{dca['done']}/{dca['total']}", dca["next_price"]),
-            f"{row['distance_to_liquidation']}%" if row["distance_to_liquidation"] else "",
+            _two(f"{away}%" if away else "", moment(row["entry_time"])[3:]),
             _two(row["protected"], since[11:19], loud=naked, style="green"),
         )
     return table
@@ -63,7 +64,7 @@ def lots_text(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
                 (
                     f"{row['status']} {row['reason']}" if row["reason"] else row["status"],
                     row["dust"],
-                    (row["entry_time"] or "")[2:16].replace("T", " "),
+                    moment(row["entry_time"]),
                     row["sell_price"],
                     age_of(row),
                     pnl["percent"],
@@ -113,6 +114,11 @@ def _pnl(row: dict[str, Any]) -> "Text | str":
         return ""
     colour = "red" if pnl["percent"].startswith("-") else "green"
     return Text(f"{pnl['quote']}\n{pnl['percent']}%", style=colour)
+
+
+def moment(at: str | None) -> str:
+    """`26-11-22 05:12`, UTC."""
+    return (at or "")[2:16].replace("T", " ")
 
 
 def age_of(row: dict[str, Any]) -> str:
