@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,17 +174,16 @@ def test_a_demo_in_the_background_ends_in_good_order_when_it_is_terminated(tmp_p
         assert process.stderr is not None
         page = re.search(r"http\S+", process.stderr.readline())
         assert page
-        for _ in range(100):
+        said = b""
+        while b"the guard is up" not in said:
             with urllib.request.urlopen(f"{page[0]}snapshot", timeout=10) as answer:
-                if b"the guard is up" in answer.read():
-                    break
-            time.sleep(0.1)
+                said = answer.read()
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        told, _ = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 0
-    assert json.loads(said)["promises_held"] is True
+    assert json.loads(told)["promises_held"] is True
     assert list(tmp_path.iterdir()) == [], "its files are gone"
 
 

@@ -193,8 +193,8 @@ def touches_what_is_not_ours(patch):
 def asks_for_twice_the_position(patch):
     original = take_profit._slot
 
-    def slot(view, rule, f, kind, step, quantity):
-        return original(view, rule, f, kind, step, quantity * 2)
+    def slot(view, rule, f, step, quantity, refusal):
+        return original(view, rule, f, step, quantity * 2, refusal)
 
     patch.setattr(take_profit, "_slot", slot)
     patch.setattr(planner, "within_position", lambda s, working, intents: intents)
