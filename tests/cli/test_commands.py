@@ -57,6 +57,18 @@ def test_help_is_quick_because_it_loads_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
+def test_what_only_reads_the_ledger_loads_no_network(folder):
+    import subprocess
+
+    script = (
+        "import sys\nfrom backstay.cli.main import execute\n"
+        "code = execute(['positions', 'list'])\n"
+        "print(code, [m for m in ('aiohttp', 'picows', 'sqlalchemy', 'cryptography') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=folder)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
+
+
 def test_the_page_of_commands_is_what_the_commands_say():
     text = (ROOT / "docs" / "reference" / "cli.md").read_text()
     assert page(app) == text, "tools/write_reference.py writes it anew"

@@ -16,8 +16,7 @@ from pydantic import Field, field_validator
 from backstay.app.errors import ConfigError
 from backstay.app.sections import Duration, Section
 from backstay.app.yaml_file import read_yaml
-from backstay.binance.net.sockets import SocketTransport
-from backstay.binance.net.transport import TransportError
+from backstay.binance.net.transport import Transport, TransportError
 from backstay.core.types import SECOND, TimeNs
 from backstay.marketdata.news import NewsDesk
 from backstay.signals.news import Headline, HeadlineRefused, NewsWindow, parse_windows, read_headline
@@ -114,7 +113,7 @@ class Headlines:
         self._looked = False
         self._trouble = ""
         self._task: asyncio.Task[None] | None = None
-        self._transport: SocketTransport | None = None
+        self._transport: Transport | None = None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="headlines")
@@ -154,6 +153,9 @@ class Headlines:
         if not self._source.startswith(WEB):
             return await asyncio.to_thread(_file, self._source)
         if self._transport is None:
+            # Not at the top: every command reads these settings, and this takes a third of a second.
+            from backstay.binance.net.sockets import SocketTransport
+
             self._transport = SocketTransport()
         reply = await self._transport.http("GET", self._source, {}, b"", TIMEOUT_S)
         if reply.status != 200:

@@ -14,8 +14,7 @@ from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ExchangeError
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
 from backstay.app.preflight import unreachable
-from backstay.binance.net.sockets import SocketTransport
-from backstay.binance.net.transport import TransportError
+from backstay.binance.net.transport import Transport, TransportError
 from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.endpoints_spot import TICKER_PRICES
 from backstay.core.account import fold, fold_in_place, scope_of
@@ -61,7 +60,14 @@ def unheard(*_evidence: object) -> None:
     """A gateway for reads opens no stream; what it tells besides is not waited for."""
 
 
-def make_venue(settings: Settings, transport: SocketTransport) -> BinanceVenue:
+def _sockets() -> Transport:
+    # Not at the top: what only reads the ledger would wait a third of a second for it.
+    from backstay.binance.net.sockets import SocketTransport
+
+    return SocketTransport()
+
+
+def make_venue(settings: Settings, transport: Transport) -> BinanceVenue:
     """A gateway for reads alone. Raises ConfigError when the keys are missing."""
     return BinanceVenue(
         transport=transport,
@@ -88,7 +94,7 @@ async def look(settings: Settings) -> Seen:
     account = ledger_state(settings)
     if settings.mode is Mode.PAPER or Product.USDM not in settings.products:
         return Seen(account, {}, {}, clock.now_ns(), live=False)
-    transport = SocketTransport()
+    transport = _sockets()
     try:
         venue = make_venue(settings, transport)
         read = await _read(venue)
@@ -132,7 +138,7 @@ async def spot_prices(settings: Settings) -> dict[str, Decimal]:
         return {}
     rest = settings.spot_environment.spot.rest
     asked = quote(json.dumps(symbols, separators=(",", ":")))
-    transport = SocketTransport()
+    transport = _sockets()
     try:
         url = f"{rest}{TICKER_PRICES.path}?symbols={asked}"
         reply = await transport.http(TICKER_PRICES.method, url, {}, b"", PRICE_TIMEOUT_S)
