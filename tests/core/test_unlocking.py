@@ -151,20 +151,23 @@ def test_6_4_only_an_armed_mode_that_sends_may_send(mode):
 
 
 @pytest.mark.parametrize(
-    ("mode", "enabled", "phrase", "closed"),
+    ("mode", "enabled", "phrase", "proven", "closed"),
     [
-        (Mode.PAPER, False, "", 0),
-        (Mode.DRY_RUN_PRIVATE, False, "", 0),
-        (Mode.DEMO, False, "", 1),
-        (Mode.DEMO, True, "", 0),
-        (Mode.TESTNET, False, "", 1),
-        (Mode.LIVE, False, "", 2),
-        (Mode.LIVE, True, "yes", 1),
-        (Mode.LIVE, True, LIVE_CONFIRMATION, 0),
+        (Mode.PAPER, False, "", False, 0),
+        (Mode.DRY_RUN_PRIVATE, False, "", False, 0),
+        (Mode.DEMO, False, "", True, 1),
+        (Mode.DEMO, True, "", True, 0),
+        (Mode.DEMO, True, "", False, 1),
+        (Mode.TESTNET, False, "", True, 1),
+        (Mode.TESTNET, False, "", False, 2),
+        (Mode.LIVE, False, "", True, 2),
+        (Mode.LIVE, True, "yes", True, 1),
+        (Mode.LIVE, True, LIVE_CONFIRMATION, False, 1),
+        (Mode.LIVE, True, LIVE_CONFIRMATION, True, 0),
     ],
 )
-def test_6_4_every_lock_is_needed(mode, enabled, phrase, closed):
-    assert len(locks(mode, enable_trading=enabled, live_confirm=phrase)) == closed
+def test_6_4_every_lock_is_needed(mode, enabled, phrase, proven, closed):
+    assert len(locks(mode, enable_trading=enabled, live_confirm=phrase, proven=proven)) == closed
     assert FACTS[mode].mode is mode
 
 

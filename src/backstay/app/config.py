@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from backstay.app import older_names
+from backstay.app.build import is_here, is_proven
 from backstay.app.config_errors import explain
 from backstay.app.config_sections import (
     AlertSettings,
@@ -178,7 +179,18 @@ class Settings(BaseSettings):
     @property
     def locks(self) -> tuple[str, ...]:
         """The locks of the mode that are still closed, by name; empty: armed."""
-        return locks(self.mode, enable_trading=self.run.enable_trading, live_confirm=self.run.live_confirm)
+        return locks(
+            self.mode,
+            enable_trading=self.run.enable_trading,
+            live_confirm=self.run.live_confirm,
+            proven=self._is_simulated or is_proven(),
+        )
+
+    @property
+    def _is_simulated(self) -> bool:
+        """Every account that is guarded is one of a simulated exchange on this machine."""
+        asked = {Product.USDM: self.environment.usdm.rest, Product.SPOT: self.spot_environment.spot.rest}
+        return self.mode is not Mode.LIVE and all(is_here(asked[product]) for product in self.products)
 
     @property
     def armed(self) -> bool:

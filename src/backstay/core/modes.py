@@ -35,14 +35,19 @@ FACTS: dict[Mode, ModeFacts] = {
 }
 
 
-def locks(mode: Mode, *, enable_trading: bool, live_confirm: str) -> tuple[str, ...]:
-    """The locks that are still closed, by name; empty: the mode is armed."""
+def locks(mode: Mode, *, enable_trading: bool, live_confirm: str, proven: bool) -> tuple[str, ...]:
+    """The locks that are still closed, by name; empty: the mode is armed.
+
+    `proven`: the conformance suite has passed for this build.
+    """
     facts = FACTS[mode]
     closed = []
     if facts.needs_enable and not enable_trading:
         closed.append("run.enable_trading is not true")
     if facts.needs_phrase and live_confirm != LIVE_CONFIRMATION:
         closed.append(f"run.live_confirm is not {LIVE_CONFIRMATION}")
+    if facts.needs_enable and not proven:
+        closed.append("the conformance suite has not passed for this build (tools/write_conformance.py)")
     return tuple(closed)
 
 
