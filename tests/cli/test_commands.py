@@ -249,6 +249,13 @@ def test_a_feed_that_is_not_there_is_2_and_said_to_be_missing(folder, capsys, fe
     assert err.startswith(f"backstay: {feed}: there is no such file")
 
 
+def test_a_data_folder_that_cannot_be_is_2_and_names_the_option(folder, capsys):
+    (folder / "taken").write_text("")
+    code, out, err = run(capsys, "demo", "--headless", "--duration", "1m", "--data-dir", "taken/data")
+    assert (code, out) == (2, "")
+    assert err.startswith("backstay: --data-dir: taken/data cannot be written")
+
+
 def test_a_feed_with_missing_columns_is_2_and_names_them(folder, capsys):
     (folder / "BTCUSDT-1m.csv").write_text("open_time,open\n1,2\n")
     code, _, err = run(capsys, "exchange", "serve", "--feed", "BTCUSDT-1m.csv")

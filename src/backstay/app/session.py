@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backstay.app.config import Settings
@@ -215,7 +216,11 @@ async def open_session(
 
 def prepare_folders(settings: Settings) -> None:
     """The data folder, there and writable. Raises ConfigError."""
-    folder = settings.data_dir
+    prepare_folder(settings.data_dir, "run.data_dir")
+
+
+def prepare_folder(folder: Path, chosen_by: str) -> None:
+    """This folder, there and writable. Raises ConfigError that names what chose it."""
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -223,6 +228,6 @@ def prepare_folders(settings: Settings) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(
-            f"run.data_dir: {folder} cannot be written ({error.strerror}). Let this user write there, or "
+            f"{chosen_by}: {folder} cannot be written ({error.strerror}). Let this user write there, or "
             "choose another folder"
         ) from None

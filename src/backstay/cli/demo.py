@@ -78,7 +78,10 @@ def _play(options: "DemoOptions", *, json: bool) -> int:
     import msgspec
 
     from backstay.app.demo import play
+    from backstay.app.session import prepare_folder
 
+    if options.data_dir:
+        prepare_folder(Path(options.data_dir), "--data-dir")
     attach = None if options.headless else _attach(options.port, json=json)
     summary = play(options, attach)
     document = msgspec.to_builtins(summary)
