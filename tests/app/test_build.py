@@ -78,6 +78,7 @@ def test_6_4_no_real_account_is_traded_by_an_unproven_build(copied, tmp_path, mo
 
 
 @pytest.mark.parametrize("mode", ["PAPER", "DRY_RUN_PRIVATE"])
-def test_6_4_what_sends_nothing_real_needs_no_proof(copied, tmp_path, mode):
-    module.STAMP.unlink()
+def test_6_4_what_sends_nothing_real_needs_no_proof_and_looks_for_none(copied, tmp_path, mode):
+    module.STAMP.write_text("0" * 64)
     assert settings(tmp_path, mode).locks == ()
+    assert build.cache_info().misses == 0, "a start does not read all sources for it"

@@ -183,7 +183,7 @@ class Settings(BaseSettings):
             self.mode,
             enable_trading=self.run.enable_trading,
             live_confirm=self.run.live_confirm,
-            proven=self._is_simulated or is_proven(),
+            proven=not FACTS[self.mode].needs_enable or self._is_simulated or is_proven(),
         )
 
     @property
