@@ -39,7 +39,7 @@ from backstay.runtime.hydration import (
 from backstay.runtime.lookout import Lookout
 from backstay.runtime.looks import Looks
 from backstay.runtime.ports import Clock, Entropy, Venue
-from backstay.runtime.rereads import Rereads
+from backstay.runtime.rereads import READ_AGAIN_S, Rereads
 from backstay.runtime.stats import Stats
 from backstay.runtime.trades import read_trades, unread, unread_of, untold_of
 
@@ -70,9 +70,6 @@ class Host(Protocol):
     def fail(self, error: Exception) -> None: ...
 
 
-READ_AGAIN_S = 10.0
-"""Positions, and on spot orders and trades, are served from copies that may lag. What a gap hid is looked for
-once more, so long after the account was read: nothing else would ever tell of what happened in it."""
 STRIKES_MAX = 2
 """So many confirmations in a row that only a read brought: the private stream is deaf."""
 MANY_SCOPES = 8
@@ -245,6 +242,7 @@ class Recoverer:
         return failure
 
     async def _read_again(self, *, spot: bool) -> None:
+        """What a gap hid is looked for once more: nothing else would ever tell of what happened in it."""
         owner = self._owner
         await asyncio.sleep(READ_AGAIN_S)
         if not owner.account.connected or None in self._running:

@@ -18,8 +18,10 @@ from backstay.runtime.ports import Clock, Venue
 
 FILTER_REFUSALS = frozenset({Effect.FILTER, Effect.MIN_NOTIONAL})
 FILTERS_EVERY = 60 * SECOND
-BALANCES_LAG_S = 10.0
-"""Balances are served from a copy that may lag: at once it would tell what we know already."""
+READ_AGAIN_S = 10.0
+"""Positions and balances, and on spot orders and trades, are served from copies that may lag: what nobody
+told of is looked for so much later, at once they would tell what we know already.
+"""
 MODE_EVERY_S = 15.0
 """In another mode than configured nothing is sent; that the account is back in it, only a read tells."""
 
@@ -83,7 +85,7 @@ class Rereads:
 
     async def _read_balances(self) -> None:
         try:
-            await asyncio.sleep(BALANCES_LAG_S)
+            await asyncio.sleep(READ_AGAIN_S)
             await self._take_in(self._venue.read_balances())
         finally:
             self._balances = None

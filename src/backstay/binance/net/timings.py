@@ -2,6 +2,9 @@
 
 import msgspec
 
+from backstay.core.account_reads import BALANCES_LAG
+from backstay.core.types import SECOND
+
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Sources: binance.md 4 (24 h, pings), binance-usdm.md 4 (listen key), exchange-state 8.2 and 13."""
@@ -43,7 +46,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     probe_answer: float = 20.0
     """Spot: `probe` of silence on the user data stream is answered by asking for its subscriptions; without
     an answer in this time the connection is replaced."""
-    read_lag: float = 5.0
+    read_lag: float = BALANCES_LAG / SECOND
     """Spot: a read of balances may lag so far behind the stream. After a transfer, and after a read that did,
     they are read so long after the last that was told of them."""
     poll: float = 5.0
