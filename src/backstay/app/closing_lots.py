@@ -106,16 +106,23 @@ async def close_lot(
         if not FACTS[settings.mode].sends:
             raise RefusedError(f"mode {settings.mode} sends nothing, so it closes nothing")
         check_placeable(settings, row, limit)
-    action = OperatorAction.FORGET if gone else OperatorAction.CLOSE
+    event = OperatorCommand(
+        action=OperatorAction.FORGET if gone else OperatorAction.CLOSE,
+        who=who,
+        scope=Scope(Product.SPOT, row["symbol"], PositionSide.BOTH),
+        reason=reason,
+        lot=row["trade_id"],
+        price=limit,
+    )
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:
-        return await _by_this_command(settings, row, action, limit, who, reason, patience_s)
+        return await _by_this_command(settings, row, event, patience_s)
     try:
         answer = await client.ask(
-            action.value,
-            scope=f"spot:{row['symbol']}:BOTH",
-            lot=row["trade_id"],
+            event.action.value,
+            scope=str(event.scope),
+            lot=event.lot,
             price=str(limit) if limit is not None else None,
             who=who,
             reason=reason,
@@ -138,13 +145,7 @@ def _document(row: dict[str, Any], seq: int, ended: bool, by: str) -> dict[str, 
 
 
 async def _by_this_command(
-    settings: Settings,
-    row: dict[str, Any],
-    action: OperatorAction,
-    limit: Decimal | None,
-    who: str,
-    reason: str,
-    patience_s: float,
+    settings: Settings, row: dict[str, Any], event: OperatorCommand, patience_s: float
 ) -> dict[str, Any]:
     """No process owns the spot account: take it over, close the lot, give it back."""
     if settings.mode is Mode.PAPER:
@@ -152,14 +153,6 @@ async def _by_this_command(
             f"no process runs, and a PAPER exchange ends with its process: start `backstay run` to close "
             f"{row['id']}"
         )
-    event = OperatorCommand(
-        action=action,
-        who=who,
-        scope=Scope(Product.SPOT, row["symbol"], PositionSide.BOTH),
-        reason=reason,
-        lot=row["trade_id"],
-        price=limit,
-    )
     seq, ended = await offline.close_lot(settings, event, patience_s=patience_s)
     return _document(row, seq, ended, "this command")
 
