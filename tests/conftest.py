@@ -6,6 +6,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from backstay.telemetry import redaction
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # No deadline: the first property that imports polars or compiles a codec would break any. Not derandomised:
@@ -31,6 +33,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )
+
+
+@pytest.fixture(autouse=True)
+def no_secret_of_another_test(monkeypatch):
+    """What one test hides, a process hides for good: lines of a later one would be eaten."""
+    monkeypatch.setattr(redaction, "_hidden", {})
 
 
 @pytest.fixture(scope="session")

@@ -47,10 +47,10 @@ class Venue:
             "dashboard": {"enabled": False},
         }
 
-    def order(self, symbol, side, quantity):
-        """The account's owner trades by hand, at market."""
-        body = {"do": "order", "symbol": symbol, "side": side, "type": "MARKET", "quantity": quantity}
-        return self.post("human", body)["result"]
+    def order(self, symbol, side, quantity, **more):
+        """The account's owner trades by hand, at market or, with a `price`, by a limit order."""
+        body = {"do": "order", "symbol": symbol, "side": side, "quantity": quantity, **more}
+        return self.post("human", body | {"type": "LIMIT" if "price" in more else "MARKET"})["result"]
 
     def post(self, path, body):
         request = urllib.request.Request(f"{self.control}/{path}", data=json.dumps(body).encode())

@@ -151,15 +151,7 @@ def test_close_without_a_process_closes_one_position(folder, keys, capsys):
 def test_a_kill_leaves_orders_of_others_unless_it_is_told_to_cancel_all(folder, keys, capsys):
     with venue() as there:
         there.order("BTCUSDT", "BUY", "0.01")
-        order = {
-            "do": "order",
-            "symbol": "ETHUSDT",
-            "side": "BUY",
-            "type": "LIMIT",
-            "quantity": "1",
-            "price": "100",
-        }
-        there.post("human", order)
+        there.order("ETHUSDT", "BUY", "1", price="100")
         stop = {
             "do": "algo",
             "symbol": "BTCUSDT",
@@ -182,16 +174,7 @@ def test_a_kill_leaves_orders_of_others_unless_it_is_told_to_cancel_all(folder, 
 def test_a_kill_of_all_orders_first_cancels_what_leaves_nothing_to_reduce(folder, keys, capsys):
     with venue() as there:
         there.order("BTCUSDT", "BUY", "0.01")
-        target = {
-            "do": "order",
-            "symbol": "BTCUSDT",
-            "side": "SELL",
-            "type": "LIMIT",
-            "quantity": "0.01",
-            "price": "200000",
-            "reduceOnly": "true",
-        }
-        there.post("human", target)
+        there.order("BTCUSDT", "SELL", "0.01", price="200000", reduceOnly="true")
         configured(folder, there.config())
         code, out, err = run(capsys, "kill", "--yes", "--all-orders", "--json")
         assert code == 0, err

@@ -88,6 +88,15 @@ def refused():
     return scene
 
 
+def offered():
+    """A lot whose SELL is on its way, by balances that show its coins."""
+    scene = bought(("10", "1.2345"))
+    scene.tick(300)
+    pushed(scene, BASE, "9.99")
+    assert isinstance(scene.step(), Act)
+    return scene
+
+
 def test_8_1_a_sale_refused_for_lack_of_coins_waits_for_the_coins_and_for_no_time():
     scene = refused()
     for _ in range(3):
@@ -99,10 +108,7 @@ def test_8_1_a_sale_refused_for_lack_of_coins_waits_for_the_coins_and_for_no_tim
 
 
 def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_time():
-    scene = bought(("10", "1.2345"))
-    scene.tick(300)
-    pushed(scene, BASE, "9.99")
-    assert isinstance(scene.step(), Act)
+    scene = offered()
     scene.refuse(Effect.MARGIN)
     assert not isinstance(scene.step(), Act)
     scene.tick(90_000)
@@ -110,10 +116,7 @@ def test_8_1_a_refusal_that_no_known_balance_explains_is_tried_again_after_its_t
 
 
 def test_8_1_only_the_balance_of_its_coins_ends_the_wait_of_a_sale_before_its_time():
-    scene = bought(("10", "1.2345"))
-    scene.tick(300)
-    pushed(scene, BASE, "9.99")
-    assert isinstance(scene.step(), Act)
+    scene = offered()
     scene.refuse(Effect.MARGIN)
     for free in ("7", "8"):
         pushed(scene, QUOTE, free)
@@ -126,10 +129,7 @@ def test_8_1_only_the_balance_of_its_coins_ends_the_wait_of_a_sale_before_its_ti
 
 @pytest.mark.parametrize(("free", "doubted"), [("9.99", True), ("9.98", False), (None, False)])
 def test_8_1_a_sale_refused_for_lack_of_coins_that_the_balances_show_contradicts_them(free, doubted):
-    scene = bought(("10", "1.2345"))
-    scene.tick(300)
-    pushed(scene, BASE, "9.99")
-    assert isinstance(scene.step(), Act)
+    scene = offered()
     [request] = scene.waiting
     if free is None:
         scene.account = replace(scene.account, balances={})

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.dashboard.test_page import browser_path, document, looked_at, position
+from tests.dashboard.test_page import browser_path, document, looked_at
+from tests.position_row import position
 
 pytestmark = pytest.mark.skipif(
     browser_path() is None, reason="no Chromium found (BACKSTAY_CHROMIUM names one)"

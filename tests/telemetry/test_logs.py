@@ -30,8 +30,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def planted(monkeypatch):
-    monkeypatch.setattr(redaction, "_hidden", {})
+def planted():
     redaction.hide(SECRET, KEY)
 
 
