@@ -106,7 +106,7 @@ def test_i38_its_ledger_replays_to_the_same_decisions() -> None:
     journal = Journal(disk, LEDGER, start=GENESIS, writer=InlineWriter())
     outcome = backtest(Setup(engine=scored("BTCUSDT"), bars=(moody(900, 3),)), journal)
     journal.close()
-    _, told = replay(disk, LEDGER)
+    told = replay(disk, LEDGER).replayed
     assert told.mismatch is None
     assert told.decisions_digest == outcome.results.decisions_digest
     assert (told.records, told.decisions) == (outcome.results.records, outcome.results.decisions)

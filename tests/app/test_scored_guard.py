@@ -152,9 +152,10 @@ def audit(folder, guard):
     """The ledger verifies, and gives the same state and decisions without any market data."""
     checked = verify(FileDisk(folder), LEDGER)
     assert checked.ok, checked.detail
-    state, outcome = replay(FileDisk(folder), LEDGER)
-    assert outcome.mismatch is None, outcome.mismatch
-    assert state.scopes == guard.owner.account.scopes
+    whole = replay(FileDisk(folder), LEDGER)
+    assert whole.replayed.mismatch is None, whole.replayed.mismatch
+    assert not whole.bad_snapshot
+    assert whole.state.scopes == guard.owner.account.scopes
 
 
 def test_a_score_of_the_venues_bars_is_entered_bracketed_on_the_algo_surface_and_left(tmp_path):

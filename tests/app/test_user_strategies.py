@@ -240,7 +240,7 @@ def recorded(folder):
 
 
 def test_i38_a_ledger_names_the_file_and_its_digest_and_replays_with_the_same_code(folder):
-    _, result = replay(recorded(folder), LEDGER)
+    result = replay(recorded(folder), LEDGER).replayed
     assert result.decisions > 0
     assert result.mismatch is None
 

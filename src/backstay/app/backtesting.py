@@ -8,7 +8,6 @@ changes no decision (a test compares both ways), it only makes idle months cheap
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from time import perf_counter
 
 import msgspec
@@ -34,6 +33,7 @@ from backstay.core.slots import WatchSide
 from backstay.core.state import ScopeState
 from backstay.core.types import SECOND, ZERO, Direction, Mode, Role, Side, TimeNs
 from backstay.ledger.codec import encode_body
+from backstay.ledger.replay import DecisionsDigest
 from backstay.runtime.owner import Owner
 from backstay.runtime.ports import Journal
 from backstay.runtime.virtual_time import LoopClock, run_virtual
@@ -94,7 +94,7 @@ class _Run:
         self._next: dict[str, int] = dict.fromkeys(self._lanes, 0)
         self._openings = sorted(setup.openings, key=lambda o: o.at)
         self._books = Books()
-        self._digest = sha256(usedforsecurity=False)
+        self._digest = DecisionsDigest()
         self._records = self._decisions = 0
         self._events: list[SignalScored] = []
         self._meaning: dict[str, Meaning] = {}
@@ -304,7 +304,7 @@ class _Run:
         self._records += 1
         if isinstance(body, Decided):
             self._decisions += 1
-            self._digest.update(encode_body(body) + b"\n")
+            self._digest.add(encode_body(body))
         elif isinstance(body, RequestsRegistered):
             for request in body.requests:
                 if request.context is not None:

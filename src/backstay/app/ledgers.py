@@ -1,5 +1,6 @@
 """The ledgers of a data folder: USD-M and spot are two accounts, each with its own."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from backstay.app.errors import ConfigError
 from backstay.app.replaying import replay
 from backstay.app.store import LEDGERS
 from backstay.ledger.disk import Disk, FileDisk
-from backstay.ledger.replay import Mismatch
+from backstay.ledger.parts import Whole
 from backstay.ledger.verify import Verified, verify
 
 
@@ -49,18 +50,18 @@ def verified(found: list[Ledger]) -> tuple[dict[str, Any], list[tuple[Ledger, Ve
     return document, results
 
 
-def replayed(found: list[Ledger]) -> tuple[dict[str, Any], list[tuple[Ledger, Mismatch]]]:
-    """Fold and decide each again; the document of `ledger replay`, and where it came out differently.
+def replayed(found: list[Ledger], jobs: int = 0) -> tuple[dict[str, Any], list[str]]:
+    """Fold and decide each again; the document of `ledger replay`, and in words what came out differently.
 
     The digests of two ledgers together are the SHA-256 over theirs, one after the other.
-    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError.
+    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError, ProcessLostError.
     """
     each: dict[str, dict[str, Any]] = {}
-    mismatches = []
+    differing: list[str] = []
     for ledger in found:
-        state, result = replay(ledger.disk, ledger.path)
-        if result.mismatch is not None:
-            mismatches.append((ledger, result.mismatch))
+        whole = replay(ledger.disk, ledger.path, jobs)
+        state, result = whole.state, whole.replayed
+        differing += _differing(ledger, whole)
         each[ledger.product] = {
             "records": result.records,
             "state_digest": result.state_digest,
@@ -69,10 +70,25 @@ def replayed(found: list[Ledger]) -> tuple[dict[str, Any], list[tuple[Ledger, Mi
             "decisions": result.decisions,
             "decisions_agree": result.mismatch is None,
             "first_different": result.mismatch.seq if result.mismatch is not None else None,
+            "bad_snapshot": whole.bad_snapshot or None,
             "positions": sum(bool(s.position.quantity and s.lots is None) for s in state.scopes.values()),
             "lots": sum(s.lots.count for s in state.scopes.values() if s.lots is not None),
         }
-    return {**_together(list(each.values())), "ledgers": each}, mismatches
+    return {**_together(list(each.values())), "ledgers": each}, differing
+
+
+def _differing(ledger: Ledger, whole: Whole) -> Iterator[str]:
+    mismatch = whole.replayed.mismatch
+    if mismatch is not None:
+        yield (
+            f"{ledger.path}: record {mismatch.seq} was decided differently:\n"
+            f"  then: {mismatch.recorded}\n  now:  {mismatch.recomputed}"
+        )
+    if whole.bad_snapshot:
+        yield (
+            f"{whole.bad_snapshot} is not what the records before it fold to. A start reads the newest "
+            f"snapshot: move this and all later ones away while no process runs; {ledger.path} has everything"
+        )
 
 
 def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -88,6 +104,7 @@ def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "decisions": sum(part["decisions"] for part in parts),
         "decisions_agree": all(part["decisions_agree"] for part in parts),
         "first_different": next((p["first_different"] for p in parts if not p["decisions_agree"]), None),
+        "bad_snapshot": next((p["bad_snapshot"] for p in parts if p["bad_snapshot"]), None),
         "positions": sum(part["positions"] for part in parts),
         "lots": sum(part["lots"] for part in parts),
     }

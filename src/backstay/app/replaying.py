@@ -19,8 +19,7 @@ from backstay.core.state import AccountState
 from backstay.core.types import Direction, Product, Scope, TimeNs
 from backstay.ledger.disk import Disk
 from backstay.ledger.errors import LedgerError
-from backstay.ledger.reader import entries
-from backstay.ledger.replay import Replayed, replay_account
+from backstay.ledger.parts import Whole, replay_in_parts
 from backstay.strategies.hosted import Code
 
 
@@ -34,12 +33,12 @@ class OtherCodeError(UnknownPolicyError):
     exit_code: ClassVar[int] = 2
 
 
-def replay(disk: Disk, path: str) -> tuple[AccountState, Replayed]:
-    """Fold everything and decide everything again.
+def replay(disk: Disk, path: str, jobs: int = 1) -> Whole:
+    """Fold everything and decide everything again, in up to `jobs` processes (0: one for each core).
 
-    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError.
+    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError, ProcessLostError.
     """
-    return replay_account(entries(disk, path), decide=_decide)
+    return replay_in_parts(disk, path, decide=_decide, jobs=jobs)
 
 
 def _decide(account: AccountState, scope: Scope, now: TimeNs) -> Decided:

@@ -25,6 +25,10 @@ type JsonOption = Annotated[
 ]
 Port = Annotated[int, Parameter(show_default=True, validator=validators.Number(gte=0, lte=65535))]
 type YesOption = Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), help="Do not ask.")]
+type JobsOption = Annotated[
+    int,
+    Parameter(help="Processes; 0: one for each core.", validator=validators.Number(gte=0)),
+]
 type DataDirOption = Annotated[
     Path | None, Parameter(name="--data-dir", help="Data folder, instead of the configured run.data_dir.")
 ]

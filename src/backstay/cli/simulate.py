@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-from backstay.cli.common import JsonOption, console, show_json
+from backstay.cli.common import JobsOption, JsonOption, console, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def simulate(
         bool,
         Parameter(help="Reduce the first failing run to what matters, for two minutes at most, and tell it."),
     ] = True,
-    jobs: Annotated[
-        int, Parameter(help="Processes; 0: one for each core.", validator=validators.Number(gte=0))
-    ] = 0,
+    jobs: JobsOption = 0,
     json: JsonOption = False,
 ) -> int:
     """Run the real guard against the simulated exchange, on virtual time, with faults drawn from a seed."""

@@ -1,6 +1,7 @@
 """What can go wrong with a ledger, split by what the caller can do about it."""
 
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 
 class LedgerError(Exception):
@@ -37,3 +38,8 @@ class DamagedLedgerError(LedgerError):
         self.seq = seq
         self.offset = offset
         self.line = line
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For a part that another process replays: an exception is otherwise made anew from its message."""
+        made = partial(DamagedLedgerError, seq=self.seq, offset=self.offset, line=self.line)
+        return made, (self.path, self.detail)

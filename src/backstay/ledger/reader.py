@@ -36,15 +36,17 @@ def chunks(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Record]]:
     return _decoded(disk, path, offset, decode_lines)
 
 
-def entries(disk: Disk, path: str, offset: int = 0) -> Iterator[list[Entry]]:
-    """As `chunks`, for folding: decisions and notes stay undecoded."""
-    return _decoded(disk, path, offset, decode_entries)
+def entries(disk: Disk, path: str, offset: int = 0, end: int | None = None) -> Iterator[list[Entry]]:
+    """As `chunks`, for folding: decisions and notes stay undecoded. Up to byte `end`, where a line begins."""
+    return _decoded(disk, path, offset, decode_entries, end)
 
 
-def _decoded[R](disk: Disk, path: str, offset: int, decode: Callable[[bytes], list[R]]) -> Iterator[list[R]]:
+def _decoded[R](
+    disk: Disk, path: str, offset: int, decode: Callable[[bytes], list[R]], stop: int | None = None
+) -> Iterator[list[R]]:
     rest = b""
     position = offset
-    while data := disk.read(path, position, READ_BYTES):
+    while data := disk.read(path, position, READ_BYTES if stop is None else min(READ_BYTES, stop - position)):
         start = position - len(rest)
         position += len(data)
         data = rest + data

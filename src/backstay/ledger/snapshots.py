@@ -1,10 +1,12 @@
 """Snapshots: the folded state at one record, so that a restart reads only the ledger's tail.
 
 A snapshot is a shortcut and never a source: one that is damaged, of another shape, or does not belong
-to the ledger's lines is passed over with a report, and an older one or the whole ledger is folded.
+to the ledger's lines is passed over with a report, and an older one or the whole ledger is folded. Besides
+the newest ones, which a start needs, one of every `MILE` records is kept for good: between those a replay may
+work side by side (`backstay.ledger.parts`), and a reader that is far behind has less to fold.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 import msgspec
@@ -15,6 +17,7 @@ from backstay.ledger.disk import Disk
 
 FORMAT = 2
 KEEP = 3
+MILE = 50_000
 SUFFIX = ".snap"
 
 
@@ -25,6 +28,14 @@ class Snapshot[T](msgspec.Struct, frozen=True):
     state: T
     digest: str
     """SHA-256 of the state as stored, in hex."""
+
+
+class Seam(msgspec.Struct, frozen=True):
+    """A snapshot as a claim: the records up to `head` fold to a state of this digest."""
+
+    head: Head
+    digest: str
+    path: str
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -40,7 +51,7 @@ def _seal(head: Head, digest: str) -> str:
 
 
 class SnapshotStore[T]:
-    """Snapshots of one kind of state beside the ledger at `path`, the newest `keep` of them.
+    """Snapshots of one kind of state beside the ledger at `path`: the newest `keep` and the milestones.
 
     `pack` and `unpack` turn a state into bytes and back; `unpack` raises msgspec.DecodeError or
     ValueError for bytes of another version. A file is ``snapshots/<seq>.snap``, the seq in 12 digits.
@@ -73,7 +84,8 @@ class SnapshotStore[T]:
         stored = _Stored(FORMAT, head, _seal(head, digest), data)
         path = f"{self.folder}/{head.seq:012d}{SUFFIX}"
         self._disk.replace(path, msgspec.msgpack.encode(stored))
-        for name in self._names()[: -self._keep]:
+        older = self._names()[: -self._keep]
+        for name in set(older).difference(_milestones(older)):
             self._disk.delete(f"{self.folder}/{name}")
         return path
 
@@ -93,6 +105,16 @@ class SnapshotStore[T]:
             reports.append(f"snapshot {path} was passed over: {found}")
         return None, tuple(reports)
 
+    def seams(self) -> list[Seam]:
+        """The milestones and the newest one, oldest first, without those that are not whole or do not fit."""
+        names = self._names()
+        return [seam for name in (*_milestones(names[:-1]), *names[-1:]) if (seam := self._seam(name))]
+
+    def at(self, seam: Seam) -> Snapshot[T] | None:
+        """The snapshot that makes this claim; None when it is gone or of another version."""
+        found = self._load(seam.path)
+        return found if not isinstance(found, str) and found.digest == seam.digest else None
+
     def newest_seq(self) -> int:
         """The highest record number that an intact snapshot was taken at; 0 for none."""
         for name in reversed(self._names()):
@@ -102,7 +124,15 @@ class SnapshotStore[T]:
         return 0
 
     def _names(self) -> list[str]:
-        return [name for name in self._disk.list(self.folder) if name.endswith(SUFFIX)]
+        found = self._disk.list(self.folder)
+        return [name for name in found if name.endswith(SUFFIX) and name.removesuffix(SUFFIX).isdigit()]
+
+    def _seam(self, name: str) -> Seam | None:
+        path = f"{self.folder}/{name}"
+        found = self._stored(path)
+        if isinstance(found, str) or not line_matches(self._disk, self._path, found[0].head):
+            return None
+        return Seam(found[0].head, found[1], path)
 
     def _stored(self, path: str) -> tuple[_Stored, str] | str:
         """What is in a file, with the digest of its state; or why it cannot be used."""
@@ -129,3 +159,14 @@ class SnapshotStore[T]:
         except (msgspec.DecodeError, ValueError) as error:
             return f"its state is of another version ({error})"
         return Snapshot(stored.head, state, digest)
+
+
+def _milestones(names: Iterable[str]) -> list[str]:
+    """Of snapshots in their order those that lie `MILE` records or more behind the one before."""
+    found, last = [], 0
+    for name in names:
+        seq = int(name.removesuffix(SUFFIX))
+        if seq - last >= MILE:
+            found.append(name)
+            last = seq
+    return found
