@@ -199,3 +199,32 @@ def test_the_tool_of_another_name_is_the_same_command(tmp_path, environ):
     )
     assert done.returncode == 2
     assert "text, json" in done.stderr
+
+
+def test_ctrl_c_ends_a_simulation_with_all_of_its_processes_at_once(tmp_path, environ):
+    in_foreground = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    arguments = ["simulate", "--seeds", "0:9999", "--jobs", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{in_foreground}from backstay.cli.main import main; main()", *arguments],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        while len(busy := [pid for pid in children.read_text().split() if ticks(pid) > 20]) < 2:
+            assert process.poll() is None, busy
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, out) == (130, "")
+
+
+def ticks(pid):
+    """Processor time that a process has used, in hundredths of a second."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from signal import SIG_DFL, SIGINT, signal
 from time import perf_counter
 
 import msgspec
@@ -68,7 +69,8 @@ def _side_by_side(
     """None: the parts do not join, or a snapshot cannot be unpacked by this version."""
     play = partial(_part, disk, path, decide)
     try:
-        with ProcessPoolExecutor(processes) as pool:
+        # A process that Ctrl-C reaches goes at once, not when its part is played.
+        with ProcessPoolExecutor(processes, initializer=signal, initargs=(SIGINT, SIG_DFL)) as pool:
             played = list(pool.map(play, (None, *seams), (*seams, None)))
     except BrokenProcessPool:
         raise ProcessLostError(

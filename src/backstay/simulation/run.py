@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
@@ -99,7 +100,8 @@ def outcomes(jobs: list[Job], workers: int) -> Iterator[tuple[Job, tuple[Outcome
     if workers <= 1 or len(jobs) < 2 * workers:
         yield from ((job, _one(job)) for job in jobs)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # A process that Ctrl-C reaches goes at once, not when its seeds are played.
+    with ProcessPoolExecutor(workers, initializer=signal, initargs=(SIGINT, SIG_DFL)) as pool:
         size = max(1, min(50, len(jobs) // (workers * 4)))
         yield from zip(jobs, pool.map(_one, jobs, chunksize=size), strict=True)
 
