@@ -239,6 +239,7 @@ def idle_run(folder: Path) -> dict[str, float]:
             f"market_stream: 'ws://{base}/market', private_stream: 'ws://{base}/private', "
             f"ws_api: 'ws://{base}/ws-fapi/v1'}}\n"
             f"managers:\n  - strategy: position_manager\n    product: usdm\n    symbols: [{symbols}]\n"
+            "dashboard: {port: 0}\n"
         )
         keys = {"BINANCE_TESTNET_API_KEY": "k" * 64, "BINANCE_TESTNET_API_SECRET": "s" * 64}
         run = subprocess.Popen(

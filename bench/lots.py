@@ -45,6 +45,7 @@ def configuration(folder: Path, port: int, symbols: int) -> None:
         f"endpoints:\n  spot: {{rest: 'http://{base}', stream: 'ws://{base}/market', "
         f"ws_api: 'ws://{base}/ws-api/v3'}}\n"
         f"managers:\n  - strategy: swing\n    product: spot\n    symbols: [{names}]\n    sell_when: fill\n"
+        "dashboard: {port: 0}\n"
     )
 
 

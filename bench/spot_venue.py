@@ -206,6 +206,8 @@ class SpotVenue:
             if self.private is None and self.options.fills:
                 self.loop.call_later(self.options.start_delay, lambda: self.loop.create_task(self.run()))
             self.private = connection
+        elif b"session.subscriptions" in text:
+            connection.send(self._answer(request_id, b'[{"subscriptionId":0}]'))
         elif b"session.logon" in text:
             logon = b'{"apiKey":"k","authorizedSince":1,"connectedSince":1,"returnRateLimits":true}'
             connection.send(self._answer(request_id, logon))

@@ -187,6 +187,25 @@ def test_a_demo_in_the_background_ends_in_good_order_when_it_is_terminated(tmp_p
     assert list(tmp_path.iterdir()) == [], "its files are gone"
 
 
+def test_damage_before_the_newest_snapshot_is_found_beside_the_guard(tmp_path, environ):
+    (tmp_path / "config.yaml").write_text(
+        "{run: {mode: PAPER}, dashboard: {enabled: false}, "
+        "managers: [{strategy: position_manager, symbols: [BTCUSDT]}]}"
+    )
+    with running(tmp_path, environ) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    ledger = tmp_path / "data" / "ledger" / "events.jsonl"
+    assert ledger.read_bytes().count(b'"state":"connected"') >= 1
+    ledger.write_bytes(ledger.read_bytes().replace(b'"state":"connected"', b'"state":"cannected"', 1))
+    with running(tmp_path, environ) as (process, _):
+        told = ""
+        while "ledger damaged" not in told:
+            assert process.poll() is None, "it guards on"
+            told = ask(tmp_path, environ, "ledger", "tail", "-n", "5").stdout
+    assert "is damaged at line 3, record 3" in told
+
+
 def test_the_tool_of_another_name_is_the_same_command(tmp_path, environ):
     tool = [sys.executable, str(ROOT / "tools" / "manage_positions.py")]
     done = subprocess.run(

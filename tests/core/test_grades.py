@@ -80,6 +80,7 @@ def test_a_review_is_told_in_the_words_of_its_decision():
     [
         ("unprotected", "bad"),
         ("ledger_repaired", "bad"),
+        ("ledger_damaged", "bad"),
         ("ingest_failed", "bad"),
         ("reader_failed", "bad"),
         ("lot_alert", "warn"),

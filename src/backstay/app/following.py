@@ -15,6 +15,7 @@ from backstay.app.config import Settings
 from backstay.app.figures import gauges
 from backstay.app.guard import Guard
 from backstay.app.hooks import Hooks
+from backstay.app.past import PastReader
 from backstay.app.readers import Reader, Readers, Tail
 from backstay.app.store import LEDGERS, StoreReader, url_of
 from backstay.app.words import words
@@ -65,7 +66,9 @@ class Following:
             for name, path in LEDGERS.items()
         ]
         tails = [self._tail(disk, name, path) for name, path in LEDGERS.items()]
-        readers: list[Reader] = [*tails, self._store, *self._audit]
+        damaged = partial(self._note, "ledger_damaged")
+        pasts = [PastReader(name, disk, path, told=damaged) for name, path in LEDGERS.items()]
+        readers: list[Reader] = [*tails, self._store, *self._audit, *pasts]
         self._readers = Readers(readers, calm=calm, told=self._failed)
         self._calm = calm
         self._hooks = Hooks(settings.policies, self._failed_hook)

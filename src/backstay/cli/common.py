@@ -1,6 +1,5 @@
 """What commands share: common options, reading the configuration, printing, running a coroutine."""
 
-import json
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -52,7 +51,9 @@ def folder(config: Path | None, data_dir: Path | None) -> Path:
 
 def show_json(document: Any) -> None:
     """One document in one line, at once."""
-    print(scrub(json.dumps(document, separators=(",", ":"), ensure_ascii=False)), flush=True)
+    import msgspec
+
+    print(scrub(msgspec.json.encode(document).decode()), flush=True)
 
 
 def console() -> "Console":

@@ -23,7 +23,9 @@ LOT_ALERT = "lot_alert"
 """A note about lots that a person should hear of."""
 ACCOUNT_MISSING = "account_missing"
 """A note about another account of the process that could not be had."""
-BAD_NOTES = frozenset({"unprotected", "ledger_repaired", "ingest_failed", "reader_failed", ACCOUNT_MISSING})
+BAD_NOTES = frozenset(
+    {"unprotected", "ledger_repaired", "ledger_damaged", "ingest_failed", "reader_failed", ACCOUNT_MISSING}
+)
 
 REVIEW = "manual_review"
 SILENT_NOTES = frozenset({"rest_call"})
