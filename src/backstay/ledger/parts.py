@@ -69,8 +69,7 @@ def _side_by_side(
     """None: the parts do not join, or a snapshot cannot be unpacked by this version."""
     play = partial(_part, disk, path, decide)
     try:
-        # A process that Ctrl-C reaches goes at once, not when its part is played.
-        with ProcessPoolExecutor(processes, initializer=signal, initargs=(SIGINT, SIG_DFL)) as pool:
+        with ProcessPoolExecutor(processes, initializer=_begin) as pool:
             played = list(pool.map(play, (None, *seams), (*seams, None)))
     except BrokenProcessPool:
         raise ProcessLostError(
@@ -83,6 +82,12 @@ def _side_by_side(
     if any(seam.digest != part.state_digest for seam, part in zip(seams, parts, strict=False)):
         return None
     return unpack(played[-1][1]), parts
+
+
+def _begin() -> None:
+    """A guard on the same machine goes first; Ctrl-C ends this process at once, not after its part."""
+    os.nice(10)
+    signal(SIGINT, SIG_DFL)
 
 
 def _part(
