@@ -7,7 +7,7 @@ from backstay.core.coins import uncovered
 from backstay.core.contexts import TERMINAL, OrderContext, Phase
 from backstay.core.instruments import Instrument
 from backstay.core.lots import NONE
-from backstay.core.orders import is_open
+from backstay.core.orders import OPEN
 from backstay.core.risk import open_gate
 from backstay.core.state import AccountState, ScopeState
 from backstay.core.types import ZERO, PositionMode, TimeNs
@@ -21,16 +21,17 @@ SPOT_FEE = Decimal("0.001")
 def lots_view(
     account: AccountState, s: ScopeState, mode: PositionMode, instrument: Instrument, now: TimeNs
 ) -> PositionView:
-    """The facts of a spot scope for a strategy that sells lots; its cost does not grow with their number."""
+    """The facts of a spot scope for a strategy that sells lots. It looks at every order, and at no lot."""
     selling: dict[int, OrderContext] = {}
     under_way = 0
     halted = "kill_switch" if "kill_switch" in account.gates else s.flatten_reason
     for ctx in s.contexts.values():
-        if ctx.slot.lots and ctx.phase not in _NO_ORDER:
+        names = ctx.slot.lots
+        if names and ctx.phase not in _NO_ORDER:
             under_way += ctx.order_id not in s.orders
-            for name in ctx.slot.lots:
+            for name in names:
                 selling[name] = ctx
-            if ctx.awaits_lot:
+            if names[0] < 0 and ctx.awaits_lot:
                 halted = halted or f"order {ctx.ctx_id} does not tell which lot it sells"
     lots = s.lots or NONE
     view = LotsView(
@@ -40,7 +41,7 @@ def lots_view(
         refused=frozenset(
             b.key.step for b in s.blocks if b.by_lot and b.key is not None and holds(b, s, now)
         ),
-        open_orders=under_way + sum(is_open(row) for row in s.orders.values()),
+        open_orders=under_way + len([0 for row in s.orders.values() if row.status in OPEN]),
         halted=halted or open_gate(account.gates, 0, "operator_pause", f"operator_pause {s.scope}"),
     )
     return PositionView(

@@ -114,11 +114,12 @@ RANK: dict[OrderStatus, int] = {
     OrderStatus.NEW_ADL: 2,
 }
 TERMINAL_RANK = 2
+OPEN = frozenset(status for status, rank in RANK.items() if rank < TERMINAL_RANK)
 
 
 def is_open(row: OrderReport) -> bool:
     """The venue still works this order."""
-    return RANK[row.status] < TERMINAL_RANK
+    return row.status in OPEN
 
 
 def advances(known: OrderReport, news: OrderReport) -> bool:

@@ -138,6 +138,17 @@ def test_an_entry_whose_fill_is_told_after_its_end_was_read_keeps_the_number_of_
     assert [t.id for t in told.trades] == ["BTCUSDT-BOTH-1"]
 
 
+def test_an_entry_whose_position_came_and_went_unseen_has_the_number_that_the_recovery_will_count():
+    told = Told()
+    asked = told.entry_asked_for()
+    told.tell(evidence.sent(asked, at=200), 200)
+    told.tell(evidence.positions_read(evidence.position_row(0, updated=2_000), at=3_000), 3_000)
+    entry = evidence.order(OrderStatus.FILLED, order_id=10, client_id="e1", side=Side.BUY, at=1_000)
+    told.tell(evidence.found(entry, at=4_000), 4_000)
+    told.read(5_000, (11, Side.SELL, 2_000))
+    assert [(t.id, t.status) for t in told.trades] == [("BTCUSDT-BOTH-1", CLOSED)]
+
+
 def test_an_entry_keeps_its_number_when_it_ended_in_a_gap_and_another_was_opened_by_hand_meanwhile():
     told = Told()
     asked = told.entry_asked_for()

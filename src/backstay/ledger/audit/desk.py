@@ -283,12 +283,10 @@ class Desk(msgspec.Struct, omit_defaults=True):
         direction = s.position.direction
         known = direction is not None and direction.value == side
         instrument = seen.account.instruments.get(key.symbol)
-        name = position_name(key, s.epoch)
-        taken = name in self.names or any(name == old.id for old in self.earlier)
-        # Its own fills may be told when a read has shown already that it is over.
-        over = 0 < fill.epoch == s.epoch and not s.position.quantity and not taken
-        if known or over:
-            name = self._free(name, s)
+        if known:
+            name = self._free(position_name(key, s.epoch), s)
+        elif self._is_over(fill, s):
+            name = self._free(position_name(key, fill.epoch), s)
         elif fill.at < proven_until(s.position):
             name = self._unnumbered()  # The position has it in itself, and shows that it is over.
         else:
@@ -305,6 +303,14 @@ class Desk(msgspec.Struct, omit_defaults=True):
         )
         trade.began(fill.order_id, fill.reason, fill.plan)
         return trade
+
+    def _is_over(self, fill: Fill, s: ScopeState) -> bool:
+        """Its own entry began it, and a read shows already that it is over: the account has counted it, or
+        will when the recovery ends.
+        """
+        name = position_name(s.scope, fill.epoch)
+        taken = name in self.names or any(name == old.id for old in self.earlier)
+        return bool(fill.epoch) and 0 <= fill.epoch - s.epoch <= 1 and not s.position.quantity and not taken
 
     def _exact(self, counted: Counted, side: Side) -> None:
         """Every trade of the order is known by now: what was told of it in a sum gives way to theirs."""
