@@ -97,6 +97,21 @@ def test_s5_a_breached_trigger_is_no_floor_for_the_stop_that_replaces_it():
     assert scene.state.stop_floor is None
 
 
+@pytest.mark.parametrize(("again", "retriggered"), [("57000", False), ("56900", True)])
+def test_s5_a_breached_stop_is_retriggered_by_another_trigger_and_not_by_another_size(again, retriggered):
+    scene = long_of(guarded(sized=True), "0.020")
+    scene.step()
+    sl, tp = scene.waiting
+    scene.confirm(tp)
+    scene.see(scene.venue.trade_by_hand(SELL, D("0.010"), D(60000)))
+    scene.refuse(sl, Effect.WOULD_TRIGGER)
+    scene.want(guarded(sized=True, trigger=again))
+    scene.step()
+    smaller = next(r for r in scene.waiting if r.key.role is Role.SL)
+    scene.refuse(smaller, Effect.WOULD_TRIGGER)
+    assert view_of(scene).stop_retriggered is retriggered
+
+
 @pytest.mark.parametrize(("side", "prices", "best"), [(BUY, (1, 3, 2), 3), (SELL, (3, 1, 2), 1)])
 def test_the_best_price_is_the_most_favourable_recorded_one(side, prices, best):
     scene = Scene(want())

@@ -147,6 +147,16 @@ def test_o9_a_row_that_says_itself_that_it_is_newer_overrules_at_once(updated, p
     assert (state(account).position.quantity == D("0.030")) is proven
 
 
+@pytest.mark.parametrize(
+    ("updated", "asked_at", "reasons"),
+    [(8_999, 9_200, ("position_read_lags",)), (9_000, 9_200, ()), (8_999, 12_000, ()), (None, 9_200, ())],
+)
+def test_o9_a_row_that_says_itself_that_it_is_older_than_a_fill_settles_nothing(updated, asked_at, reasons):
+    account = at(held(), 9_000, order(OrderStatus.FILLED, order_id=9, client_id="web_1", at=9_000))
+    account = at(begun(account, 9_100), asked_at + 100, read_of("0.010", asked_at, updated))
+    assert state(account).reasons == reasons
+
+
 def test_a_read_of_the_same_size_at_another_average_is_news():
     account = hydrated(position_row("0.010"))
     account = at(account, 9_000, evidence.positions_read(position_row("0.010", 61_000), at=9_000))

@@ -95,7 +95,8 @@ def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:
     effects = {(b.key, b.fingerprint): b.effect for b in s.blocks if b.position == position}
     latest: dict[SlotKey, tuple[int, Refusal]] = {}
     passed: set[SlotKey] = set()
-    breached: dict[str, int] = {}  # by request; one that was armed once and then asked for again is no retry
+    # By trigger: one that was armed once and then asked for again is no retry, nor is one of another size.
+    breached: dict[Decimal | None, int] = {}
     for ctx in s.contexts.values():
         role = ctx.key.role
         if role not in (Role.SL, Role.TP) or ctx.epoch != s.epoch or ctx.phase is Phase.PRE_ARMED:
@@ -110,7 +111,8 @@ def _refusals(s: ScopeState) -> tuple[Mapping[SlotKey, Refusal], bool]:
         if effect != Effect.WOULD_TRIGGER:
             continue
         if role is SL:
-            breached[asked] = max(ctx.generation, breached.get(asked, 0))
+            trigger = ctx.slot.trigger
+            breached[trigger] = max(ctx.generation, breached.get(trigger, 0))
         else:
             passed.add(key)
     newest_stop = latest[MAIN_STOP][0] if MAIN_STOP in latest else 0

@@ -100,14 +100,17 @@ def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs,
     """Apply a position read that covers this scope; `row` None: the venue lists no position there.
 
     A read that contradicts a row which the stream reported only moments ago, without proof that it is
-    newer, does not overrule it: the scope stays in recovery until the read path has caught up.
+    newer, does not overrule it; nor does one settle anything whose row is older than a fill of only moments
+    ago: the scope stays in recovery until the read path has caught up.
     """
     known: Position = s.position
     if known.at > requested_at:
         return s
     quantity = row.quantity if row is not None else ZERO
     proven = row is not None and row.updated_at >= known.at // MS * MS
-    if quantity != known.quantity and not proven and known.at > requested_at - READ_LAG:
+    contradicts = quantity != known.quantity and not proven and known.at > requested_at - READ_LAG
+    without = row is not None and 0 < row.updated_at < s.fill_at // MS * MS
+    if contradicts or (without and s.fill_at > requested_at - READ_LAG):
         if s.trust is Trust.TRUSTED:
             return s  # covered by somebody else's recovery; its own gap-free stream knows better
         return replace(s, reasons=tuple(dict.fromkeys((*s.reasons, "position_read_lags"))))

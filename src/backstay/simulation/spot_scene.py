@@ -31,6 +31,8 @@ class SpotOrder(msgspec.Struct, frozen=True):
     total: Decimal
     executed: Decimal
     list_id: int = -1
+    trigger: Decimal = Decimal(0)
+    """Of a conditional order."""
 
     @property
     def left(self) -> Decimal:
@@ -115,7 +117,16 @@ class SpotScene:
             )
         if o["X"] in RESTING:
             self.orders[number] = SpotOrder(
-                number, name, symbol, o["S"], o["o"], D(o["p"]), D(o["q"]), D(o["z"]), int(o["g"])
+                number,
+                name,
+                symbol,
+                o["S"],
+                o["o"],
+                D(o["p"]),
+                D(o["q"]),
+                D(o["z"]),
+                int(o["g"]),
+                D(o["P"]),
             )
         else:
             self.orders.pop(number, None)

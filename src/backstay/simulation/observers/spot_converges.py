@@ -9,7 +9,6 @@ from typing import Any
 from backstay.core.state import AccountState
 from backstay.simulation.observers.spot_guarded import STOPS, Guarded
 from backstay.simulation.spot_scene import SpotOrder
-from backstay.strategies.position_manager.policy import StopKind
 
 
 class SpotConverges(Guarded):
@@ -44,19 +43,19 @@ class SpotConverges(Guarded):
             yield from (f"nothing is held, and {o.kind} {o.client_id} rests" for o in ours)
         elif needed:
             yield from self._stop(symbol, ours, needed, average)
-            yield from self._target(symbol, ours, needed)
+            yield from self._target(symbol, ours, needed, average)
 
     def _stop(self, symbol: str, ours: list[SpotOrder], needed: Decimal, average: Decimal) -> Iterator[str]:
         size = self.stop_size(self.watch.truth, symbol)
         if size != needed:
             yield f"a stop of {needed} is wanted at {average} bought, there is one of {size}"
 
-    def _target(self, symbol: str, ours: list[SpotOrder], needed: Decimal) -> Iterator[str]:
+    def _target(self, symbol: str, ours: list[SpotOrder], needed: Decimal, average: Decimal) -> Iterator[str]:
         """Its price follows from the average; whether a moved stop is right, a fresh process says."""
         policy = self.policy(symbol)
         rests = [o for o in ours if o.kind not in STOPS]
-        moves = policy.stop_loss.kind is StopKind.TRAILING_LOCAL or policy.break_even is not None
-        if moves and not rests and len(ours) == 1:
+        levels = policy.take_profit.levels
+        if not rests and len(ours) == 1 and levels and ours[0].trigger >= average * (1 + levels[0].distance):
             return  # a stop that has passed the take-profit stands alone
         if policy.take_profit.enabled and len(rests) != 1:
             yield f"{len(rests)} take-profits of {needed} rest"
