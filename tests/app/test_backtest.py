@@ -41,7 +41,7 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitPolicy,
 )
 from backstay.strategies.position_manager.wanted import PositionManager
-from backstay.strategies.scored.policy import CoolDown, ScoredPolicy
+from backstay.strategies.scored.policy import CoolDown, EntryKind, EntryPolicy, ScoredPolicy
 from backstay.strategies.scored.wanted import ScoredTrader
 
 from tests.backtest.markets import MINUTE, T0, made, moody
@@ -307,6 +307,32 @@ def test_steps_of_a_ladder_and_a_break_even_stop_follow_the_bars(max_spread: Dec
     assert (trade.quantity, trade.entry, trade.why_out) == (D("0.020"), D(59_700), "SL")
     # The average, the fees of both ways and the offset of 0.1 %.
     assert trade.exit == D("59819.5")
+
+
+def test_a_limit_on_the_spread_refuses_nothing_where_bars_tell_none() -> None:
+    def trades(limits: RiskLimits) -> list[tuple[Decimal, Decimal]]:
+        engine = Engine(scored("BTCUSDT").managers, limits)
+        found = backtest(Setup(engine=engine, bars=(moody(1200, 8),), alpha=D("0.5"))).trades
+        return [(t.entry, t.exit) for t in found]
+
+    free = trades(RiskLimits())
+    assert len(free) > 3
+    assert trades(RiskLimits(max_spread=D("0.0001"))) == free
+
+
+def test_a_limit_on_the_slippage_refuses_what_takers_of_the_bar_would_lose() -> None:
+    def entered(most: str) -> bool:
+        policy = ScoredPolicy(
+            symbols=("BTCUSDT",),
+            score=ScorePolicy(interval=MINUTE, higher=5 * MINUTE, periods=SHORT, gate=D("0.3")),
+            entry=EntryPolicy(kind=EntryKind.MARKET),
+        )
+        managers = (Manager(ScoredTrader(), policy, frozenset(policy.symbols)),)
+        engine = Engine(managers, RiskLimits(max_slippage=D(most)))
+        return bool(backtest(Setup(engine=engine, bars=(moody(1200, 8),))).trades)
+
+    assert entered("0.05")
+    assert not entered("0.00001")
 
 
 def test_funding_is_charged_on_the_price_before_it() -> None:
