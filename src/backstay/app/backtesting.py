@@ -341,7 +341,7 @@ class _Run:
             decisions_digest=self._digest.hexdigest(),
             attribution=attribution(books.trades),
         )
-        return Outcome(results, (*books.trades, *left), steps, tuple(self._events))
+        return Outcome(results, (*books.trades, *left), steps, tuple(self._events), books.defects)
 
     # --- before the start ---------------------------------------------------------------------------
 

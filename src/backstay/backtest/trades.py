@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core.decisions import Wait
 from backstay.core.events import AccountReport, OrderReport
-from backstay.core.records import Body
+from backstay.core.records import Body, Decided
 from backstay.core.scored import Signal, SignalScored
 from backstay.core.types import ZERO, Direction, ExecutionType, Role, Side, TimeNs
+from backstay.core.wanted import DEFECT
 
 FUNDING = "FUNDING_FEE"
 
@@ -115,6 +117,8 @@ class Books:
         """By symbol: (at, signed quantity, entry price) after every change."""
         self.fees = ZERO
         self.funding = ZERO
+        self.defects: dict[str, str] = {}
+        """By symbol: how its strategy failed first. What follows then says nothing of the strategy."""
         self._open: dict[str, _Open] = {}
         self._scores: dict[tuple[str, TimeNs], dict[str, Decimal]] = {}
 
@@ -124,6 +128,9 @@ class Books:
                 self._filled(body, meaning.get(body.client_id))
         elif isinstance(body, AccountReport):
             self._booked(body)
+        elif isinstance(body, Decided):
+            if isinstance(body.decision, Wait) and body.decision.reason.startswith(DEFECT):
+                self.defects.setdefault(body.scope.symbol, body.decision.reason.removeprefix(DEFECT))
         elif isinstance(body, SignalScored):
             self._scores[body.symbol, body.signal.at] = {f.name: f.contribution for f in body.factors}
 
