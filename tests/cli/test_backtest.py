@@ -197,10 +197,16 @@ def test_a_backtest_in_which_nobody_opens_a_position_is_told(
 def test_a_strategy_that_fails_is_told_and_not_taken_for_one_that_wants_nothing(
     tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = (
-        "from backstay.strategies.interface import UserPolicy\n\n\nclass Broken:\n    policy = UserPolicy\n\n"
-        "    def wanted(self, view, policy, now):\n        raise KeyError('no such level')\n"
-    )
+    source = """
+import time
+from backstay.strategies.interface import UserPolicy
+
+class Broken:
+    policy = UserPolicy
+
+    def wanted(self, view, policy, now):
+        raise KeyError('no such level')
+"""
     (tmp_path / "broken.py").write_text(source, encoding="utf-8")
     config.write_text(
         f"managers: [{{strategy: '{tmp_path}/broken.py:Broken', symbols: [BTCUSDT]}}]", encoding="utf-8"
@@ -212,4 +218,5 @@ def test_a_strategy_that_fails_is_told_and_not_taken_for_one_that_wants_nothing(
     assert execute(["backtest", "-c", str(config), "--data", str(data), "--positions", str(positions)]) == 0
     told = capsys.readouterr().err
     assert "warning: BTCUSDT:" in told
+    assert "Broken imports time: what `wanted` answers must follow from its arguments" in told
     assert "Broken failed: KeyError: 'no such level'; the figures say nothing of that strategy" in told

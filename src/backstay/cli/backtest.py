@@ -65,7 +65,7 @@ def backtest(
     from backstay.app.backtest_inputs import Options, prepare, run
     from backstay.app.backtest_setup import doubts
 
-    found = settings(config)
+    found = settings(config, quiet=False)
     options = Options(
         data=data,
         funding=funding,
