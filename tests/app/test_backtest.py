@@ -240,6 +240,12 @@ STOP_AND_TARGET = PositionPolicy(
     take_profit=TakeProfitPolicy(levels=(TakeProfitLevel(distance=D("0.01"), share=D(1)),)),
 )
 
+FAR_STOP = PositionPolicy(
+    symbols=("BTCUSDT",),
+    stop_loss=StopPolicy(distance=D("0.05")),
+    take_profit=TakeProfitPolicy(levels=(TakeProfitLevel(distance=D("0.02"), share=D(1)),)),
+)
+
 
 def by_hand(
     bars: Bars,
@@ -333,6 +339,22 @@ def test_a_limit_on_the_slippage_refuses_what_takers_of_the_bar_would_lose() -> 
 
     assert entered("0.05")
     assert not entered("0.00001")
+
+
+def test_both_sides_of_a_hedged_symbol_are_guarded_and_counted_apart() -> None:
+    bars = quiet((600_000, 612_010, 599_990, 611_000), (611_000, 611_010, 587_990, 589_000))
+    hands = tuple(Opening(T0 + MINUTE, "BTCUSDT", side, D("0.010")) for side in (Side.BUY, Side.SELL))
+    mode = PositionMode.HEDGE
+    outcome = backtest(
+        Setup(engine=guarded(FAR_STOP), bars=(bars,), openings=hands, alpha=D(0), position_mode=mode)
+    )
+    told = {(t.direction, t.entry, t.exit, t.realized) for t in outcome.trades}
+    assert told == {
+        (Direction.LONG, D(60_000), D(61_200), D(12)),
+        (Direction.SHORT, D(60_000), D(58_800), D(12)),
+    }
+    assert outcome.curve.equity[-1] == pytest.approx(float(outcome.results.end_balance))
+    assert outcome.curve.exposed.max() == pytest.approx(2 * 600 / 10_000, rel=0.01)
 
 
 def test_funding_is_charged_on_the_price_before_it() -> None:
