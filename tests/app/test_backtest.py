@@ -41,7 +41,7 @@ from backstay.strategies.position_manager.policy import (
     TakeProfitPolicy,
 )
 from backstay.strategies.position_manager.wanted import PositionManager
-from backstay.strategies.scored.policy import CoolDown, ScoredPolicy
+from backstay.strategies.scored.policy import CoolDown, EntryKind, EntryPolicy, ScoredPolicy
 from backstay.strategies.scored.wanted import ScoredTrader
 
 from tests.backtest.markets import MINUTE, T0, made, moody
@@ -240,6 +240,12 @@ STOP_AND_TARGET = PositionPolicy(
     take_profit=TakeProfitPolicy(levels=(TakeProfitLevel(distance=D("0.01"), share=D(1)),)),
 )
 
+FAR_STOP = PositionPolicy(
+    symbols=("BTCUSDT",),
+    stop_loss=StopPolicy(distance=D("0.05")),
+    take_profit=TakeProfitPolicy(levels=(TakeProfitLevel(distance=D("0.02"), share=D(1)),)),
+)
+
 
 def by_hand(
     bars: Bars,
@@ -307,6 +313,48 @@ def test_steps_of_a_ladder_and_a_break_even_stop_follow_the_bars(max_spread: Dec
     assert (trade.quantity, trade.entry, trade.why_out) == (D("0.020"), D(59_700), "SL")
     # The average, the fees of both ways and the offset of 0.1 %.
     assert trade.exit == D("59819.5")
+
+
+def test_a_limit_on_the_spread_refuses_nothing_where_bars_tell_none() -> None:
+    def trades(limits: RiskLimits) -> list[tuple[Decimal, Decimal]]:
+        engine = Engine(scored("BTCUSDT").managers, limits)
+        found = backtest(Setup(engine=engine, bars=(moody(1200, 8),), alpha=D("0.5"))).trades
+        return [(t.entry, t.exit) for t in found]
+
+    free = trades(RiskLimits())
+    assert len(free) > 3
+    assert trades(RiskLimits(max_spread=D("0.0001"))) == free
+
+
+def test_a_limit_on_the_slippage_refuses_what_takers_of_the_bar_would_lose() -> None:
+    def entered(most: str) -> bool:
+        policy = ScoredPolicy(
+            symbols=("BTCUSDT",),
+            score=ScorePolicy(interval=MINUTE, higher=5 * MINUTE, periods=SHORT, gate=D("0.3")),
+            entry=EntryPolicy(kind=EntryKind.MARKET),
+        )
+        managers = (Manager(ScoredTrader(), policy, frozenset(policy.symbols)),)
+        engine = Engine(managers, RiskLimits(max_slippage=D(most)))
+        return bool(backtest(Setup(engine=engine, bars=(moody(1200, 8),))).trades)
+
+    assert entered("0.05")
+    assert not entered("0.00001")
+
+
+def test_both_sides_of_a_hedged_symbol_are_guarded_and_counted_apart() -> None:
+    bars = quiet((600_000, 612_010, 599_990, 611_000), (611_000, 611_010, 587_990, 589_000))
+    hands = tuple(Opening(T0 + MINUTE, "BTCUSDT", side, D("0.010")) for side in (Side.BUY, Side.SELL))
+    mode = PositionMode.HEDGE
+    outcome = backtest(
+        Setup(engine=guarded(FAR_STOP), bars=(bars,), openings=hands, alpha=D(0), position_mode=mode)
+    )
+    told = {(t.direction, t.entry, t.exit, t.realized) for t in outcome.trades}
+    assert told == {
+        (Direction.LONG, D(60_000), D(61_200), D(12)),
+        (Direction.SHORT, D(60_000), D(58_800), D(12)),
+    }
+    assert outcome.curve.equity[-1] == pytest.approx(float(outcome.results.end_balance))
+    assert outcome.curve.exposed.max() == pytest.approx(2 * 600 / 10_000, rel=0.01)
 
 
 def test_funding_is_charged_on_the_price_before_it() -> None:

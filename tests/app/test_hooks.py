@@ -38,6 +38,8 @@ class Listens:
     def on_price(self, event):
         if event.price < 0:
             raise ValueError("below zero")
+        if event.price == 0:
+            raise SystemExit("zero")
         HEARD.append((self, str(event.price)))
 
     def on_order(self, event):
@@ -111,6 +113,15 @@ def test_what_a_hook_raises_is_told_once_in_a_row_and_the_next_event_comes(folde
         hooks.take(Record(1, 1, 0, price(text)))
     assert told == [("listens.py:Listens on_price", "below zero")] * 2
     assert [what for _, what in heard(manager)] == ["2"]
+
+
+def test_a_hook_that_would_end_its_thread_is_told_of_and_hears_the_next_event(folder):
+    found, told = managers(), []
+    hooks = Hooks(found, lambda name, error: told.append(str(error)))
+    for body in (price("0"), price("2")):
+        hooks.take(Record(seq=1, at=1, cause=0, body=body))
+    assert told == ["zero"]
+    assert heard(found[0])[-1][1] == "2"
 
 
 def test_they_follow_the_ledger_from_where_it_is_on_a_thread_of_their_own(folder):

@@ -59,6 +59,10 @@ def test_a_good_answer_passes_untouched():
         (Wanted(watches=(Watch(WatchSide.AT_OR_ABOVE, 1.5),)), "a watch is"),
         (Wanted(notes=(1,)), "a note is not a text"),
         (Wanted(wake_at=1.5), "wake_at is 1.5"),
+        (Wanted(exit_reason=None), "exit_reason is None, not str"),
+        (Wanted(repair_delay=1.5), "repair_delay is 1.5, not int"),
+        (Wanted(book="yes"), "book is 'yes', not bool"),
+        (Wanted(watches=(Watch("above", Decimal(1)),)), "a watch is"),
     ],
 )
 def test_an_answer_of_the_wrong_form_is_unknown_and_says_what_is_wrong(answer, said):
@@ -76,6 +80,13 @@ def test_what_is_raised_is_unknown_and_reads_the_same_in_every_process():
         == "strategy defect: mine failed: ValueError: no such thing: <object object at 0x..>"
     )
     assert len(ask(lambda v: {}["k" * 1000]).unknown) < 250
+
+
+def test_a_strategy_that_would_end_the_process_holds_its_scope_alone():
+    def leaves(view):
+        raise SystemExit("enough")
+
+    assert "mine failed: SystemExit: enough" in ask(leaves).unknown
 
 
 def test_it_is_not_woken_more_often_than_once_a_second():

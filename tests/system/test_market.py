@@ -224,3 +224,15 @@ def test_a_guarded_dca_step_behind_a_spread_limit_sees_the_book_and_is_placed():
         assert [line for line in world.resting() if line.startswith("LIMIT BUY")]
 
     play(script, policy=ladder_policy(ladder=True), limits=RiskLimits(max_spread=D("0.001")))
+
+
+def test_an_entry_that_another_gate_refuses_is_recorded_with_that_gate():
+    async def script(world):
+        world.price("60000")
+        world.open("LONG", "0.010")
+        await world.settle(10)
+        refused = [x.gate for d in bodies(world, Decided) for x in d.refused]
+        # Before the book is known, and once it shows a spread; nothing more while that gate stays the reason.
+        assert refused == ["book_unknown", "max_spread"]
+
+    play(script, policy=ladder_policy(ladder=True), limits=RiskLimits(max_spread=D("0.0000000001")))

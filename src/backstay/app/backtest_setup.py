@@ -1,6 +1,7 @@
 """What a backtest is given and what it gives back, and the two parts of a live run that it has no use for."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -13,9 +14,10 @@ from backstay.core.engine import Engine
 from backstay.core.names import counted
 from backstay.core.records import Body
 from backstay.core.scored import SignalScored
-from backstay.core.types import PositionMode, Side, TimeNs
+from backstay.core.types import SECOND, PositionMode, Side, TimeNs
 from backstay.signals.line import needed_bars
-from backstay.simulator.feeds.marks import Funding
+from backstay.simulator.feeds.marks import FUNDING_EVERY, Funding
+from backstay.strategies.position_manager.policy import PositionPolicy
 from backstay.strategies.scored.policy import ScoredPolicy
 
 
@@ -53,6 +55,8 @@ class Outcome(msgspec.Struct, frozen=True):
     curve: Curve
     scores: tuple[SignalScored, ...]
     """Every score that was told, with its explanation."""
+    defects: Mapping[str, str] = {}
+    """By symbol: how its strategy failed first."""
 
 
 class Always:
@@ -82,15 +86,36 @@ class Numbers:
         """Nothing is written."""
 
 
-def unscored(setup: Setup) -> Iterator[str]:
-    """Symbols whose bars end before the first score: no trade then says anything of the strategy."""
+def doubts(setup: Setup) -> Iterator[str]:
+    """What makes the figures say less than it seems."""
+    managers = setup.engine.managers
+    if not setup.openings and all(isinstance(m.policy, PositionPolicy) for m in managers):
+        yield "no manager opens a position by itself, and without --positions nobody does"
     for bars in setup.bars:
-        for manager in setup.engine.managers:
-            if isinstance(manager.policy, ScoredPolicy) and bars.symbol in manager.symbols:
-                needed = needed_bars(manager.policy.score, bars.interval)
-                if len(bars) < needed:
-                    known = counted(len(bars), "bar is", "bars are")
-                    yield f"{bars.symbol}: {known} known, and nothing is scored before {needed}: give more"
+        yield from _unscored(setup, bars)
+        rows = setup.funding[bars.symbol].rows if bars.symbol in setup.funding else []
+        first, last = int(bars.open_time[0]), bars.end(len(bars) - 1)
+        if rows and (rows[0][0] > first + FUNDING_EVERY or rows[-1][0] < last - FUNDING_EVERY):
+            known = f"{utc(rows[0][0])} to {utc(rows[-1][0])}"
+            yield (
+                f"{bars.symbol}: funding rates are known from {known}, its bars go from {utc(first)} to "
+                f"{utc(last)}: before, the first one is charged, afterwards the usual rate"
+            )
+
+
+def _unscored(setup: Setup, bars: Bars) -> Iterator[str]:
+    """Bars that end before the first score: no trade then says anything of the strategy."""
+    for manager in setup.engine.managers:
+        if isinstance(manager.policy, ScoredPolicy) and bars.symbol in manager.symbols:
+            needed = needed_bars(manager.policy.score, bars.interval)
+            if len(bars) < needed:
+                known = counted(len(bars), "bar is", "bars are")
+                yield f"{bars.symbol}: {known} known, and nothing is scored before {needed}: give more"
+
+
+def utc(at: TimeNs) -> str:
+    """ISO, to the second."""
+    return datetime.fromtimestamp(at // SECOND, UTC).replace(tzinfo=None).isoformat()
 
 
 def check(setup: Setup) -> None:

@@ -31,7 +31,7 @@ from backstay.core.records import Body, Decided
 from backstay.core.scored import SignalKind, SignalScored
 from backstay.core.slots import WatchSide
 from backstay.core.state import ScopeState
-from backstay.core.types import SECOND, ZERO, Direction, Mode, Role, Side, TimeNs
+from backstay.core.types import SECOND, ZERO, Direction, Mode, PositionMode, Role, Side, TimeNs
 from backstay.ledger.codec import encode_body
 from backstay.ledger.replay import DecisionsDigest
 from backstay.runtime.owner import Owner
@@ -249,6 +249,8 @@ class _Run:
             "type": "MARKET",
             "quantity": str(opening.quantity),
         }
+        if self._setup.position_mode is PositionMode.HEDGE:
+            action["positionSide"] = (Direction.LONG if opening.side is Side.BUY else Direction.SHORT).value
         try:
             self._exchange.human(ACCOUNT, action, at)
         except Refusal as refusal:
@@ -341,7 +343,7 @@ class _Run:
             decisions_digest=self._digest.hexdigest(),
             attribution=attribution(books.trades),
         )
-        return Outcome(results, (*books.trades, *left), steps, tuple(self._events))
+        return Outcome(results, (*books.trades, *left), steps, tuple(self._events), books.defects)
 
     # --- before the start ---------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ class Following:
         )
         self._note("reader_failed", f"{name}: {error}")
 
-    def _failed_hook(self, name: str, error: Exception) -> None:
+    def _failed_hook(self, name: str, error: BaseException) -> None:
         self._log.error("the hook %s failed: %s", name, error, exc_info=error)
 
     def _note(self, what: str, detail: str) -> None:

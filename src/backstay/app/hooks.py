@@ -15,7 +15,7 @@ from backstay.core.records import Record
 from backstay.core.types import Product
 from backstay.ledger.disk import Disk
 
-type Failed = Callable[[str, Exception], object]
+type Failed = Callable[[str, BaseException], object]
 """(name of the hook, what it raised)."""
 
 
@@ -64,7 +64,7 @@ class Hooks:
     def _call(self, name: str, hook: Callable[[Any], object], event: object) -> None:
         try:
             hook(event)
-        except Exception as error:  # noqa: BLE001 - a user's defect is told; the next event is another chance
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told; the next event is another chance
             if self._told.get(name) != repr(error):
                 self._told[name] = repr(error)
                 self._failed(name, error)

@@ -17,7 +17,7 @@ import numpy as np
 
 from backstay.backtest.bars import Bars
 from backstay.core.scored import Book, Level
-from backstay.core.types import TimeNs
+from backstay.core.types import ZERO, TimeNs
 from backstay.signals.bars import Ints
 from backstay.simulator.engine import Engine
 from backstay.simulator.feeds.ticks import Quote, Trade
@@ -88,9 +88,14 @@ class Lane:
         return price
 
     def book(self, i: int, at: TimeNs) -> Book:
-        """The book as takers of bar `i` meet it."""
+        """The book as takers of bar `i` meet it: nothing at the price itself, all beyond the slippage.
+
+        Bars tell no spread. That takers are filled worse is a guess about depth, and no limit on the
+        spread may take it for one: it would refuse what the live program enters.
+        """
         price, away = self.bars.price(self.here), self.bars.price(int(self._slippage[i]))
-        return Book(at=at, bids=(Level(price - away, DEPTH),), asks=(Level(price + away, DEPTH),))
+        touch = Level(price, ZERO)
+        return Book(at=at, bids=(touch, Level(price - away, DEPTH)), asks=(touch, Level(price + away, DEPTH)))
 
     def next(self, i: int, levels: Levels, *, wake_at: TimeNs | None) -> int:
         """The first bar from `i` on in which anything can happen; `len(bars)`: none.

@@ -13,7 +13,7 @@ from backstay.backtest.trades import Trade
 from backstay.core.types import SECOND, Direction, TimeNs
 from backstay.signals.bars import Floats, Ints
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 64, 22
+WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 84, 22
 POINTS = 1200
 """Of a curve on the page; of a stretch of bars the lowest and highest are kept."""
 ROWS_MAX = 2000
@@ -25,7 +25,7 @@ STYLE = """
 --bad:#b3343a;--blue:#2463b8;--fill:#2463b81f}
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf5;--soft:#93a4b6;--paper:#11171e;--line:#2b3743;
 --good:#3fbf8a;--bad:#f07178;--blue:#6aa7f0;--fill:#6aa7f026}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:1040px;padding:20px 16px 48px;background:var(--paper);
+*{box-sizing:border-box}body{margin:0 auto;max-width:1200px;padding:20px 16px 48px;background:var(--paper);
 color:var(--ink);font:15px/1.5 ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif}
 h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:28px 0 8px}p{margin:0 0 12px;color:var(--soft)}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px 20px;margin:16px 0}

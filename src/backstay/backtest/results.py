@@ -56,15 +56,15 @@ def curve(all_bars: list[Bars], books: Books, start: Decimal) -> Curve:
     wallet = _steps([(t, float(v)) for t, v in books.wallet], at, float(start))
     value, worth = np.zeros(len(at)), np.zeros(len(at))
     for bars in all_bars:
-        rows = books.sizes.get(bars.symbol, [])
-        size = _steps([(t, float(q)) for t, q, _ in rows], at, 0.0)
-        entry = _steps([(t, float(p)) for t, _, p in rows], at, 0.0)
         index = np.clip(
             np.searchsorted(bars.open_time + bars.interval, at, side="right") - 1, 0, len(bars) - 1
         )
         close = bars.series.close[index]
-        value += size * (close - entry)
-        worth += np.abs(size) * close
+        for rows in (held for (symbol, _), held in books.sizes.items() if symbol == bars.symbol):
+            size = _steps([(t, float(q)) for t, q, _ in rows], at, 0.0)
+            entry = _steps([(t, float(p)) for t, _, p in rows], at, 0.0)
+            value += size * (close - entry)
+            worth += np.abs(size) * close
     equity = wallet + value
     highest = np.maximum.accumulate(np.maximum(equity, float(start)))
     return Curve(at, equity, 1 - equity / highest, worth / np.maximum(equity, 1e-9))

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import msgspec
 
+from backstay.core.decisions import Wait
 from backstay.core.events import AccountReport, OrderReport
-from backstay.core.records import Body
+from backstay.core.records import Body, Decided
 from backstay.core.scored import Signal, SignalScored
-from backstay.core.types import ZERO, Direction, ExecutionType, Role, Side, TimeNs
+from backstay.core.types import ZERO, Direction, ExecutionType, PositionSide, Role, Side, TimeNs
+from backstay.core.wanted import DEFECT
 
 FUNDING = "FUNDING_FEE"
 
@@ -98,24 +100,28 @@ class Meaning(msgspec.Struct, frozen=True):
     """The plan that its scope follows."""
 
 
+type Leg = tuple[str, PositionSide]
+"""A symbol, and in hedge mode one of its two positions."""
 NOT_OURS: Mapping[str, Meaning] = {}
 
 
 class Books:
     """Told every record, in order; `meaning` says what a custom id is for.
 
-    One-way mode: an order that is larger than the position that it closes ends one trade and begins the next.
+    An order that is larger than the position that it closes ends one trade and begins the next.
     """
 
     def __init__(self) -> None:
         self.trades: list[Trade] = []
         self.wallet: list[tuple[TimeNs, Decimal]] = []
         """(at, wallet balance) of the margin asset after every booking."""
-        self.sizes: dict[str, list[tuple[TimeNs, Decimal, Decimal]]] = {}
-        """By symbol: (at, signed quantity, entry price) after every change."""
+        self.sizes: dict[Leg, list[tuple[TimeNs, Decimal, Decimal]]] = {}
+        """(at, signed quantity, entry price) after every change."""
         self.fees = ZERO
         self.funding = ZERO
-        self._open: dict[str, _Open] = {}
+        self.defects: dict[str, str] = {}
+        """By symbol: how its strategy failed first. What follows then says nothing of the strategy."""
+        self._open: dict[Leg, _Open] = {}
         self._scores: dict[tuple[str, TimeNs], dict[str, Decimal]] = {}
 
     def take(self, at: TimeNs, body: Body, meaning: Mapping[str, Meaning]) -> None:
@@ -124,12 +130,15 @@ class Books:
                 self._filled(body, meaning.get(body.client_id))
         elif isinstance(body, AccountReport):
             self._booked(body)
+        elif isinstance(body, Decided):
+            if isinstance(body.decision, Wait) and body.decision.reason.startswith(DEFECT):
+                self.defects.setdefault(body.scope.symbol, body.decision.reason.removeprefix(DEFECT))
         elif isinstance(body, SignalScored):
             self._scores[body.symbol, body.signal.at] = {f.name: f.contribution for f in body.factors}
 
     def close(self) -> list[Trade]:
         """Trades that the end of the data left open."""
-        return [held.ended(symbol, 0, "open") for symbol, held in sorted(self._open.items())]
+        return [held.ended(symbol, 0, "open") for (symbol, _), held in sorted(self._open.items())]
 
     def _booked(self, report: AccountReport) -> None:
         for row in report.balances:
@@ -140,14 +149,15 @@ class Books:
                 for held in self._open.values():
                     held.funding += row.change / len(self._open)
         for position in report.positions:
-            self.sizes.setdefault(position.symbol, []).append(
+            self.sizes.setdefault((position.symbol, position.position_side), []).append(
                 (report.at, position.quantity, position.entry_price)
             )
 
     def _filled(self, fill: OrderReport, meaning: Meaning | None) -> None:
         direction = Direction.LONG if fill.side is Side.BUY else Direction.SHORT
         self.fees += fill.commission
-        held = self._open.get(fill.symbol)
+        leg = fill.symbol, fill.position_side
+        held = self._open.get(leg)
         left, fee = fill.last_qty, fill.commission
         if held is not None and held.direction is not direction:
             part = min(left, held.size)
@@ -161,12 +171,12 @@ class Books:
             if not held.size:
                 why = str(meaning.role) if meaning is not None else "by hand"
                 self.trades.append(held.ended(fill.symbol, fill.at, why))
-                del self._open[fill.symbol]
+                del self._open[leg]
             held = None
         if not left:
             return
         if held is None:
-            held = self._open[fill.symbol] = self._opened(fill, direction, meaning)
+            held = self._open[leg] = self._opened(fill, direction, meaning)
         held.size += left
         held.largest = max(held.largest, held.size)
         held.bought += left

@@ -18,18 +18,29 @@ if TYPE_CHECKING:
 SHOWN = 30
 """Trades in the table; the report has all."""
 
+type BarsOption = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="Files of bars (.parquet, .csv, .csv.gz), one for each symbol; may be repeated.",
+    ),
+]
+type RatesOption = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="Files of funding rates, with the symbol in the name; left out: the usual rate.",
+    ),
+]
+
 
 def backtest(
     *,
-    data: Annotated[
-        tuple[Path, ...],
-        Parameter(help="Files of bars (.parquet, .csv, .csv.gz), one for each symbol; may be repeated."),
-    ],
+    data: BarsOption,
     config: ConfigOption = None,
-    funding: Annotated[
-        tuple[Path, ...],
-        Parameter(help="Files of funding rates, with the symbol in the name; left out: the usual rate."),
-    ] = (),
+    funding: RatesOption = (),
     positions: Annotated[
         Path | None,
         Parameter(help="A CSV of positions opened by hand: time,symbol,side,quantity (time in UTC, ISO)."),
@@ -52,9 +63,9 @@ def backtest(
 ) -> int:
     """Run the configured USD-M managers over recorded bars: the live planner on a simulated exchange."""
     from backstay.app.backtest_inputs import Options, prepare, run
-    from backstay.app.backtest_setup import unscored
+    from backstay.app.backtest_setup import doubts
 
-    found = settings(config)
+    found = settings(config, quiet=False)
     options = Options(
         data=data,
         funding=funding,
@@ -66,19 +77,22 @@ def backtest(
         every_bar=every_bar,
     )
     setup = prepare(found, options)
-    for symbol in unscored(setup):
-        complain(f"warning: {symbol}")
+    for doubt in doubts(setup):
+        complain(f"warning: {doubt}")
+    if report is not None and (report.is_dir() or not report.parent.is_dir()):
+        raise ConfigError(f"--report: {report} is no file in a folder that is there")
     outcome = run(setup, ledger)
-    if report is not None:
-        _write(report, setup, outcome)
+    for symbol, defect in outcome.defects.items():
+        complain(f"warning: {symbol}: {defect}; the figures say nothing of that strategy")
     if json:
         import msgspec
 
         show_json(msgspec.to_builtins(outcome.results))
     else:
         _show(outcome)
-        if report is not None:
-            complain(f"the report is in {report}")
+    if report is not None:
+        _write(report, setup, outcome)
+        complain(f"the report is in {report}")
     return Exit.DONE
 
 

@@ -211,6 +211,7 @@ def _field(
         slots=slots,
         unplaceable=refused,
         notes=wanted.notes,
+        exit_reason=wanted.exit_reason,
         position_mode=run.position_mode,
         exposure_refusal=exposure_refusal(account, s.scope, limits, now) if exposes else "",
         allow_waived=wanted.allow_waived,

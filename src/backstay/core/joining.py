@@ -32,6 +32,7 @@ class Field(msgspec.Struct, frozen=True, gc=False):
     """Conformed desired slots."""
     unplaceable: tuple[Unplaceable, ...] = ()
     notes: tuple[str, ...] = ()
+    exit_reason: str = ""
     position_mode: PositionMode = PositionMode.ONE_WAY
     exposure_refusal: str = ""
     """An account-wide reason that forbids EXPOSURE now; empty: none."""

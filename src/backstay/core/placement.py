@@ -52,15 +52,17 @@ def place(s: ScopeState, slot: Slot, generation: int, reason: str) -> Intent:
 
 
 def change(
-    s: ScopeState, slot: Slot, held: list[OrderContext], generation: int, now: TimeNs
+    s: ScopeState, slot: Slot, held: list[OrderContext], generation: int, now: TimeNs, why: str = "missing"
 ) -> Intent | None:
     """The next mutation for a slot that is missing or different; None when there is nothing to send.
+
+    `why` is the reason of a new order.
 
     `held` are the slot's own resting orders of this epoch; none of them equals the slot. A cancel that makes
     room for a replacement waits like any other one that was refused or not sent, and so does an amendment.
     """
     if not held:
-        return place(s, slot, generation, "missing")
+        return place(s, slot, generation, why)
     newest = max(held, key=lambda c: c.generation)
     intent = _changed(s, slot, newest, generation)
     return None if intent is None or is_held(s, intent.action, newest, now) else intent

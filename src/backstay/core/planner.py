@@ -75,8 +75,8 @@ def plan(field: Field, now: TimeNs) -> Decision:
         return Wait("burst", burst_ends)  # the rest of the join is not asked for
     matched(field, verdicts, now)
     if (leaving := verdicts.desired.get(EXIT)) is not None and leaving.kind is MARKET:
-        most, left = field.market_max, field.sellable
-        decision = flatten(s, field.position_mode, now, reason="exit_wanted", most=most, sellable=left)
+        most, left, why = field.market_max, field.sellable, field.exit_reason or "exit_wanted"
+        decision = flatten(s, field.position_mode, now, reason=why, most=most, sellable=left)
         if decision is not None:
             return _guarded(field, verdicts, decision, now)
     if in_burst:
@@ -196,7 +196,8 @@ def _protect(field: Field, v: Verdicts, now: TimeNs, *, stops_alone: bool = Fals
         if lists.is_unit(s, slot):
             intent = lists.change(s, slot, v.working, generation + 1, field.repair_delay, now)
         else:
-            intent = change(s, slot, held, generation + 1, now)
+            why = field.exit_reason if key == EXIT else ""
+            intent = change(s, slot, held, generation + 1, now, why or "missing")
         if intent is not None:
             generation += intent.action is Action.PLACE
             intents.append(intent)

@@ -32,6 +32,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown: str = ""
     """Not empty: the facts do not suffice for an answer, and this is why. The slots are then meaningless,
     and everything that rests must stay as it is."""
+    exit_reason: str = ""
+    """Why there is an EXIT slot, for the record of the trade. Stable words; empty: it is not told."""
     bridge: bool = True
     """Move a close_position stop under a temporary fixed_qty stop (7.4)."""
     repair_delay: TimeNs = 0

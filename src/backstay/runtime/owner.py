@@ -77,6 +77,7 @@ class Owner:
         self.ready = asyncio.Event()
         self.failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self.last: dict[Scope, Decision] = {}
+        self._gates: dict[Scope, tuple[str, ...]] = {}
         self._journal = journal
         self._entropy = entropy
         self._lease = lease
@@ -329,12 +330,12 @@ class Owner:
         return None
 
     def _decided(self, key: Scope, plan: Plan, now: TimeNs, cause: int) -> int:
-        """Record a decision that acts or that differs from the last; `now` is the time it was made for."""
-        if not plan.approved and self.last.get(key) == plan.decision:
+        """Record a decision that acts, differs from the last or is refused by other gates; made for `now`."""
+        gates = tuple(x.gate for x in plan.refused) if plan.refused else ()
+        same = not plan.approved and (self.last.get(key), self._gates.get(key)) == (plan.decision, gates)
+        if same or (isinstance(plan.decision, Wait) and plan.decision.reason == "burst"):
             return 0
-        if isinstance(plan.decision, Wait) and plan.decision.reason == "burst":
-            return 0
-        self.last[key] = plan.decision
+        self.last[key], self._gates[key] = plan.decision, gates
         return self._record(Decided.of(plan), now, cause)
 
     def _follow(self, key: Scope, plan: Plan, cause: int) -> None:
@@ -349,8 +350,7 @@ class Owner:
         elif isinstance(decision, Wait) and decision.look and self._recoverer is not None:
             self._recoverer.look(key, decision.look)
         due = wake_times(s, plan, self.clock.now_ns())
-        alarm_at = self._naked.due(key, s, wanted=plan.protects)
-        if alarm_at is not None:
+        if (alarm_at := self._naked.due(key, s, wanted=plan.protects)) is not None:
             due.append(alarm_at)
         if due:
             self._arm_timer(key, min(due))

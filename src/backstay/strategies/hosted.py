@@ -4,19 +4,24 @@ With an unknown answer nothing is placed and everything that rests stays (`Wante
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from backstay.core.slots import Slot, SlotKey, Watch
+from backstay.core.slots import Slot, SlotKey, Watch, WatchSide
 from backstay.core.types import SECOND, OrderType, Role, Side, TimeNs
 from backstay.core.view import PositionView
 from backstay.core.wanted import DEFECT
 from backstay.strategies.interface import Wanted
 
+PLAIN: Mapping[str, type] = {
+    "unknown": str, "exit_reason": str, "repair_delay": int, "bridge": bool, "retry_cancelled": bool,
+    "accept_external_stop": bool, "book": bool, "allow_waived": bool,
+}  # fmt: skip
+"""Fields of an answer that are one value of a type."""
 NUMBERS = ("price", "trigger", "quantity", "callback_rate", "activate_price", "total")
 LEAST_SLEEP: TimeNs = SECOND
 """An answer may not ask to be woken sooner."""
@@ -52,7 +57,7 @@ class Hosted:
             flaw = flaw_of(answer)
             if not flaw and validate is not None:
                 answer = _passed(answer, lambda slot: validate(slot, view, policy), self.name)
-        except Exception as error:  # noqa: BLE001 - a user's defect may not stop the guard of other scopes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's defect stops no other scope
             return Wanted(unknown=f"{DEFECT}{self.name} failed: {_words(error)}")
         if flaw:
             return Wanted(unknown=f"{DEFECT}{self.name} answered wrongly: {flaw}")
@@ -76,7 +81,7 @@ def _passed(answer: Wanted, refusal: Callable[[Slot], str], name: str) -> Wanted
     return replace(answer, slots=tuple(slots), notes=tuple(notes))
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     """What was raised, the same in every process: the decision is compared in a replay."""
     text = _ADDRESS.sub("0x..", f"{type(error).__name__}: {error}")
     return text if len(text) <= DETAIL_MOST else f"{text[:DETAIL_MOST]}.."
@@ -99,10 +104,13 @@ def flaw_of(answer: Any) -> str:
         keys.add(slot.key)
     watches: tuple[Any, ...] = answer.watches
     for watch in watches:
-        if not isinstance(watch, Watch) or not _is_number(watch.price):
+        if not isinstance(watch, Watch) or watch.side not in WatchSide or not _is_number(watch.price):
             return f"a watch is {watch!r}; it needs a side and a price as Decimal"
     if not all(isinstance(note, str) for note in answer.notes):
         return "a note is not a text"
+    for name, kind in PLAIN.items():
+        if not isinstance(getattr(answer, name), kind):
+            return f"{name} is {getattr(answer, name)!r}, not {kind.__name__}"
     if answer.wake_at is not None and type(answer.wake_at) is not int:
         return f"wake_at is {answer.wake_at!r}, not integer nanoseconds"
     return ""

@@ -8,10 +8,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import shake_128
-from math import isnan
 from pathlib import Path
 
-from backstay.simulator.feeds.ticks import HOUR, MINUTE, Mark, located
+from backstay.simulator.feeds.tables import FUNDING_COLUMNS, numbers, pick, read_table, refuse, times
+from backstay.simulator.feeds.ticks import HOUR, MINUTE, Mark
 
 BASIS_PPM = 300
 UNIT = Decimal("1E-8")
@@ -52,34 +52,18 @@ class Funding:
 
 
 def read_funding(path: Path) -> Funding:
-    """Funding rows from a parquet file with `funding_time` (ms) and `funding_rate`.
+    """Funding rows from a file (.parquet, .csv, .csv.gz) with `funding_time` and `funding_rate`.
 
-    The venue's few milliseconds of jitter are taken off. Raises `FeedError`.
+    The venue's archive spells them its own way. Its few milliseconds of jitter are taken off.
+    Raises `FeedError`.
     """
-    import polars as pl
-
-    if not path.is_file():
-        raise located(path, "there is no such file", "Give the path of a funding file, or leave it out.")
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise located(path, f"not a readable parquet file ({error})", "Fetch the file again.") from error
-    missing = [name for name in ("funding_time", "funding_rate") if name not in frame.columns]
-    if missing:
-        raise located(
-            path, f"missing columns {', '.join(missing)}", "Funding files hold funding_time, funding_rate."
-        )
-    rows: list[tuple[int, Decimal]] = []
-    for row, (at_ms, rate) in enumerate(frame.select("funding_time", "funding_rate").iter_rows(), start=1):
-        if at_ms is None or rate is None or isnan(rate):
-            raise located(path, "an empty time or rate", "Remove the row or fetch the file again.", row=row)
-        at = int(at_ms) * 1_000_000 // MINUTE * MINUTE
-        if rows and at <= rows[-1][0]:
-            raise located(
-                path, "unordered or repeated time", "Sort the file by time.", row=row, column="funding_time"
-            )
-        rows.append((at, Decimal(f"{rate:.8f}")))
-    return Funding(rows)
+    frame = pick(path, read_table(path), FUNDING_COLUMNS)
+    charged = times(path, frame["funding_time"], strictly=True) // MINUTE * MINUTE
+    repeated = (charged.diff() == 0).fill_null(value=False)
+    refuse(path, frame["funding_time"], repeated, "repeats the row above it", "Remove one of them.")
+    rates = numbers(path, frame["funding_rate"], positive=None)
+    refuse(path, frame["funding_rate"], rates.abs() > 1, "is no rate; write 0.0001 for 0.01 %")
+    return Funding([(at, Decimal(f"{rate:.8f}")) for at, rate in zip(charged, rates, strict=True)])
 
 
 class MarkMaker:

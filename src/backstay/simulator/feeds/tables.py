@@ -39,7 +39,12 @@ TRADE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "quantity": ("quantity", "qty"),
     "buyer_maker": ("buyer_maker", "is_buyer_maker"),
 }
+FUNDING_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "funding_time": ("funding_time", "fundingtime", "calc_time"),
+    "funding_rate": ("funding_rate", "fundingrate", "last_funding_rate"),
+}
 MAX_DECIMALS = 8
+PRICE_MOST, AMOUNT_MOST = 1e10, 1e15
 _INFERABLE = [Decimal(1).scaleb(-places) for places in range(MAX_DECIMALS + 1)]
 
 
@@ -92,18 +97,19 @@ def pick(
     )
 
 
-def numbers(path: Path, column: "pl.Series", *, positive: bool) -> "pl.Series":
-    """The column as finite Float64; every cell > 0, or >= 0 when not `positive`. Raises `FeedError`."""
+def numbers(path: Path, column: "pl.Series", *, positive: bool | None) -> "pl.Series":
+    """The column as finite Float64; every cell > 0, >= 0 when not `positive`, of any sign when that is None.
+
+    Raises `FeedError`, also for a cell that is too large to be counted in ticks or steps.
+    """
     import polars as pl
 
     cast = column.cast(pl.Float64, strict=False)
     refuse(path, column, cast.is_null() | cast.is_nan() | cast.is_infinite(), "is not a number")
-    refuse(
-        path,
-        column,
-        (cast <= 0) if positive else (cast < 0),
-        "is not positive" if positive else "is negative",
-    )
+    refuse(path, column, cast.abs() > (PRICE_MOST if positive else AMOUNT_MOST), "is too large")
+    if positive is not None:
+        told = "is not positive" if positive else "is negative"
+        refuse(path, column, (cast <= 0) if positive else (cast < 0), told)
     return cast
 
 

@@ -71,6 +71,7 @@ def spot_exit(view: PositionView, policy: PositionPolicy, f: Factors, now: TimeN
         watches=plan.watches + watches,
         wake_at=wake_at,
         notes=notes,
+        exit_reason=exit_reason,
         bridge=False,
         repair_delay=policy.take_profit.repair_delay,
         retry_cancelled=policy.manual_cancel_policy is OnManualCancel.REPLACE,

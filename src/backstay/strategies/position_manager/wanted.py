@@ -131,6 +131,7 @@ def _answer(view: PositionView, policy: PositionPolicy, direction: Direction, no
         watches=stop.watches + profit.watches,
         wake_at=wake_at,
         notes=notes,
+        exit_reason=exit_reason,
         bridge=policy.stop_loss.bridge,
         repair_delay=policy.take_profit.repair_delay,
         retry_cancelled=policy.manual_cancel_policy is OnManualCancel.REPLACE,

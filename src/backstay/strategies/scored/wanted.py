@@ -68,10 +68,10 @@ def _leaves(view: PositionView, policy: ScoredPolicy, direction: Direction, now:
     rule, market = policy.exit, view.market
     newest = market.signal
     if rule.on_opposite and newest is not None and newest.kind is SignalKind(direction.opposite.value):
-        return "exit: opposite signal"
+        return "opposite signal"
     # Without an escalation the position manager's time stop does it.
     if rule.after is not None and rule.escalation is not None and now >= view.opened_at + rule.after:
-        return "exit: time"
+        return "time stop"
     return ""
 
 
@@ -82,7 +82,7 @@ def _leaving(
     rule = policy.exit.escalation
     newest = view.market.signal
     guards = tuple(x for x in base.slots if x.key.role in (Role.SL, Role.TP))
-    notes = (*base.notes, why)
+    notes = (*base.notes, f"exit: {why}")
     if rule is not None and newest is not None:
         done = view.exit.filled if view.exit is not None else 0
         asked = Asked(
@@ -102,10 +102,11 @@ def _leaving(
                 slots=slots,
                 wake_at=_sooner(base.wake_at, step.wake_at),
                 notes=(*notes, f"exit: {step.note}") if step.note else notes,
+                exit_reason=why,
                 book=step.book,
             )
     slots = (*guard.exit_at_market(view, direction.closing), *guards)
-    return replace(base, slots=slots, notes=notes)
+    return replace(base, slots=slots, notes=notes, exit_reason=why)
 
 
 def _sooner(one: TimeNs | None, other: TimeNs | None) -> TimeNs | None:
