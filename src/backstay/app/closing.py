@@ -51,7 +51,8 @@ async def close(
 
         event = OperatorCommand(action=action, who=who, scope=scope, reason=reason, cancel_foreign=all_orders)
         done = await offline.command(settings, event, symbol=symbol, wants=meant, patience_s=patience_s)
-        return _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
+        document = _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
+        return document | {"unknown": list(done.unknown)}
     try:
         rows = (await client.ask("positions"))["positions"]
         held = {row["id"]: scope_of_name(row["product"], row["id"]) for row in rows}
@@ -76,8 +77,17 @@ async def close(
 
 
 def _document(seq: int, closed: list[str], left_alone: list[str], *, by: str) -> dict[str, Any]:
-    """`left_alone`: positions of no configured manager. To return at all means that the rest is flat."""
-    return {"seq": seq, "closed": closed, "left_alone": left_alone, "verified": True, "by": by}
+    """`left_alone`: positions of no configured manager; `unknown`: holdings of spot that a new ledger cannot
+    know. To return at all means that the rest is flat.
+    """
+    return {
+        "seq": seq,
+        "closed": closed,
+        "left_alone": left_alone,
+        "unknown": [],
+        "verified": True,
+        "by": by,
+    }
 
 
 def _targets(

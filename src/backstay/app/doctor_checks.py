@@ -1,6 +1,7 @@
 """What the checks of every product share: one finding, a host that answers, streams that shake hands."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -33,6 +34,30 @@ def tried(name: str, check: Callable[[], None], good: str) -> Check:
     except AppError as error:
         return Check(name, "fail", str(error), "see the message", error.exit_code)
     return Check(name, "pass", good)
+
+
+def protection(table: Sequence[dict[str, Any]], prefix: str = "") -> list[Check]:
+    """What rows of `positions list` say of stops and reviews."""
+    told = {"UNMANAGED", "REVIEW"}
+    naked = [r["id"] for r in table if r["protected"] == "no" and r["status"] not in told]
+    waiting = [r for r in table if r["status"] == "REVIEW"]
+    found = []
+    if waiting:
+        ids = ", ".join(r["id"] for r in waiting)
+        todo = waiting[0]["todo"]
+        found.append(Check(f"{prefix}reviews", "warn", f"unprotected until reviewed: {ids}", todo))
+    found += [
+        Check(f"{prefix}reviews", "warn", f"{r['id']} waits for a manual review", r["todo"])
+        for r in table
+        if r["status"] == "MANUAL_REVIEW"
+    ]
+    name = f"{prefix}positions"
+    if naked:
+        todo = "`backstay run` protects them, or place a stop by hand"
+        found.append(Check(name, "fail", f"unprotected: {', '.join(naked)}", todo, 4))
+    else:
+        found.append(Check(name, "pass", f"{len(table)} open, none of the managed ones unprotected"))
+    return found
 
 
 async def reachable(
