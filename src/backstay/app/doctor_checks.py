@@ -76,6 +76,9 @@ async def reachable(
         stated = msgspec.json.decode(reply.body, type=dict[str, object]).get("serverTime")
     except (TransportError, msgspec.DecodeError) as error:
         return [Check(name, "fail", f"{url}: {error}", f"check the network and {key}", 5)]
+    if reply.status in {418, 429}:
+        todo = "it asks this address to wait: find what else uses it. A run waits by itself; see incidents.md"
+        return [Check(name, "fail", f"{url} answered with {reply.status}", todo, 5)]
     if reply.status != 200 or not isinstance(stated, int):
         return [Check(name, "fail", f"{url} answered with {reply.status}", "is this the right host?", 5)]
     offset = stated * MS - (before + after) // 2

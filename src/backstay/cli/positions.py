@@ -139,7 +139,9 @@ def _print_status(document: dict[str, Any]) -> None:
     for review in document.get("reviews", ()):
         table.add_row("manual review", f"{review['scope']}: {review['why']}; {review['todo']}")
     for gate in document["gates"]:
-        table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']})")
+        until = f", until {gate['until']}" if gate["until"] else ""
+        todo = f"; {gate['todo']}" if gate["todo"] else ""
+        table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']}{until}){todo}")
     for item in document["errors"]:
         table.add_row("error", f"{item['at']} {item['text']}")
     table.add_row("database", document["database"])

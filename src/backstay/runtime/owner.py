@@ -375,7 +375,7 @@ class Owner:
         deadline = next_deadline(s)
         try:
             seq = self.apply(TimePassed(scope=key)) if deadline is not None and deadline <= now else 0
-            self._naked.alarm(key, s, now, self.last.get(key))
+            self._naked.alarm(key, s, now, self.last.get(key), self.account.gates)
         except _LedgerGone:
             return
         self.run_passes(key, seq)
