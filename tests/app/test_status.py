@@ -208,6 +208,14 @@ def test_a_short_gains_when_the_price_falls():
     assert found["unrealised_pnl"]["quote"] == "12"
 
 
+def test_an_average_without_end_is_shown_to_twelve_places():
+    entry = Decimal(7660) / 3
+    found = row(state(STOP, position=Position(quantity=Decimal("0.03"), entry_price=entry)))
+    assert found["entry_price"] == "2553.333333333333"
+    exact = row(state(STOP, position=Position(quantity=Decimal("0.03"), entry_price=Decimal("0.00001234"))))
+    assert exact["entry_price"] == "0.00001234"
+
+
 def test_flat_scopes_have_no_row():
     assert status.rows(AccountState(scopes={KEY: ScopeState(scope=KEY)}), ENGINE, NOW) == []
 

@@ -55,6 +55,8 @@ OPENED = {
 }
 """How a gate that stays shut until somebody speaks is opened."""
 SORTS = ("symbol", "age", "pnl")
+PLACES = 12
+"""Of an entry price as it is shown: an average of trades may have no end."""
 
 
 def position_id(s: ScopeState) -> str:
@@ -115,7 +117,7 @@ def _row(
         "product": s.scope.product.value,
         "side": position.direction.value if position.direction is not None else "FLAT",
         "quantity": number(abs(position.quantity)),
-        "entry_price": number(position.entry_price),
+        "entry_price": number(round(position.entry_price, PLACES)),
         "entry_time": iso(s.opened_at),
         "mark_price": number(mark) if mark is not None else None,
         "unrealised_pnl": _pnl(s, mark),
