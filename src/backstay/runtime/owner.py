@@ -139,9 +139,10 @@ class Owner:
             await self._venue.close()
         if not self.failed.done():
             ended = RunStopped(reason=reason)
-            if not self.apply(ended):
-                self._record(ended, self.clock.now_ns(), 0)
-            await self._journal.durable()
+            with contextlib.suppress(_LedgerGone):  # as at a start, the caller is told what is wrong with it
+                if not self.apply(ended):
+                    self._record(ended, self.clock.now_ns(), 0)
+            await unless_failed(self._journal.durable(), self.failed)
 
     def abandon(self) -> None:
         """Stop where we stand, as a killed process does: nothing is waited for, sent or written."""
