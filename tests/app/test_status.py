@@ -11,7 +11,7 @@ from backstay.core.engine import Engine, Manager
 from backstay.core.reviews import REVIEWS
 from backstay.core.scope import block_exposure
 from backstay.core.slots import Slot, SlotKey
-from backstay.core.state import FLAT, AccountState, Block, Position, ScopeState
+from backstay.core.state import FLAT, AccountState, Block, Gate, Position, ScopeState
 from backstay.core.types import (
     Direction,
     OrderType,
@@ -208,6 +208,14 @@ def test_a_short_gains_when_the_price_falls():
     assert found["unrealised_pnl"]["quote"] == "12"
 
 
+def test_an_average_without_end_is_shown_to_twelve_places():
+    entry = Decimal(7660) / 3
+    found = row(state(STOP, position=Position(quantity=Decimal("0.03"), entry_price=entry)))
+    assert found["entry_price"] == "2553.333333333333"
+    exact = row(state(STOP, position=Position(quantity=Decimal("0.03"), entry_price=Decimal("0.00001234"))))
+    assert exact["entry_price"] == "0.00001234"
+
+
 def test_flat_scopes_have_no_row():
     assert status.rows(AccountState(scopes={KEY: ScopeState(scope=KEY)}), ENGINE, NOW) == []
 
@@ -245,6 +253,30 @@ def test_health_names_the_worst():
     assert status.health(deaf, status.rows(deaf, ENGINE, NOW)) == ("attention", "the private stream is down")
     well = replace(deaf, connected=True)
     assert status.health(well, status.rows(well, ENGINE, NOW))[0] == "ok"
+
+
+def test_an_exchange_that_takes_nothing_is_an_alarm_and_says_what_opens_it():
+    halt = {"venue_halt": Gate(reason="the venue banned this address", since=NOW, until=NOW + 60 * SECOND)}
+    well = AccountState(scopes={KEY: state(STOP)}, connected=True, gates=halt)
+    told = "nothing can be sent: the venue banned this address"
+    assert status.health(well, status.rows(well, ENGINE, NOW)) == ("alarm", told)
+    naked = replace(well, scopes={KEY: state(naked_since=NOW)})
+    grade, why = status.health(naked, status.rows(naked, ENGINE, NOW))
+    assert (grade, why) == ("alarm", f"BTCUSDT-BOTH-1 without a stop; {told}")
+    (gate,) = status.gates(well)
+    assert "`backstay ack`" in gate["todo"]
+    assert gate["until"]
+
+
+def test_a_symbol_that_a_kill_keeps_flat_is_told_until_it_is_resumed():
+    flat = ScopeState(scope=KEY, trust=Trust.TRUSTED, flatten_since=NOW, flatten_reason="kill: enough")
+    account = AccountState(scopes={KEY: flat}, connected=True)
+    (gate,) = status.gates(account)
+    assert (gate["gate"], gate["reason"]) == ("kill_switch usdm:BTCUSDT:BOTH", "kill: enough")
+    assert gate["todo"] == "`backstay resume usdm:BTCUSDT:BOTH` ends it"
+    assert status.health(account, ()) == ("attention", "shut: kill_switch usdm:BTCUSDT:BOTH")
+    everything = replace(account, gates={"kill_switch": Gate(reason="enough", since=NOW)})
+    assert [gate["gate"] for gate in status.gates(everything)] == ["kill_switch"]
 
 
 def test_health_tells_one_scope_in_doubt_as_one():

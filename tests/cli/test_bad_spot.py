@@ -10,7 +10,7 @@ from backstay.app.store import LEDGERS
 from backstay.ledger.disk import FileDisk
 from backstay.strategies.swing.policy import SellWhen, SwingPolicy
 
-from tests.app.spot_venues import KEYS, SWING, venues
+from tests.app.spot_venues import KEYS, POSITIONS, SWING, venues
 from tests.cli.harness import run
 from tests.ledger.projections.spot_lives import RecordedScene
 
@@ -63,6 +63,29 @@ def test_balances_below_the_lots_hold_every_new_sell_and_are_told(folder, keys, 
         code, out, _ = run(capsys, "doctor", "--json")
         assert code == 4
         assert "were sold or moved elsewhere" in out
+
+
+def test_a_database_that_cannot_be_read_hides_lots_and_no_position(folder, keys, capsys):
+    with venues(folder) as there:
+        there.configure(POSITIONS, SWING)
+        with there.running(load_settings(folder / "config.yaml", environ=KEYS)):
+            there.buy("0.001")
+            there.by_hand("usdm", do="order", side="BUY", type="MARKET", quantity="0.01")
+            there.until(there.resting)
+        with sqlite3.connect(folder / "data" / "backstay.db") as raw:
+            raw.execute("UPDATE alembic_version SET version_num = '9999'")
+        raw.close()
+        code, out, err = run(capsys, "positions", "list", "--json")
+        assert [row["id"] for row in json.loads(out)["positions"]] == ["BTCUSDT-BOTH-1"]
+        assert code == 6
+        assert "lots of spot are not shown" in err
+        code, out, err = run(capsys, "positions", "status", "--json")
+        assert (code, json.loads(out)["positions"]["open"]) == (6, 1)
+        code, _, err = run(capsys, "positions", "close", "--position-id", "BTCUSDT-LOT-1", "--yes")
+        assert code == 6
+        assert "newer version" in err
+        close = ("positions", "close", "--position-id", "BTCUSDT-BOTH-1", "--yes")
+        assert run(capsys, *close)[0] == 0
 
 
 def test_a_database_of_a_newer_version_is_6_and_left_alone(folder, capsys):

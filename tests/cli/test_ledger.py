@@ -77,6 +77,9 @@ def test_a_damaged_ledger_line_is_6_named_and_nothing_is_changed(folder, capsys)
     code, out, _ = run(capsys, "ledger", "verify", "--json")
     assert code == 6
     assert json.loads(out)["first_bad"] == 3
+    code, _, err = run(capsys, "ledger", "replay")
+    assert code == 6
+    assert "ledger/events.jsonl is damaged at record 3" in err
     (folder / "config.yaml").write_text("dashboard: {port: 0}")
     code, _, err = run(capsys, "run")
     assert code == 6

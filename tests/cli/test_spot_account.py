@@ -35,6 +35,26 @@ def traded(folder, keys):
         yield there
 
 
+HOLDING = {
+    "strategy": "position_manager",
+    "product": "spot",
+    "symbols": ["BTCUSDT"],
+    "stop_loss": {"distance": "4%"},
+    "take_profit": {"levels": [{"distance": "4%"}]},
+}
+
+
+@pytest.fixture
+def held(folder, keys):
+    """A spot holding under its order list beside a futures account, and nothing running any more."""
+    with venues(folder) as there:
+        there.configure(POSITIONS, HOLDING)
+        with there.running(load_settings(folder / "config.yaml", environ=KEYS)):
+            there.buy("0.01")
+            there.until(lambda: len(there.resting()) == 2)
+        yield there
+
+
 def test_doctor_examines_both_accounts(traded, capsys):
     code, found = doctor(capsys)
     assert code == 0, found
@@ -81,6 +101,14 @@ def test_doctor_tells_of_coins_that_are_gone(traded, capsys):
     assert code == 4
     assert "were sold or moved elsewhere" in found["spot balances"]["detail"]
     assert "close --position-id LOT --gone" in found["spot balances"]["todo"]
+
+
+def test_doctor_knows_what_was_sold_at_its_target_while_no_process_ran(traded, capsys):
+    (first, _) = traded.resting()
+    traded.price(str(float(first["price"]) * 1.001))
+    assert len(traded.resting()) < 2
+    code, found = doctor(capsys)
+    assert code == 0, found["spot balances"]
 
 
 def test_a_lot_whose_coins_are_gone_is_ended_by_its_owner_and_the_others_go_on(traded, capsys):
@@ -268,3 +296,77 @@ def test_a_closing_is_kept_with_who_when_why_and_in_words(traded, capsys):
     assert all(r["body"]["who"] and r["at"] for r in said)
     code, out, _ = run(capsys, "ledger", "tail", "-n", "500", "--product", "spot")
     assert f"close spot:BTCUSDT:BOTH, lot {second['trade_id']} at 90000 (dear)" in out
+
+
+def test_without_a_process_a_holding_is_listed_with_its_protection(held, capsys):
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    document = json.loads(out)
+    (row,) = document["positions"]
+    assert (code, document["source"], row["id"]) == (0, "exchange", "BTCUSDT-SPOT-1")
+    assert (row["quantity"], row["status"], row["protected"]) == ("0.00999", "GUARDED", "yes")
+    assert row["mark_price"]
+    held.buy("0.01")
+    code, out, _ = run(capsys, "positions", "list", "--json")
+    (row,) = json.loads(out)["positions"]
+    assert (row["quantity"], row["status"], row["protected"]) == ("0.01998", "UNPROTECTED", "no")
+    code, out, _ = run(capsys, "positions", "status", "--json")
+    assert json.loads(out)["positions"]["unprotected"] == 1
+    code, found = doctor(capsys)
+    assert code == 4
+    assert found["spot positions"]["detail"] == "unprotected: BTCUSDT-SPOT-1"
+    assert found["positions"]["state"] == "pass"
+
+
+def test_without_a_process_a_holding_is_closed_and_the_command_waits_for_it(held, capsys):
+    late = {"match": {"surface": "ws_api"}, "effect": {"delay": {"ms": 300}}}
+    held.faults(late)
+    code, out, err = run(capsys, "positions", "close", "--position-id", "BTCUSDT", "--yes", "--json")
+    assert code == 0, err
+    assert json.loads(out)["closed"] == ["spot:BTCUSDT:BOTH"]
+    assert coins(held) == 0
+    assert held.resting() == []
+
+
+def test_without_a_process_a_kill_sells_holdings_and_positions_and_waits_for_both(held, capsys):
+    held.by_hand("usdm", do="order", side="BUY", type="MARKET", quantity="0.01")
+    held.faults({"match": {"surface": "ws_api"}, "effect": {"delay": {"ms": 300}}})
+    code, out, err = run(capsys, "kill", "--yes", "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["closed"] == ["usdm:BTCUSDT:BOTH", "spot:BTCUSDT:BOTH"]
+    assert document["unknown"] == []
+    assert coins(held) == 0
+    assert held.resting() == []
+    assert held.truth("usdm")["positions"] == []
+    code, out, _ = run(capsys, "positions", "status", "--json")
+    assert [gate["gate"] for gate in json.loads(out)["gates"]] == ["kill_switch", "spot kill_switch"]
+
+
+def test_a_kill_in_a_new_folder_says_that_it_does_not_know_what_spot_holds(held, capsys):
+    held.by_hand("usdm", do="order", side="BUY", type="MARKET", quantity="0.01")
+    code, _, err = run(capsys, "kill", "--yes", "--all-orders", "--data-dir", "aside")
+    assert code == 4
+    assert "kill: usdm:BTCUSDT:BOTH; flat now" in err
+    assert "not known to this ledger, so not sold: spot:BTCUSDT:BOTH" in err
+    assert held.truth("usdm")["positions"] == []
+    assert coins(held) > 0
+    assert len(held.resting()) == 2, "what is not sold keeps its orders"
+
+
+def test_the_status_of_a_process_counts_the_positions_of_both_accounts(folder, keys, capsys):
+    with venues(folder) as there:
+        there.configure(POSITIONS, HOLDING)
+        with there.running(load_settings(folder / "config.yaml", environ=KEYS)):
+            there.buy("0.01")
+            there.by_hand("usdm", do="order", side="BUY", type="MARKET", quantity="0.01")
+            there.until(lambda: len(there.resting()) == 2)
+            _, out, _ = run(capsys, "positions", "list", "--json")
+            assert len(json.loads(out)["positions"]) == 2
+            _, out, _ = run(capsys, "positions", "status", "--json")
+            assert json.loads(out)["positions"]["open"] == 2
+
+
+def coins(there):
+    """BTC of the spot account."""
+    rows = [row for row in there.truth()["balances"] if row["asset"] == "BTC"]
+    return sum(float(row["free"]) + float(row["locked"]) for row in rows)

@@ -187,3 +187,34 @@ def resting(there):
     truth = there.truth()
     orders = [o["symbol"] for o in truth["orders"] if o["status"] == "NEW"]
     return orders + [a["symbol"] for a in truth["algo_orders"] if a["algoStatus"] == "NEW"]
+
+
+def test_a_kill_on_a_damaged_ledger_is_6_and_names_the_command_that_needs_none(folder, keys, capsys):
+    with venue() as there:
+        configured(folder, there.config())
+        there.order("BTCUSDT", "BUY", "0.01")
+        assert run(capsys, "kill", "--yes")[0] == 0
+        ledger = folder / "data" / "ledger" / "events.jsonl"
+        lines = ledger.read_bytes().split(b"\n")
+        ledger.write_bytes(b"\n".join([*lines[:3], b"{}", *lines[4:]]))
+        there.order("BTCUSDT", "BUY", "0.01")
+        there.order("BTCUSDT", "SELL", "0.01", price="200000", reduceOnly="true")
+        (folder / "data-kill-1").mkdir()
+        code, out, err = run(capsys, "kill", "--yes", "--symbol", "BTCUSDT", "-c", "config.yaml")
+        assert (code, out) == (6, "")
+        first, second = err.splitlines()
+        assert "ledger/events.jsonl is damaged at line 4" in first
+        command = second.rpartition(": backstay ")[2].split()
+        options = ["--all-orders", "--data-dir", "data-kill-2", "--symbol", "BTCUSDT"]
+        assert command == ["kill", *options, "--config", "config.yaml"]
+        code, out, err = run(capsys, *command, "--yes", "--json")
+        assert code == 0, err
+        assert json.loads(out)["closed"] == ["usdm:BTCUSDT:BOTH"]
+        assert there.truth()["positions"] == []
+        assert resting(there) == []
+        assert run(capsys, "run")[0] == 6, "the damaged one is still refused"
+        # A restored ledger knows nothing of that switch: the same word, once more, puts it there.
+        ledger.write_bytes(b"\n".join(lines))
+        assert run(capsys, "kill", "--yes")[0] == 0
+        code, out, _ = run(capsys, "positions", "status", "--json")
+        assert [gate["gate"] for gate in json.loads(out)["gates"]] == ["kill_switch"]

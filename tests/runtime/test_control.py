@@ -190,3 +190,20 @@ def test_one_lot_is_closed_at_the_limit_asked_for_and_nonsense_is_refused(tmp_pa
         assert len(host.commands) == 2
 
     served(tmp_path, talk)
+
+
+def test_a_process_that_is_gone_when_it_is_asked_is_told_as_one_that_went_away(tmp_path):
+    path = tmp_path / "control.sock"
+
+    async def gone(_reader, writer):
+        writer.transport.abort()
+
+    async def talk():
+        async with await asyncio.start_unix_server(gone, path):
+            client = await ControlClient.connect(path)
+            await asyncio.sleep(0.05)
+            with pytest.raises(ControlError, match="went away before it answered `kill`"):
+                await client.ask("kill")
+            await client.close()
+
+    asyncio.run(talk())

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -196,3 +197,28 @@ def test_r24_an_owner_that_cannot_leave_a_sign_of_life_is_none_any_more(tmp_path
     life.now += 3600 * SECOND
     assert not lock.held()
     lock._files.clear()
+
+
+def test_a_lock_that_was_held_before_needs_no_room_and_one_that_finds_none_says_so(tmp_path, monkeypatch):
+    path = tmp_path / "backstay.lock"
+    path.write_text(" " * 600)
+    first = InstanceLock([path], mode="LIVE")
+    first.acquire()
+    assert (path.stat().st_size, holder_of(path).pid) == (600, os.getpid()), (
+        "written over, none of it given up"
+    )
+    first.release()
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(
+        LockUnwritableError, match=r"backstay.lock cannot be written: No space left.*Make room"
+    ):
+        InstanceLock([path], mode="LIVE").acquire()
+    monkeypatch.undo()
+    second = InstanceLock([path], mode="LIVE")
+    second.acquire()
+    assert second.fencing == first.fencing + 1
+    second.release()

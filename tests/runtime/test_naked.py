@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from backstay.core.decisions import Act, Converged, Recover, Wait
-from backstay.core.state import ScopeState
+from backstay.core.state import Gate, ScopeState
 from backstay.core.types import MS, Family, PositionSide, Product, Scope
 from backstay.runtime.naked import MAX_UNPROTECTED, NakedWatch
 from backstay.runtime.stats import Stats
@@ -33,3 +33,12 @@ def test_i37_an_alarm_says_what_the_scope_does_meanwhile(decision, words):
     watch.alarm(KEY, scope, SINCE + MAX_UNPROTECTED, decision)
     (note,) = told
     assert (note.what, note.detail["reason"]) == ("unprotected", words)
+
+
+def test_i37_an_alarm_says_that_nothing_can_be_sent_instead_of_what_would_be():
+    told = []
+    watch = NakedWatch(Stats(), lambda note, cause: told.append(note))
+    scope = replace(ScopeState(scope=KEY), naked_since=SINCE)
+    gates = {"venue_halt": Gate(reason="the venue refused the API key", since=SINCE)}
+    watch.alarm(KEY, scope, SINCE + MAX_UNPROTECTED, Act(Family.PROTECT, (), "stop_missing"), gates)
+    assert told[0].detail["reason"] == "nothing can be sent: venue_halt: the venue refused the API key"

@@ -6,6 +6,7 @@ import pytest
 
 from backstay.core.contexts import Phase
 from backstay.core.events import RecoveryStarted, RequestSent, RequestsRegistered
+from backstay.core.records import Noted
 from backstay.core.types import Mode
 from backstay.ledger.errors import JournalError
 from backstay.strategies.position_manager.policy import SlBreached, StopKind
@@ -124,6 +125,21 @@ def test_a_naked_position_and_a_failed_disk_nothing_leaves(what):
         await world.settle(5)
         assert world.owner.failed.done()
         assert world.mutations(before) == []
+
+    play(script, policy=LADDER)
+
+
+def test_a_disk_that_failed_unnoticed_is_what_a_stop_tells():
+    async def script(world):
+        world.expect_broken_ledger = True
+        world.disk.room = 0
+        journal = world.running.journal
+        journal.append(Noted("a word", {}), at=world.clock.now_ns(), cause=0)
+        with pytest.raises(JournalError):
+            journal.durable_now()
+        assert not world.owner.failed.done()
+        with pytest.raises(JournalError, match="cannot be written"):
+            await world.owner.stop("stopped by its operator")
 
     play(script, policy=LADDER)
 

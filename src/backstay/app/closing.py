@@ -9,6 +9,7 @@ from typing import Any
 from backstay.app.config import Settings
 from backstay.app.errors import RefusedError, ReviewError
 from backstay.core.events import OperatorAction, OperatorCommand
+from backstay.core.grades import VENUE_HALT
 from backstay.core.modes import FACTS
 from backstay.core.names import scope_of_name
 from backstay.core.types import Mode, PositionSide, Product, Scope
@@ -51,7 +52,8 @@ async def close(
 
         event = OperatorCommand(action=action, who=who, scope=scope, reason=reason, cancel_foreign=all_orders)
         done = await offline.command(settings, event, symbol=symbol, wants=meant, patience_s=patience_s)
-        return _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
+        document = _document(done.seq, list(done.closed), list(done.left_alone), by="this command")
+        return document | {"unknown": list(done.unknown)}
     try:
         rows = (await client.ask("positions"))["positions"]
         held = {row["id"]: scope_of_name(row["product"], row["id"]) for row in rows}
@@ -76,8 +78,17 @@ async def close(
 
 
 def _document(seq: int, closed: list[str], left_alone: list[str], *, by: str) -> dict[str, Any]:
-    """`left_alone`: positions of no configured manager. To return at all means that the rest is flat."""
-    return {"seq": seq, "closed": closed, "left_alone": left_alone, "verified": True, "by": by}
+    """`left_alone`: positions of no configured manager; `unknown`: holdings of spot that a new ledger cannot
+    know. To return at all means that the rest is flat.
+    """
+    return {
+        "seq": seq,
+        "closed": closed,
+        "left_alone": left_alone,
+        "unknown": [],
+        "verified": True,
+        "by": by,
+    }
 
 
 def _targets(
@@ -104,11 +115,28 @@ async def _gone(client: ControlClient, ids: set[str], patience_s: float) -> None
     try:
         async with asyncio.timeout(patience_s):
             while left:
-                rows = (await client.ask("positions"))["positions"]
-                left = ids & {row["id"] for row in rows}
+                rows = [row for row in (await client.ask("positions"))["positions"] if row["id"] in ids]
+                left = {row["id"] for row in rows}
                 if left:
+                    _may_be_sent(rows, (await client.ask("status"))["status"])
                     await asyncio.sleep(LOOK_S)
     except TimeoutError:
         raise ReviewError(
             f"not closed after {patience_s:g} s: {', '.join(sorted(left))}; see `backstay positions status`"
         ) from None
+
+
+def _may_be_sent(rows: list[dict[str, Any]], status: dict[str, Any]) -> None:
+    """Raises ReviewError where waiting is in vain: the exchange takes nothing for any of these positions."""
+    alone = Product.USDM.value if "spot" in status else status["product"]
+    halts: dict[str, str] = {}
+    for gate in status["gates"]:
+        first, _, rest = gate["gate"].rpartition(" ")
+        if rest == VENUE_HALT:
+            halts[first or alone] = gate["reason"]
+    if all(row["product"] in halts for row in rows):
+        names, reasons = ", ".join(row["id"] for row in rows), "; ".join(sorted(set(halts.values())))
+        raise ReviewError(
+            f"nothing can be sent: {reasons}. Close {names} at the exchange. What was asked for stands: "
+            "mend that and say `backstay ack`, and it is done"
+        )

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from backstay.app import headlines, preflight
 from backstay.app.config import Settings, load_settings
-from backstay.app.doctor_checks import Check, reachable, streams, tried
+from backstay.app.doctor_checks import Check, protection, reachable, streams, tried
 from backstay.app.doctor_spot import examine_spot
 from backstay.app.errors import ConfigError, ExchangeError
 from backstay.app.locks import lock_paths
 from backstay.app.look import Seen, look, make_venue
 from backstay.app.permission import may_trade
-from backstay.app.posts import ID_PREFIX
-from backstay.app.preflight import PAPER_SYMBOLS
+from backstay.app.preflight import ID_PREFIX, PAPER_SYMBOLS
 from backstay.app.session import prepare_folders
 from backstay.app.status import rows
 from backstay.app.store import LEDGERS
@@ -255,23 +254,7 @@ async def _account(settings: Settings) -> list[Check]:
         else Check("orphan orders", "pass", "none")
     ]
     table = rows(seen.account, settings.engine(), seen.at, marks=seen.marks)
-    told = {"UNMANAGED", "REVIEW"}
-    naked = [r["id"] for r in table if r["protected"] == "no" and r["status"] not in told]
-    waiting = [r for r in table if r["status"] == "REVIEW"]
-    if waiting:
-        ids = ", ".join(r["id"] for r in waiting)
-        found.append(Check("reviews", "warn", f"unprotected until reviewed: {ids}", waiting[0]["todo"]))
-    found += [
-        Check("reviews", "warn", f"{r['id']} waits for a manual review", r["todo"])
-        for r in table
-        if r["status"] == "MANUAL_REVIEW"
-    ]
-    if naked:
-        todo = "`backstay run` protects them, or place a stop by hand"
-        found.append(Check("positions", "fail", f"unprotected: {', '.join(naked)}", todo, 4))
-    else:
-        found.append(Check("positions", "pass", f"{len(table)} open, none of the managed ones unprotected"))
-    return found
+    return [*found, *protection(table)]
 
 
 def _orphans(seen: Seen) -> Iterator[str]:

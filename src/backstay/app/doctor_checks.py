@@ -1,6 +1,7 @@
 """What the checks of every product share: one finding, a host that answers, streams that shake hands."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,30 @@ def tried(name: str, check: Callable[[], None], good: str) -> Check:
     return Check(name, "pass", good)
 
 
+def protection(table: Sequence[dict[str, Any]], prefix: str = "") -> list[Check]:
+    """What rows of `positions list` say of stops and reviews."""
+    told = {"UNMANAGED", "REVIEW"}
+    naked = [r["id"] for r in table if r["protected"] == "no" and r["status"] not in told]
+    waiting = [r for r in table if r["status"] == "REVIEW"]
+    found = []
+    if waiting:
+        ids = ", ".join(r["id"] for r in waiting)
+        todo = waiting[0]["todo"]
+        found.append(Check(f"{prefix}reviews", "warn", f"unprotected until reviewed: {ids}", todo))
+    found += [
+        Check(f"{prefix}reviews", "warn", f"{r['id']} waits for a manual review", r["todo"])
+        for r in table
+        if r["status"] == "MANUAL_REVIEW"
+    ]
+    name = f"{prefix}positions"
+    if naked:
+        todo = "`backstay run` protects them, or place a stop by hand"
+        found.append(Check(name, "fail", f"unprotected: {', '.join(naked)}", todo, 4))
+    else:
+        found.append(Check(name, "pass", f"{len(table)} open, none of the managed ones unprotected"))
+    return found
+
+
 async def reachable(
     transport: Transport, url: str, path: str, *, key: str, weight: int, prefix: str = ""
 ) -> list[Check]:
@@ -51,6 +76,9 @@ async def reachable(
         stated = msgspec.json.decode(reply.body, type=dict[str, object]).get("serverTime")
     except (TransportError, msgspec.DecodeError) as error:
         return [Check(name, "fail", f"{url}: {error}", f"check the network and {key}", 5)]
+    if reply.status in {418, 429}:
+        todo = "it asks this address to wait: find what else uses it. A run waits by itself; see incidents.md"
+        return [Check(name, "fail", f"{url} answered with {reply.status}", todo, 5)]
     if reply.status != 200 or not isinstance(stated, int):
         return [Check(name, "fail", f"{url} answered with {reply.status}", "is this the right host?", 5)]
     offset = stated * MS - (before + after) // 2

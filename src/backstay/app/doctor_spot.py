@@ -5,25 +5,24 @@ from decimal import Decimal
 
 from backstay.app import preflight
 from backstay.app.config import Settings
-from backstay.app.doctor_checks import Check, reachable, streams, tried
-from backstay.app.entropy import SystemEntropy
+from backstay.app.doctor_checks import Check, protection, reachable, streams, tried
 from backstay.app.errors import ConfigError, ExchangeError
-from backstay.app.look import ledger_state, unheard
+from backstay.app.look import look_spot, make_spot_venue
 from backstay.app.permission import may_trade
-from backstay.app.posts import ID_PREFIX
+from backstay.app.preflight import ID_PREFIX
+from backstay.app.status import rows
 from backstay.app.words import number
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.spot_venue import SpotVenue
 from backstay.binance.net.transport import Transport
 from backstay.core import orders
-from backstay.core.events import BalancesSnapshot, InstrumentsSnapshot, OrdersSnapshot
+from backstay.core.events import InstrumentsSnapshot
 from backstay.core.modes import FACTS
 from backstay.core.names import counted
 from backstay.core.outcomes import VenueUnavailable
 from backstay.core.state import AccountState
 from backstay.core.types import ZERO, Product
 from backstay.ledger.errors import LedgerError
-from backstay.runtime.virtual_time import WallClock
 from backstay.strategies.swing.policy import SwingPolicy
 
 WEIGHT = 6_000
@@ -57,6 +56,8 @@ async def examine_spot(settings: Settings) -> list[Check]:
             found.extend(await streams(transport, named))
     except ConfigError as error:
         found.append(Check("spot keys", "fail", str(error), "set the variables in .env", 2))
+    except ExchangeError as error:
+        found.append(Check("spot exchange", "fail", str(error), "see the message", error.exit_code))
     except VenueUnavailable as failure:
         told = preflight.unreachable(failure, settings, Product.SPOT)
         name = "spot keys" if failure.fatal else "spot exchange"
@@ -68,27 +69,8 @@ async def examine_spot(settings: Settings) -> list[Check]:
     return found
 
 
-def make_spot_venue(settings: Settings, transport: SocketTransport) -> SpotVenue:
-    """A gateway for reads alone. Raises ConfigError when the keys are missing."""
-    return SpotVenue(
-        transport=transport,
-        endpoints=settings.spot_environment.spot,
-        signer=settings.secrets.signer(settings.mode),
-        clock=WallClock(),
-        entropy=SystemEntropy(),
-        on_event=unheard,
-        on_mark=unheard,
-        on_lost=unheard,
-        fee_symbol=settings.symbols_of(Product.SPOT)[0],
-        id_prefix=ID_PREFIX,
-        order_connection=False,
-        timings=settings.spot.timings(),
-        log=unheard,
-    )
-
-
 async def _answers(settings: Settings, venue: SpotVenue, transport: Transport) -> list[Check]:
-    """Raises VenueUnavailable, DamagedLedgerError."""
+    """Raises VenueUnavailable, ExchangeError, DamagedLedgerError."""
     instruments = await venue.read_instruments()
     names = [i.symbol for i in instruments.instruments]
     first = tried(
@@ -116,9 +98,12 @@ async def _answers(settings: Settings, venue: SpotVenue, transport: Transport) -
     )
     found.append(await _permission(settings, transport, instruments))
     found.extend([await _commission(settings, venue, symbol) for symbol in wanted])
-    state = ledger_state(settings, Product.SPOT)
-    found.extend(_balances(state, instruments, await venue.read_balances()))
-    found.append(_orphans(state, await venue.read_orders(None)))
+    seen = await look_spot(settings)
+    found.extend(_balances(seen.account))
+    found.append(_orphans(seen.account))
+    engine = settings.engine(Product.SPOT)
+    if not all(manager.by_lot for manager in engine.managers):
+        found.extend(protection(rows(seen.account, engine, seen.at, marks=seen.marks), "spot "))
     return found
 
 
@@ -162,11 +147,9 @@ def _percent(rate: Decimal) -> str:
     return f"{number(rate * 100)} %"
 
 
-def _balances(
-    state: AccountState, instruments: InstrumentsSnapshot, balances: BalancesSnapshot
-) -> Iterator[Check]:
+def _balances(state: AccountState) -> Iterator[Check]:
     """The account holds what its open lots say."""
-    bases = {i.symbol: i.base for i in instruments.instruments}
+    bases = {i.symbol: i.base for i in state.instruments.values()}
     held: dict[str, Decimal] = {}
     count = 0
     for key, s in state.scopes.items():
@@ -174,7 +157,7 @@ def _balances(
             count += s.lots.count
             base = bases.get(key.symbol, key.symbol)
             held[base] = held.get(base, ZERO) + s.lots.total
-    wallets = {row.asset: row.wallet for row in balances.rows}
+    wallets = {row.asset: row.wallet for row in state.balances.values()}
     short = False
     for base, total in sorted(held.items()):
         wallet = wallets.get(base, ZERO)
@@ -194,13 +177,13 @@ def _balances(
         yield Check("spot balances", "pass", covered)
 
 
-def _orphans(state: AccountState, found: OrdersSnapshot) -> Check:
+def _orphans(state: AccountState) -> Check:
     """Orders with our prefix that nobody remembers."""
-    known = {name for s in state.scopes.values() for name in s.contexts}
     strange = [
         f"{row.symbol} {row.kind} {row.order_id}"
-        for row in found.rows
-        if row.client_id.startswith(ID_PREFIX) and row.client_id not in known and orders.is_open(row)
+        for s in state.scopes.values()
+        for row in s.orders.values()
+        if row.client_id.startswith(ID_PREFIX) and row.client_id not in s.contexts and orders.is_open(row)
     ]
     if not strange:
         return Check("spot orphans", "pass", "no order of ours without its context")

@@ -59,7 +59,10 @@ class GuardHost:
         ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
         if ends_halt and self.guard.venue.status().halted:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
-        seq = self.guard.owner.command(event)
+            released = self.guard.journal.seq
+        else:
+            released = 0
+        seq = self.guard.owner.command(event) or released
         if event.action is OperatorAction.KILL and event.cancel_foreign:
             symbol = event.scope.symbol if event.scope is not None else ""
             self._cancelling = asyncio.get_running_loop().create_task(self._cancel_strangers(symbol))

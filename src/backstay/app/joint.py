@@ -108,6 +108,7 @@ def _joined(usdm: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:
         "ready": usdm["ready"] and spot["ready"],
         "health": {"grade": grade, "why": "; ".join(_whys(both, grade))},
         "last_event_age_s": min(ages) if ages else None,
+        "positions": {name: usdm["positions"][name] + count for name, count in spot["positions"].items()},
         "gates": [*usdm["gates"], *({**gate, "gate": f"spot {gate['gate']}"} for gate in spot["gates"])],
         "reviews": [*usdm["reviews"], *spot["reviews"]],
         "errors": _merged(usdm["errors"], spot["errors"], 10),

@@ -11,6 +11,7 @@ from backstay.app.errors import ConfigError
 from backstay.app.replaying import replay
 from backstay.app.store import LEDGERS
 from backstay.ledger.disk import Disk, FileDisk
+from backstay.ledger.errors import LedgerError
 from backstay.ledger.parts import Whole
 from backstay.ledger.verify import Verified, verify
 
@@ -53,12 +54,16 @@ def verified(found: list[Ledger]) -> tuple[dict[str, Any], list[tuple[Ledger, Ve
 def replayed(found: list[Ledger], jobs: int = 0) -> tuple[dict[str, Any], list[str]]:
     """Fold and decide each again; the document of `ledger replay`, and in words what came out differently.
 
-    The digests of two ledgers together are the SHA-256 over theirs, one after the other.
-    Raises DamagedLedgerError, UnknownPolicyError, OtherCodeError, ProcessLostError.
+    The digests of two ledgers together are the SHA-256 over theirs, one after the other. The chain is checked
+    first: what replays need not be what was written.
+    Raises LedgerError, DamagedLedgerError, UnknownPolicyError, OtherCodeError, ProcessLostError.
     """
     each: dict[str, dict[str, Any]] = {}
     differing: list[str] = []
     for ledger in found:
+        checked = verify(ledger.disk, ledger.path)
+        if not checked.ok:
+            raise LedgerError(f"{ledger.path} is damaged at record {checked.first_bad}: {checked.detail}")
         whole = replay(ledger.disk, ledger.path, jobs)
         state, result = whole.state, whole.replayed
         differing += _differing(ledger, whole)

@@ -4,7 +4,9 @@ For `positions` and `doctor` when no process runs.
 """
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
@@ -13,7 +15,7 @@ from backstay.app.config import Settings
 from backstay.app.entropy import SystemEntropy
 from backstay.app.errors import ExchangeError
 from backstay.app.ledger_paths import LEDGER, SPOT_LEDGER
-from backstay.app.preflight import unreachable
+from backstay.app.preflight import ID_PREFIX, unreachable
 from backstay.binance.net.transport import Transport, TransportError
 from backstay.binance.net.venue import BinanceVenue
 from backstay.binance.wire.endpoints_spot import TICKER_PRICES
@@ -26,7 +28,12 @@ from backstay.ledger.disk import FileDisk
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import fold_entries
 from backstay.ledger.snapshots import SnapshotStore
+from backstay.runtime.hydration import WHOLE_ACCOUNT, read_account
+from backstay.runtime.trades import unread
 from backstay.runtime.virtual_time import WallClock
+
+if TYPE_CHECKING:
+    from backstay.binance.net.spot_venue import SpotVenue
 
 PRICE_TIMEOUT_S = 5.0
 HYDRATED = (Subject.POSITIONS, Subject.REGULAR_ORDERS, Subject.ALGO_ORDERS)
@@ -83,6 +90,27 @@ def make_venue(settings: Settings, transport: Transport) -> BinanceVenue:
     )
 
 
+def make_spot_venue(settings: Settings, transport: Transport) -> "SpotVenue":
+    """A gateway for reads alone. Raises ConfigError when the keys are missing."""
+    from backstay.binance.net.spot_venue import SpotVenue
+
+    return SpotVenue(
+        transport=transport,
+        endpoints=settings.spot_environment.spot,
+        signer=settings.secrets.signer(settings.mode),
+        clock=WallClock(),
+        entropy=SystemEntropy(),
+        on_event=unheard,
+        on_mark=unheard,
+        on_lost=unheard,
+        fee_symbol=settings.symbols_of(Product.SPOT)[0],
+        id_prefix=ID_PREFIX,
+        order_connection=False,
+        timings=settings.spot.timings(),
+        log=unheard,
+    )
+
+
 async def look(settings: Settings) -> Seen:
     """The account now: the ledger's contexts over the venue's positions and orders.
 
@@ -90,10 +118,9 @@ async def look(settings: Settings) -> Seen:
     asked, so the ledger's last word it is. Raises ExchangeError,
     ConfigError, DamagedLedgerError.
     """
-    clock = WallClock()
     account = ledger_state(settings)
     if settings.mode is Mode.PAPER or Product.USDM not in settings.products:
-        return Seen(account, {}, {}, clock.now_ns(), live=False)
+        return _remembered(account)
     transport = _sockets()
     try:
         venue = make_venue(settings, transport)
@@ -102,19 +129,53 @@ async def look(settings: Settings) -> Seen:
         raise unreachable(failure, settings) from None
     finally:
         await transport.close()
-    now = clock.now_ns()
-    steps: tuple[AnyEvent, ...] = (RecoveryStarted(), *read, RecoveryEnded(subjects=HYDRATED))
-    for event in steps:
-        account = fold(account, event, now)
     positions = next(e for e in read if isinstance(e, PositionsSnapshot))
     rows = [(scope_of(positions.product, r.symbol, r.position_side), r) for r in positions.rows]
-    return Seen(
+    return _seen(
         account,
+        read,
+        HYDRATED,
         {r.symbol: r.mark_price for _, r in rows if r.mark_price},
         {key: r.liquidation_price for key, r in rows if r.liquidation_price},
-        now,
-        live=True,
     )
+
+
+async def look_spot(settings: Settings) -> Seen:
+    """The same of the spot account: orders, balances and the trades since the ledger's last one.
+
+    In PAPER it is the ledger's last word. Raises ExchangeError, ConfigError, DamagedLedgerError.
+    """
+    account = ledger_state(settings, Product.SPOT)
+    if settings.mode is Mode.PAPER:
+        return _remembered(account)
+    transport = _sockets()
+    try:
+        venue = make_spot_venue(settings, transport)
+        since = unread(account, settings.engine(Product.SPOT), venue.venue_now_ns())
+        read = await read_account(venue, filters=True, trades=since)
+    except VenueUnavailable as failure:
+        raise unreachable(failure, settings, Product.SPOT) from None
+    finally:
+        await transport.close()
+    return _seen(account, read, WHOLE_ACCOUNT, await spot_prices(settings), {})
+
+
+def _remembered(account: AccountState) -> Seen:
+    return Seen(account, {}, {}, WallClock().now_ns(), live=False)
+
+
+def _seen(
+    account: AccountState,
+    read: Sequence[AnyEvent],
+    subjects: tuple[Subject, ...],
+    marks: dict[str, Decimal],
+    liquidations: dict[Scope, Decimal],
+) -> Seen:
+    now = WallClock().now_ns()
+    steps: tuple[AnyEvent, ...] = (RecoveryStarted(), *read, RecoveryEnded(subjects=subjects))
+    for event in steps:
+        account = fold(account, event, now)
+    return Seen(account, marks, liquidations, now, live=True)
 
 
 async def _read(venue: BinanceVenue) -> tuple[AnyEvent, ...]:

@@ -5,7 +5,7 @@ the same lock as `run`, and looks at the venue again before it says that the acc
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -17,10 +17,11 @@ from backstay.app.flatness import cancel_strangers
 from backstay.app.guard import Guard
 from backstay.app.locks import make_lock
 from backstay.app.session import Session, iso_now, may_run, open_session, prepare_folders
+from backstay.app.status import is_position
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.lots import get
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import Product, Scope
+from backstay.core.types import PositionSide, Product, Scope
 from backstay.runtime.owner import Owner
 from backstay.telemetry.redaction import redact
 
@@ -36,6 +37,8 @@ class Done(msgspec.Struct, frozen=True):
     """Scopes that had a position and are flat now."""
     left_alone: tuple[str, ...]
     """Open positions that belong to no configured manager."""
+    unknown: tuple[str, ...] = ()
+    """What spot may hold of these is not known: it follows from trades, and the ledger has just begun."""
 
 
 async def command(
@@ -83,6 +86,7 @@ async def _carry_out(
     patience_s: float,
 ) -> Done:
     await session.check()
+    unknown = _unknown(session, symbol)
     seq = 0
     if event.action is OperatorAction.KILL and not symbol:
         # Before the accounts are taken over, so that nothing is opened in between.
@@ -90,26 +94,50 @@ async def _carry_out(
             if taken.owner.account.run is not None:
                 seq = seq or taken.owner.apply(event)
     await session.start()
+    meant = {guard: _open(guard.owner, wants) for guard in session.guards}
+    for guard, keys in meant.items():
+        for target in keys.held if symbol else (event.scope,):
+            told = guard.owner.command(replace(event, scope=target))
+            seq = seq or told
+    for guard, keys in meant.items():
+        if event.cancel_foreign:  # first: they may use up what may be reduced, and the close would be refused
+            await cancel_strangers(guard, symbol)
+        await _flat(guard.owner, keys.held, patience_s)
+        await _verify(guard, keys.held)
+    return Done(
+        seq,
+        tuple(str(key) for keys in meant.values() for key in keys.held),
+        tuple(str(key) for keys in meant.values() for key in keys.left_alone),
+        unknown,
+    )
+
+
+def _unknown(session: Session, symbol: str) -> tuple[str, ...]:
+    """To be asked before the accounts are taken over."""
     spot = session.guard_of(Product.SPOT)
-    if spot is not None and not symbol:
-        seq = spot.owner.command(event) or seq
-    guard = session.guard_of(Product.USDM)
-    if guard is None:
-        return Done(seq, (), ())
-    owner = guard.owner
-    meant = sorted(key for key in _open(owner.account) if wants(key))
-    held = tuple(key for key in meant if owner.engine.manager(key) is not None)
-    for target in held if symbol else (event.scope,):
-        seq = owner.command(replace(event, scope=target)) or seq
-    if event.cancel_foreign:  # first: they may use up what may be reduced, and the close would be refused
-        await cancel_strangers(guard, symbol)
-    await _flat(owner, held, patience_s)
-    await _verify(guard, held)
-    return Done(seq, tuple(map(str, held)), tuple(str(key) for key in meant if key not in held))
+    if spot is None or spot.owner.account.run is not None:
+        return ()
+    whole = [manager.symbols for manager in spot.owner.engine.managers if not manager.by_lot]
+    names = sorted({name for symbols in whole for name in symbols if name == (symbol or name)})
+    return tuple(str(Scope(Product.SPOT, name, PositionSide.BOTH)) for name in names)
 
 
-def _open(account: AccountState) -> Iterable[Scope]:
-    return (key for key, s in account.scopes.items() if s.position.quantity)
+class _Open(msgspec.Struct, frozen=True):
+    """Positions that the command means, by whether a configured manager has them."""
+
+    held: tuple[Scope, ...]
+    left_alone: tuple[Scope, ...]
+
+
+def _open(owner: Owner, wants: Callable[[Scope], bool]) -> _Open:
+    """Spot's holdings among them; lots are sold one by one, and are no position."""
+    engine = owner.engine
+    found = sorted(key for key, s in owner.account.scopes.items() if is_position(s, engine) and wants(key))
+    managed = [engine.manager(key) is not None for key in found]
+    return _Open(
+        tuple(key for key, ours in zip(found, managed, strict=True) if ours),
+        tuple(key for key, ours in zip(found, managed, strict=True) if not ours),
+    )
 
 
 async def _flat(owner: Owner, held: tuple[Scope, ...], patience_s: float) -> None:
@@ -134,7 +162,7 @@ def _busy(account: AccountState, key: Scope) -> bool:
 
 
 async def _verify(guard: Guard, held: tuple[Scope, ...]) -> None:
-    """The venue, read again, shows them flat."""
+    """The venue, read again, shows them flat. Spot has no positions to read: its trades have told."""
     seen = await guard.venue.read_positions(None)
     names = {(key.symbol, key.position_side) for key in held}
     left = [r for r in seen.rows if r.quantity and (r.symbol, r.position_side) in names]

@@ -1,6 +1,6 @@
 """Everything that is open, for commands: from the running process, or by a look of our own when none runs.
 
-Futures positions come from the owner's state; swing lots from the store, which has ten thousand of them ready
+Positions come from the owner's state; swing lots from the store, which has ten thousand of them ready
 and asks nothing of the process that guards them.
 """
 
@@ -17,6 +17,7 @@ from backstay.app.config import Settings
 from backstay.app.errors import ExchangeError
 from backstay.app.ledger_paths import SPOT_LEDGER
 from backstay.core.types import Product
+from backstay.ledger.errors import LedgerError
 from backstay.runtime.control import ControlClient, NotRunningError, socket_path
 
 
@@ -30,6 +31,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     status: dict[str, Any] | None
     """The running process's own document; None: none runs."""
     gates: list[dict[str, Any]]
+    no_lots: LedgerError | None
+    """Why lots could not be read; positions do not depend on that."""
     source: str
     """`process`, `exchange` (asked just now) or `ledger` (what it last knew)."""
     at: str
@@ -46,21 +49,26 @@ async def read(
     """`symbol` and `status` choose lots, `ended` adds the ended ones; positions come whole. `tell` hears of a
     damaged database that is made anew.
 
-    Raises ExchangeError, ConfigError, DamagedLedgerError, StoreError and its siblings.
+    Raises ExchangeError, ConfigError, DamagedLedgerError.
     """
     marks: dict[str, Decimal] = {}
     try:
         client = await ControlClient.connect(socket_path(settings.data_dir))
     except NotRunningError:
-        from backstay.app.look import look, spot_prices
+        from backstay.app.look import look, look_spot, spot_prices
 
-        seen = await look(settings)
-        table = view.rows(
-            seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations
-        )
-        document, gates, at = None, view.gates(seen.account), view.iso(seen.at) or ""
-        source = "exchange" if seen.live else "ledger"
-        marks |= seen.account.marks | seen.marks
+        table, gates, source, at = [], [], "ledger", ""
+        spot = "spot " if Product.USDM in settings.products else ""  # as the status of a process has it
+        whole = any(not manager.by_lot for manager in settings.engine(Product.SPOT).managers)
+        for looking, prefix in ((look, ""), (look_spot, spot)) if whole else ((look, ""),):
+            seen = await looking(settings)
+            table += view.rows(
+                seen.account, settings.engine(), seen.at, marks=seen.marks, liquidations=seen.liquidations
+            )
+            gates += [{**gate, "gate": f"{prefix}{gate['gate']}"} for gate in view.gates(seen.account)]
+            source, at = "exchange" if seen.live else source, view.iso(seen.at) or ""
+            marks |= seen.account.marks | seen.marks
+        document = None
         with contextlib.suppress(ExchangeError):  # lots are listed without prices rather than not at all
             prices = await spot_prices(settings)
             marks |= prices
@@ -74,8 +82,14 @@ async def read(
         gates, source, at = document["gates"], "process", document["now"]
         told = document.get("spot", document).get("marks", {})
         marks |= {name: Decimal(price) for name, price in told.items()}
-    held = lots_of(settings, marks, tell, symbol=symbol, status=status, ended=ended)
-    return Found(positions=table, lots=held, status=document, gates=gates, source=source, at=at)
+    held, failure = [], None
+    try:
+        held = lots_of(settings, marks, tell, symbol=symbol, status=status, ended=ended)
+    except LedgerError as error:
+        failure = error
+    return Found(
+        positions=table, lots=held, no_lots=failure, status=document, gates=gates, source=source, at=at
+    )
 
 
 def lots_of(
@@ -88,7 +102,7 @@ def lots_of(
     ended: bool = False,
 ) -> list[dict[str, Any]]:
     """Swing lots from the store; none where no spot account was ever run. What a manager guards as a whole is
-    a position, and none of its buys is shown as a lot.
+    a position, and none of its buys is shown as a lot. Raises StoreError and its siblings.
     """
     if not (settings.data_dir / SPOT_LEDGER).exists():
         return []

@@ -17,7 +17,15 @@ from backstay.app.guard import Guard, GuardConfig, World, open_guard
 from backstay.app.headlines import Headlines, read_windows
 from backstay.app.market import scored_symbols
 from backstay.app.permission import may_trade
-from backstay.app.preflight import NAMES, PAPER_SYMBOLS, Preflight, check_symbols, preflight, unreachable
+from backstay.app.preflight import (
+    ID_PREFIX,
+    NAMES,
+    PAPER_SYMBOLS,
+    Preflight,
+    check_symbols,
+    preflight,
+    unreachable,
+)
 from backstay.binance.net.sockets import SocketTransport
 from backstay.binance.net.transport import Transport
 from backstay.binance.wire.sign import Signer
@@ -33,8 +41,6 @@ from backstay.runtime.virtual_time import WallClock
 
 if TYPE_CHECKING:
     from backstay.app.paper import Embedded
-
-ID_PREFIX = "bs-"
 
 
 class Post(msgspec.Struct, frozen=True, eq=False):

@@ -22,6 +22,8 @@ class Preflight(msgspec.Struct, frozen=True):
 
 NAMES = {Product.USDM: "futures", Product.SPOT: "spot"}
 """Products, as the exchange's pages call them."""
+ID_PREFIX = "bs-"
+"""How the custom id of every order of ours begins."""
 PAPER_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 """What PAPER trades where no symbol is configured."""
 

@@ -182,10 +182,14 @@ async def _stop_all(guards: Sequence[Guard], reason: str) -> None:
     """Stop each, whatever becomes of the one before; then raise the first failure."""
     failures: list[Exception] = []
     for guard in guards:
+        known = guard.owner.failed.done()
         try:
             await guard.stop(reason)
         except Exception as error:  # noqa: BLE001 - the other account is to be saved whatever it is
             failures.append(error)
+        else:
+            if guard.owner.failed.done() and not known:
+                failures.append(guard.owner.failed.result())
     if failures:
         raise failures[0]
 

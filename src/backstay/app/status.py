@@ -15,7 +15,7 @@ from backstay.core.contexts import Phase
 from backstay.core.cover import uncovered
 from backstay.core.decisions import Decision, Wait
 from backstay.core.engine import Engine, decide
-from backstay.core.grades import review_of
+from backstay.core.grades import VENUE_HALT, review_of
 from backstay.core.names import counted, position_name
 from backstay.core.reviews import review
 from backstay.core.state import AccountState, ScopeState
@@ -47,7 +47,16 @@ ADVICE = {
     "MANUAL_REVIEW": "compare with the exchange, then `backstay ack {scope}`",
 }
 """What the operator has to do about a position, by its status."""
+KILL_SWITCH = "kill_switch"
+OPENED = {
+    VENUE_HALT: "nothing can be sent; mend that, then `backstay ack`",
+    KILL_SWITCH: "`backstay resume` ends it",
+    "operator_pause": "`backstay resume` ends it",
+}
+"""How a gate that stays shut until somebody speaks is opened."""
 SORTS = ("symbol", "age", "pnl")
+PLACES = 12
+"""Of an entry price as it is shown: an average of trades may have no end."""
 
 
 def position_id(s: ScopeState) -> str:
@@ -108,7 +117,7 @@ def _row(
         "product": s.scope.product.value,
         "side": position.direction.value if position.direction is not None else "FLAT",
         "quantity": number(abs(position.quantity)),
-        "entry_price": number(position.entry_price),
+        "entry_price": number(round(position.entry_price, PLACES)),
         "entry_time": iso(s.opened_at),
         "mark_price": number(mark) if mark is not None else None,
         "unrealised_pnl": _pnl(s, mark),
@@ -258,11 +267,35 @@ def counts(table: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 
 def gates(account: AccountState) -> list[dict[str, Any]]:
-    """The doors that are shut for the whole account."""
-    return [
-        {"gate": gate, "reason": g.reason, "since": iso(g.since), "until": iso(g.until)}
+    """The doors that are shut for the whole account, and the symbols that a kill keeps flat."""
+    shut = [
+        {
+            "gate": gate,
+            "reason": g.reason,
+            "since": iso(g.since),
+            "until": iso(g.until),
+            "todo": OPENED.get(gate.partition(" ")[0], ""),
+        }
         for gate, g in sorted(account.gates.items())
     ]
+    return shut + [
+        {
+            "gate": f"kill_switch {s.scope}",
+            "reason": s.flatten_reason,
+            "since": iso(s.flatten_since),
+            "until": None,
+            "todo": f"`backstay resume {s.scope}` ends it",
+        }
+        for s in killed(account)
+    ]
+
+
+def killed(account: AccountState) -> list[ScopeState]:
+    """What a kill of its symbol alone keeps flat: a position that is opened there is closed at once."""
+    if KILL_SWITCH in account.gates:
+        return []
+    scopes = (s for _, s in sorted(account.scopes.items()))
+    return [s for s in scopes if s.flatten_since and s.flatten_reason.startswith("kill")]
 
 
 def reviews(account: AccountState, last: Mapping[Scope, Decision]) -> list[dict[str, Any]]:
@@ -283,8 +316,11 @@ def health(
     naked = [row["id"] for row in table if row["protected"] == "no" and row["status"] not in told]
     unseen = [row["id"] for row in table if row["status"] == "REVIEW"]
     review = [s for s in account.scopes.values() if s.trust is Trust.MANUAL_REVIEW]
-    if naked:
-        return "alarm", f"{', '.join(naked)} without a stop"
+    halt = account.gates.get(VENUE_HALT)
+    alarms = [f"{', '.join(naked)} without a stop"] if naked else []
+    alarms += [f"nothing can be sent: {halt.reason}"] if halt is not None else []
+    if alarms:
+        return "alarm", "; ".join(alarms)
     if review:
         return "alarm", f"{', '.join(str(s.scope) for s in review)} needs a manual review"
     if unseen or waiting:
@@ -300,8 +336,8 @@ def health(
     ]
     if blocked:
         return "attention", f"no exposure until your `backstay ack`: {', '.join(blocked)}"
-    if account.gates:
-        return "attention", f"shut: {', '.join(sorted(account.gates))}"
+    if shut := [gate["gate"] for gate in gates(account)]:
+        return "attention", f"shut: {', '.join(shut)}"
     doubtful = [s for s in account.scopes.values() if not s.trusted]
     if doubtful:
         return "attention", f"{counted(len(doubtful), 'scope is', 'scopes are')} being recovered"

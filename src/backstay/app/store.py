@@ -19,6 +19,7 @@ from backstay.core.types import TimeNs
 from backstay.ledger.chain import walk
 from backstay.ledger.disk import Disk, FileDisk
 from backstay.ledger.errors import DamagedLedgerError, LedgerError
+from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.projections.keeper import Keeper
 from backstay.ledger.projections.store import Store, checked, file_of, table
 from backstay.ledger.projections.upkeep import clean, counts, open_or_replace, rebuild
@@ -123,6 +124,9 @@ def reading(settings: Settings, tell: Callable[[str], object] = lambda _text: No
         for name, path in LEDGERS.items():
             Keeper(store, name, disk, path).catch_up()
         return store
+    file = file_of(checked(url))
+    if file is not None and not file.exists():
+        raise StoreError(f"there is no database at {file} yet; the running process makes it")
     store = Store(url, read_only=True)
     store.open()
     return store

@@ -10,6 +10,7 @@ from backstay.core.events import (
     AlgosSnapshot,
     AnswerReceived,
     FillNotice,
+    FillsSnapshot,
     GateChanged,
     ListReport,
     OperatorCommand,
@@ -81,7 +82,8 @@ def _noted(body: Noted) -> str:
         case "unprotected":
             what = "WITHOUT A STOP"
             if "uncovered" in detail:
-                what = f"{detail['uncovered']} of {detail['of']} WITHOUT A STOP"
+                bare, size = (number(Decimal(detail[k])) for k in ("uncovered", "of"))
+                what = f"{bare} of {size} WITHOUT A STOP"
             return f"{what} for {_ms(float(detail['naked_ms']))}: {detail.get('reason', '')}"
         case "account_missing":
             return f"the {detail['account']} account is NOT GUARDED: {detail['error']}"
@@ -190,6 +192,8 @@ def _more(body: Body) -> str:
             return f"run stopped: {body.reason}"
         case OrdersSnapshot() | AlgosSnapshot() | PositionsSnapshot():
             return f"{type(body).__name__}: {counted(len(body.rows), 'row')} read"
+        case FillsSnapshot():
+            return f"{body.symbol}: {counted(len(body.rows), 'trade')} read"
         case Unidentified():
             return f"a private event that cannot be read: {body.kind}"
         case _:

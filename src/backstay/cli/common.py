@@ -33,11 +33,16 @@ type DataDirOption = Annotated[
 ]
 
 
-def settings(config: Path | None, *, quiet: bool = True) -> "Settings":
-    """The configuration; its warnings go to stderr unless `quiet`. Raises ConfigError."""
+def settings(config: Path | None, data_dir: Path | None = None, *, quiet: bool = True) -> "Settings":
+    """The configuration, over another data folder where one is named; its warnings go to stderr unless
+    `quiet`. Raises ConfigError.
+    """
     from backstay.app.config import load_settings
 
     found = load_settings(config)
+    if data_dir is not None:
+        run = found.run.model_copy(update={"data_dir": data_dir})
+        found = found.model_copy(update={"run": run})
     if not quiet:
         for warning in found.warnings:
             complain(f"warning: {warning}")

@@ -1,15 +1,19 @@
 """`pause`, `resume`, `ack`, `kill`: an operator's words, to the running process; `kill` also to none."""
 
 import getpass
+import shlex
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from backstay.cli import common
-from backstay.cli.common import ConfigOption, JsonOption, YesOption, confirm, loop, show_json
+from backstay.cli.common import ConfigOption, DataDirOption, JsonOption, YesOption, confirm, loop, show_json
 from backstay.cli.exits import Exit, complain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from backstay.app.config import Settings
 
 type ScopeArgument = Annotated[
@@ -59,27 +63,51 @@ def kill(
     ] = False,
     reason: ReasonOption = "",
     yes: YesOption = False,
+    data_dir: DataDirOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
     """Close every managed position at market, cancel what could open one, and stay closed until resume."""
     from backstay.app.errors import RefusedError
+    from backstay.ledger.errors import DamagedLedgerError
 
-    settings = common.settings(config)
+    settings = common.settings(config, data_dir)
     what = f"{symbol.upper()} in" if symbol else "ALL managed positions of"
     also = ", and cancel ALL orders, also those that are not ours" if all_orders else ""
     asked = f"Close {what} account {settings.account.name} ({settings.mode}) at market{also}?"
     if not confirm(asked, yes=yes):
         raise RefusedError("nothing was done: the kill was not confirmed (--yes confirms it)")
-    document = loop(_kill(settings, symbol.upper(), reason, all_orders=all_orders))
+    try:
+        document = loop(_kill(settings, symbol.upper(), reason, all_orders=all_orders))
+    except DamagedLedgerError as error:
+        complain(str(error))
+        complain(f"to be flat at once without it, cancelling ALL orders: {_aside(settings, symbol, config)}")
+        return Exit.DAMAGED
     if json:
         show_json(document)
     else:
-        closed = ", ".join(document["closed"]) or "nothing was open"
-        complain(f"kill: {closed}; flat now. `backstay resume` ends the kill switch")
-        if document["left_alone"]:
-            complain(f"left alone, as no manager is configured for it: {', '.join(document['left_alone'])}")
-    return Exit.DONE
+        _print_killed(document)
+    return Exit.REVIEW if document["unknown"] else Exit.DONE
+
+
+def _print_killed(document: dict[str, Any]) -> None:
+    closed = ", ".join(document["closed"]) or "nothing was open"
+    complain(f"kill: {closed}; flat now. `backstay resume` ends the kill switch")
+    if document["left_alone"]:
+        complain(f"left alone, as no manager is configured for it: {', '.join(document['left_alone'])}")
+    if document["unknown"]:
+        names = ", ".join(document["unknown"])
+        complain(f"not known to this ledger, so not sold: {names}. Look at the exchange")
+
+
+def _aside(settings: "Settings", symbol: str, config: "Path | None") -> str:
+    """A kill that needs no ledger: in a new folder beside the present one."""
+    here = settings.data_dir
+    free = (here.with_name(f"{here.name}-kill-{number}") for number in count(1))
+    words = ["backstay", "kill", "--all-orders", "--data-dir", str(next(f for f in free if not f.exists()))]
+    words += ["--symbol", symbol] if symbol else []
+    words += ["--config", str(config)] if config is not None else []
+    return shlex.join(words)
 
 
 def _tell(do: str, scope: str, reason: str, config: "ConfigOption", *, json: bool) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from backstay.app.config import Settings
+    from backstay.app.positions import Found
 
 app = App(name="positions", help="What is open, how it stands, and closing one.", help_format="plaintext")
 
@@ -56,7 +57,7 @@ def list_(
     )
     if json:
         show_json({"positions": [*positions, *lots], "source": found.source, "at": found.at})
-        return Exit.DONE
+        return _without_lots(found)
     if found.source != "process":
         complain(SOURCES[found.source])
     if positions:
@@ -67,7 +68,15 @@ def list_(
         print("\n".join(lots_text(lots)))
     if not positions and not lots:
         print("no open position")
-    return Exit.DONE
+    return _without_lots(found)
+
+
+def _without_lots(found: "Found") -> int:
+    """What is shown is shown; that lots are missing from it is told, and is the exit code."""
+    if found.no_lots is None:
+        return Exit.DONE
+    complain(f"lots of spot are not shown: {found.no_lots}")
+    return found.no_lots.exit_code
 
 
 SOURCES = {
@@ -98,7 +107,7 @@ def status(*, config: ConfigOption = None, json: JsonOption = False) -> int:
         show_json(document)
     else:
         _print_status(document)
-    return Exit.DONE
+    return _without_lots(found)
 
 
 FIGURES = ("positions", "lots", "streams", "clock", "rate_budget", "naked_ms", "counters", "ledger")
@@ -130,7 +139,9 @@ def _print_status(document: dict[str, Any]) -> None:
     for review in document.get("reviews", ()):
         table.add_row("manual review", f"{review['scope']}: {review['why']}; {review['todo']}")
     for gate in document["gates"]:
-        table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']})")
+        until = f", until {gate['until']}" if gate["until"] else ""
+        todo = f"; {gate['todo']}" if gate["todo"] else ""
+        table.add_row("shut", f"{gate['gate']}: {gate['reason']} (since {gate['since']}{until}){todo}")
     for item in document["errors"]:
         table.add_row("error", f"{item['at']} {item['text']}")
     table.add_row("database", document["database"])
@@ -171,13 +182,17 @@ def close(
 ) -> int:
     """Close one position at market, or one lot at market or at a limit, and wait until that is done."""
     from backstay.app.positions import read
+    from backstay.app.status import scope_of_id
 
     settings = common.settings(config)
     limit = _limit(limit_price, market_price=market_price)
     if gone and (limit is not None or market_price):
         raise ConfigError("--gone sells nothing, so it goes with no price")
     found = loop(read(settings, complain, ended=True))
-    row = _row([*found.positions, *found.lots], position_id)
+    table = [*found.positions, *found.lots]
+    if found.no_lots is not None and scope_of_id(table, position_id) is None:
+        raise found.no_lots
+    row = _row(table, position_id)
     reason = reason or "closed by its operator"
     if "trade_id" in row:
         from backstay.app.closing_lots import close_lot

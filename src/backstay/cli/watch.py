@@ -74,12 +74,16 @@ def screen(status: dict[str, Any], positions: list[dict[str, Any]]) -> "Renderab
     health = status["health"]
     colours = {"ok": "green", "attention": "yellow", "alarm": "bold red"}
     age = status["last_event_age_s"]
+    accounts = [("", status), *([("spot ", status["spot"])] if "spot" in status else [])]
     head = Text.assemble(
         (f" {health['grade'].upper()} ", f"reverse {colours[health['grade']]}"),
         f"  {health['why']}\n",
         f"{status['account']}  {status['mode']}  up {span(status['uptime_s'] * 1_000_000_000)}  ",
         f"last event {'none yet' if age is None else f'{age} s ago'}  ",
-        "streams " + " ".join(f"{k} {v}" for k, v in status["streams"].items()),
+        *(
+            f"{of}streams {' '.join(f'{k} {v}' for k, v in part['streams'].items())}  "
+            for of, part in accounts
+        ),
     )
     naked, counters = status["naked_ms"], status["counters"]
     figures = Text(
@@ -97,3 +101,7 @@ def screen(status: dict[str, Any], positions: list[dict[str, Any]]) -> "Renderab
     ]
     table: RenderableType = positions_table(positions) if positions else Text("no open position")
     return Group(head, Text(), table, Text(), figures, Text(), *news)
+
+
+def _states(streams: dict[str, str]) -> str:
+    return " ".join(f"{name} {state}" for name, state in streams.items())

@@ -251,10 +251,12 @@ class ControlClient:
     async def ask(self, do: str, *, timeout_s: float = ANSWER_S, **fields: object) -> dict[str, Any]:
         """One request and its answer. Raises ControlError when it is refused or nobody answers."""
         self._number += 1
-        await _write(self._writer, {"id": self._number, "do": do, **fields})
+        line = b""
         try:
             async with asyncio.timeout(timeout_s):
-                line = await self._reader.readline()
+                with contextlib.suppress(ConnectionError):  # as where it closes in good order
+                    await _write(self._writer, {"id": self._number, "do": do, **fields})
+                    line = await self._reader.readline()
         except TimeoutError:
             raise ControlError(
                 f"the running process did not answer `{do}` within {timeout_s:g} s: look at its log",

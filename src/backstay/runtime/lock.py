@@ -10,6 +10,7 @@ It is not synced: a process that dies loses nothing of it, a machine that dies b
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -85,7 +86,8 @@ class InstanceLock:
     def acquire(self, *, now: str = "") -> None:
         """Take all locks or none. `now`: ISO time to be shown to others.
 
-        Raises LockError when another process holds one, LockUnwritableError when a file cannot be made.
+        Raises LockError when another process holds one, LockUnwritableError when a file cannot be made or
+        written.
         """
         try:
             for path in self._paths:
@@ -102,9 +104,12 @@ class InstanceLock:
         facts |= {"since": now, "boot": self._boot, "alive": f"{self._marked:0{_DIGITS}}"}
         text = json.dumps(facts).encode()
         self._mark_at = text.rindex(b'"', 0, -2) + 1
-        for fd, _ in self._files:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, text + b"\n", 0)
+        try:
+            for fd, path in self._files:
+                _write(fd, path, text)
+        except LockError:
+            self.release()
+            raise
         self._held = True
 
     def held(self) -> bool:
@@ -203,6 +208,21 @@ def _read(fd: int) -> Holder:
     with contextlib.suppress(msgspec.DecodeError, OSError):
         return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
     return Holder(0, 0, "", "")
+
+
+def _write(fd: int, path: Path, text: bytes) -> None:
+    """Over the older text and no shorter, so that no new room is needed: a full disk keeps no kill out."""
+    whole = text.ljust(os.fstat(fd).st_size - 1) + b"\n"
+    try:
+        if os.pwrite(fd, whole, 0) == len(whole):
+            return
+        trouble = os.strerror(errno.ENOSPC)
+    except OSError as error:
+        trouble = str(error.strerror)
+    raise LockUnwritableError(
+        f"the lock {path} cannot be written: {trouble}. Make room there, or choose another folder "
+        "(run.data_dir, logs.dir)"
+    )
 
 
 def _refusal(path: Path, holder: Holder) -> str:

@@ -117,7 +117,7 @@ class Lookout:
             s = replace(known, naked_since=began)
             plan = decide(account, key, self._owner.engine, now)
             if self._naked.due(key, s, wanted=plan.protects) is not None:
-                self._naked.alarm(key, s, now, plan.decision)
+                self._naked.alarm(key, s, now, plan.decision, account.gates)
 
     def _proven(self, s: ScopeState) -> ScopeState:
         """The scope without the stops that nothing but the ledger tells of."""

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from backstay.core.cover import uncovered
 from backstay.core.decisions import Act, Decision, Recover, Wait
 from backstay.core.records import Noted
-from backstay.core.state import ScopeState
+from backstay.core.risk import open_gate
+from backstay.core.state import Gate, ScopeState
 from backstay.core.types import MS, SECOND, Scope, TimeNs
 from backstay.runtime.lives import Lives
 from backstay.runtime.stats import Stats
@@ -50,8 +51,17 @@ class NakedWatch:
         self._unwanted.discard(key)
         return self._at(key, s)
 
-    def alarm(self, key: Scope, s: ScopeState, now: TimeNs, why: Decision | None) -> None:
-        """Tell of a window that has lasted too long, if it has and a stop is wanted."""
+    def alarm(
+        self,
+        key: Scope,
+        s: ScopeState,
+        now: TimeNs,
+        why: Decision | None,
+        gates: Mapping[str, Gate] = MappingProxyType({}),
+    ) -> None:
+        """Tell of a window that has lasted too long, if it has and a stop is wanted. `gates`: the account's;
+        what is decided behind a door that is shut for everything does not leave.
+        """
         if not s.naked_since or key in self._unwanted or now < self._at(key, s):
             return
         lasted = now - s.naked_since
@@ -59,6 +69,8 @@ class NakedWatch:
         self._alarms[key] = (s.naked_since, now + min(lasted, ALARM_EVERY))
         size, bare = abs(s.position.quantity), uncovered(s)
         detail: dict[str, str | int] = {"naked_ms": lasted // MS, "reason": _spoken(why)}
+        if halted := open_gate(gates, now, "venue_halt", "account_mode_mismatch"):
+            detail["reason"] = f"nothing can be sent: {halted}"
         if bare != size:
             detail |= {"uncovered": f"{bare:f}", "of": f"{size:f}"}
         self._note(Noted("unprotected", detail, key), 0)

@@ -140,9 +140,10 @@ class Owner:
             await self._venue.close()
         if not self.failed.done():
             ended = RunStopped(reason=reason)
-            if not self.apply(ended):
-                self._record(ended, self.clock.now_ns(), 0)
-            await self._journal.durable()
+            with contextlib.suppress(_LedgerGone):  # as at a start, the caller is told what is wrong with it
+                if not self.apply(ended):
+                    self._record(ended, self.clock.now_ns(), 0)
+            await unless_failed(self._journal.durable(), self.failed)
 
     def abandon(self) -> None:
         """Stop where we stand, as a killed process does: nothing is waited for, sent or written."""
@@ -375,7 +376,7 @@ class Owner:
         deadline = next_deadline(s)
         try:
             seq = self.apply(TimePassed(scope=key)) if deadline is not None and deadline <= now else 0
-            self._naked.alarm(key, s, now, self.last.get(key))
+            self._naked.alarm(key, s, now, self.last.get(key), self.account.gates)
         except _LedgerGone:
             return
         self.run_passes(key, seq)

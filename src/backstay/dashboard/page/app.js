@@ -201,9 +201,11 @@ function figures(status) {
 function works(status) {
   const rows = [];
   const add = (name, value, grade = "") => rows.push(el("dt", {}, name), el("dd", { class: grade }, value));
-  for (const [name, value] of Object.entries(status.streams ?? {})) {
+  const streams = [["", status.streams], ["spot ", status.spot?.streams]]
+    .flatMap(([of, states]) => Object.entries(states ?? {}).map(([name, value]) => [of, name, value]));
+  for (const [of, name, value] of streams) {
     const stream = name === "orders" ? "order connection" : `${name} stream`;
-    add(stream, value, value === "up" ? "good" : name === "market" ? "quiet" : "warn");
+    add(of + stream, value, value === "up" ? "good" : name === "market" ? "quiet" : "warn");
   }
   if (status.last_event_age_s !== undefined) {
     add("last event", status.last_event_age_s === null ? "none yet" : `${span(status.last_event_age_s)} ago`);
@@ -219,7 +221,7 @@ function works(status) {
   if (status.position_mode) add("position mode", status.position_mode.replace("_", "-"));
   if (status.environment) add("exchange", status.environment);
   for (const review of status.reviews ?? []) add(`manual review: ${review.scope}`, `${review.why}; ${review.todo}`, "bad");
-  for (const gate of status.gates ?? []) add(`shut: ${gate.gate.replaceAll("_", " ")}`, gate.reason, "warn");
+  for (const gate of status.gates ?? []) add(`shut: ${gate.gate.replaceAll("_", " ")}`, gate.todo ? `${gate.reason}; ${gate.todo}` : gate.reason, "warn");
   if (status.version) add("version", status.version);
   return rows;
 }
