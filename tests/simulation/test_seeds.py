@@ -62,13 +62,13 @@ def test_no_promise_breaks_over_a_slice_of_seeds_with_every_kind_of_fault(slice_
 
 @pytest.mark.parametrize("scenario", OTHERS)
 def test_no_promise_breaks_in_any_scenario(capsys, scenario):
-    _, report = simulated(capsys, "--seeds", "0:12" if LONG else "0:6", "--scenario", scenario)
+    _, report = simulated(capsys, "--seeds", "0:12" if LONG else "0:4", "--scenario", scenario)
     assert report["violations"] == 0, (report["failing_seeds"], report["observers"])
 
 
 @pytest.mark.parametrize("scenario", ["mixed", "spot", "spot_guard", "scored"])
 def test_without_faults_nothing_is_ever_wrong(capsys, scenario):
-    seeds = "0:40" if LONG else "0:20"
+    seeds = "0:40" if LONG else "0:12"
     _, report = simulated(capsys, "--seeds", seeds, "--fault-rate", "0", "--scenario", scenario)
     assert (report["violations"], report["faults_injected"]) == (0, 0), report["failing_seeds"]
 
