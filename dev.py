@@ -385,7 +385,8 @@ def demo(arguments):
 def test(arguments):
     """Every step runs; the exit code is that of the first one that failed."""
     set_up()
-    spread = [] if any(re.match(r"-n|--numprocesses|--pdb", word) for word in arguments) else ["-n", "2"]
+    spread = [] if any(re.match(r"-n|--num|--pdb", w) for w in arguments) else ["-n2", "--dist=worksteal"]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # dozens of processes start: one compiles for all
     steps = (
         ("lint", ["ruff", "check", "--output-format", "concise", "."]),
         ("types", ["mypy"]),
@@ -398,9 +399,8 @@ def test(arguments):
         began = time.monotonic()
         code = subprocess.call([os.path.join(BIN, command[0]), *command[1:]], cwd=ROOT)
         results.append((name, code, time.monotonic() - began))
-    print()
-    for name, code, seconds in results:
-        print(f"{name:18} {'FAILED' if code else 'ok':6} {seconds:6.1f} s")
+    lines = [f"{name:18} {'FAILED' if code else 'ok':6} {seconds:6.1f} s" for name, code, seconds in results]
+    print("", *lines, sep="\n")
     return next((code for _, code, _ in results if code), 0)
 
 

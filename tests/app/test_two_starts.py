@@ -90,7 +90,7 @@ async def test_an_account_that_stays_out_of_reach_does_not_end_the_guard_of_the_
         short = {
             "mode": "DEMO",
             "enable_trading": True,
-            "start_patience": 3,
+            "start_patience": 1,
             "data_dir": str(tmp_path / "data"),
         }
         settings = there.settings(POSITIONS, SWING, run=short)

@@ -2,12 +2,8 @@
 
 import pytest
 
-from tests.dashboard.test_page import browser_path, document, looked_at
+from tests.dashboard.test_page import document
 from tests.position_row import position
-
-pytestmark = pytest.mark.skipif(
-    browser_path() is None, reason="no Chromium found (BACKSTAY_CHROMIUM names one)"
-)
 
 
 def open_lot(number, **changes):
@@ -60,7 +56,7 @@ COLUMNS = ["lot", "quantity", "bought at", "target", "SELL", "state", "held"]
 @pytest.mark.parametrize(
     ("width", "height", "shown"), [(1280, 900, 40), (390, 844, 12)], ids=["desktop", "phone"]
 )
-def test_every_lot_shows_what_it_waits_for_and_nothing_sticks_out(width, height, shown):
+def test_every_lot_shows_what_it_waits_for_and_nothing_sticks_out(looked_at, width, height, shown):
     async def talk(window, _served):
         wide = await window.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, "nothing may stick out to the side"
@@ -97,7 +93,7 @@ def test_every_lot_shows_what_it_waits_for_and_nothing_sticks_out(width, height,
     looked_at(talk, lambda: state(held()), width, height)
 
 
-def test_without_spot_there_is_no_table_and_without_lots_a_sentence():
+def test_without_spot_there_is_no_table_and_without_lots_a_sentence(looked_at):
     async def none(window, _served):
         assert await window.is_hidden("#lots-section")
 

@@ -1,34 +1,8 @@
 """The page in a real browser; skipped where there is none."""
 
-import asyncio
-import os
-import shutil
-
 import pytest
 
-from backstay.dashboard.server import serve_page
-
 from tests.position_row import position
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def browser_path():
-    names = (os.environ.get("BACKSTAY_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if name and (found := shutil.which(name))), None)
-
-
-pytestmark = pytest.mark.skipif(
-    browser_path() is None, reason="no Chromium found (BACKSTAY_CHROMIUM names one)"
-)
 
 
 def document(rows, grade="ok", why="all as it should be"):
@@ -57,33 +31,8 @@ def document(rows, grade="ok", why="all as it should be"):
     }
 
 
-def looked_at(talk, snapshot, width, height):
-    """Open the page in a window of that size and hand it to `talk`; errors on the page fail the test."""
-
-    async def run():
-        from playwright.async_api import async_playwright
-
-        served = await serve_page("127.0.0.1", 0, snapshot, chosen_by="dashboard.port")
-        wrong = []
-        try:
-            async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
-                window = await browser.new_page(viewport={"width": width, "height": height})
-                window.on("pageerror", lambda error: wrong.append(str(error)))
-                window.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-                await window.goto(served.url)
-                await window.wait_for_selector("body[data-life=alive]")
-                assert wrong == []
-                await talk(window, served)
-                await browser.close()
-        finally:
-            await served.close()
-
-    asyncio.run(run())
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])
-def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width, height):
+def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(looked_at, width, height):
     naked = position(
         id="ETHUSDT-BOTH-1",
         symbol="ETHUSDT",
@@ -114,7 +63,7 @@ def test_everything_fits_and_an_unprotected_position_cannot_be_overlooked(width,
     looked_at(talk, lambda: state, width, height)
 
 
-def test_one_is_told_as_one_and_more_as_many():
+def test_one_is_told_as_one_and_more_as_many(looked_at):
     few, many = document([position()]), document([position()])
     for state, count in ((few, 1), (many, 2)):
         state["status"] |= {
@@ -147,7 +96,7 @@ def test_one_is_told_as_one_and_more_as_many():
     looked_at(two, lambda: many, 1280, 900)
 
 
-def test_text_from_the_ledger_never_becomes_markup():
+def test_text_from_the_ledger_never_becomes_markup(looked_at):
     async def talk(window, _served):
         assert await window.locator("#news b").count() == 0
         assert "<b>not markup</b>" in await window.text_content("#news")
@@ -155,7 +104,7 @@ def test_text_from_the_ledger_never_becomes_markup():
     looked_at(talk, lambda: document([position()]), 1280, 900)
 
 
-def test_a_dead_engine_looks_dead():
+def test_a_dead_engine_looks_dead(looked_at):
     async def talk(window, served):
         assert await window.is_hidden("#dead")
         await served.close()

@@ -5,10 +5,9 @@ from decimal import Decimal
 from backstay.core import joining, lists
 from backstay.core.lot_book import Book
 from backstay.core.placement import place
-from backstay.runtime.naked import NakedWatch
 from backstay.strategies.position_manager import spot
 
-from tests.simulation.mutants import replace
+from tests.simulation.mutants import keeps_its_alarms_to_itself, replace
 from tests.simulation.spot_mutants import MUTANTS, fault, mutant
 
 __all__ = ["MUTANTS"]
@@ -31,10 +30,10 @@ def guards_a_holding_by_its_take_profit_alone(patch):
 
 @mutant("naked", scenario="spot_guard", plan=refused_keys)
 def tells_nobody_of_a_naked_holding(patch):
-    patch.setattr(NakedWatch, "alarm", lambda self, key, s, now, why: None)
+    keeps_its_alarms_to_itself(patch)
 
 
-@mutant("one_unit", scenario="spot_guard")
+@mutant("one_unit", scenario="spot_guard", seeds=range(2, 42))
 def guards_what_was_added_by_a_list_of_its_own(patch):
     original = lists.change
 

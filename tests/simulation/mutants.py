@@ -18,6 +18,7 @@ from backstay.core.decisions import Wait
 from backstay.core.types import Role, Surface, Trust
 from backstay.ledger.journal import Journal
 from backstay.runtime import executor, rounds
+from backstay.runtime.naked import NakedWatch
 from backstay.runtime.owner import Owner
 from backstay.simulation.case import draw_case
 from backstay.simulation.corpus import read_corpus
@@ -38,6 +39,7 @@ class Mutant(NamedTuple):
     scenario: str = "mixed"
     rate: float = 0.0
     seeds: range = range(40)
+    """Begins with one in which it is noticed: those before it would be played for nothing."""
     slow: bool = False
     """Takes seconds to be noticed: in the long run only."""
     plan: Callable | None = None
@@ -120,7 +122,7 @@ def takes_the_answer_for_the_confirmation(patch):
     patch.setattr(planner, "_expose", expose)
 
 
-@mutant("duplicates")
+@mutant("duplicates", seeds=range(5, 45))
 def sends_an_id_again(patch):
     counts = {}
 
@@ -269,11 +271,21 @@ def takes_any_order_for_the_wanted_one(patch):
     patch.setattr(joining, "equal", lambda slot, ctx, row: row is not None and ctx.is_resting)
 
 
-@mutant("naked", scenario="stops", plan=refused_keys, seeds=range(9, 40), slow=True)
-def never_alarms(patch):
-    from backstay.runtime import naked
+def keeps_its_alarms_to_itself(patch):
+    """Not without `alarm`: a time that is due and never answered is due at once again, for ever."""
+    original = NakedWatch.alarm
 
-    patch.setattr(naked.NakedWatch, "alarm", lambda self, key, s, now, why: None)
+    def alarm(self, *given):
+        with patch.context() as silence:
+            silence.setattr(self, "_note", lambda noted, cause: None)
+            original(self, *given)
+
+    patch.setattr(NakedWatch, "alarm", alarm)
+
+
+@mutant("naked", scenario="stops", plan=refused_keys, seeds=range(9, 40))
+def never_alarms(patch):
+    keeps_its_alarms_to_itself(patch)
 
 
 @mutant("naked", "converges", "quiet", plan=cuts_among_slow_reads, seeds=range(40))
@@ -306,7 +318,7 @@ def places_no_stop(patch):
     patch.setattr(wanted, "wanted", without)
 
 
-@mutant("reduce_only")
+@mutant("reduce_only", seeds=range(8, 48))
 def does_not_know_a_reducing_order_by_its_flag(patch):
     original = take_profit._slot
 
@@ -343,7 +355,7 @@ def kept(seed):
     return lambda setup: next(e.faults for e in entries if e.seed == seed)
 
 
-@mutant("untrusted", plan=cuts_a_start)
+@mutant("untrusted", plan=cuts_a_start, seeds=range(8, 48))
 def forgets_a_gap_during_the_first_reads(patch):
     from backstay.core import account
 
@@ -373,6 +385,6 @@ def starts_without_reading_what_rests(patch):
     patch.setitem(account._HANDLERS, AlgosSnapshot, lambda a, e, now: a)
 
 
-@mutant("converges", "naked", scenario="rounds", rate=1.0)
+@mutant("converges", "naked", scenario="rounds", rate=1.0, seeds=range(32, 72))
 def looks_and_sees_nothing(patch):
     patch.setattr(rounds, "unheard", lambda *read: {})

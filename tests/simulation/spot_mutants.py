@@ -33,7 +33,7 @@ def restarts(setup):
     return tuple(fault("crash", at, **crash) for at in range(9_000, setup.duration_ms, 12_000))
 
 
-@mutant("hands_off", scenario="spot")
+@mutant("hands_off", scenario="spot", seeds=range(2, 42))
 def takes_back_what_is_not_wanted_now(patch):
     patch.setattr(joining, "untouchable", lambda s, ctx: False)
     patch.setattr(premise, "untouchable", lambda s, ctx: False)
@@ -49,13 +49,13 @@ def sells_half_of_a_lot(patch):
     )
 
 
-@mutant("one_sale", "sold_twice", scenario="spot", plan=restarts)
+@mutant("one_sale", "sold_twice", scenario="spot", plan=restarts, seeds=range(1, 41))
 def forgets_its_sells_at_a_restart(patch):
     original = recovery.restarted
     patch.setattr(recovery, "restarted", lambda s: replace(original(s), contexts={}, pendings={}))
 
 
-@mutant("sold_twice", scenario="spot")
+@mutant("sold_twice", scenario="spot", seeds=range(1, 41))
 def sells_the_commission_too(patch):
     original = Book._bought
 
@@ -65,7 +65,7 @@ def sells_the_commission_too(patch):
     patch.setattr(Book, "_bought", bought)
 
 
-@mutant("held", scenario="spot")
+@mutant("held", scenario="spot", seeds=range(7, 47))
 def does_not_look_at_balances(patch):
     patch.setattr(lots_view, "uncovered", lambda account, s: Decimal(0))
 
@@ -83,7 +83,7 @@ def overlooks_small_fills(patch):
     patch.setattr(Book, "settle", lambda self, order_id, filled, *, over: True)
 
 
-@mutant("conserved", scenario="spot", plan=cuts)
+@mutant("conserved", scenario="spot", plan=cuts, seeds=range(2, 42))
 def reads_no_trades_after_a_gap(patch):
     patch.setattr(recoverer, "unread", lambda account, engine, now: [])
     patch.setattr(Book, "settle", lambda self, order_id, filled, *, over: True)
@@ -109,6 +109,6 @@ def waits_for_its_stream_for_ever(patch):
     patch.setattr(Outage, "_give_up", lambda self, how_long: None)
 
 
-@mutant("conserved", "offered", scenario="spot_rounds", rate=1.0)
+@mutant("conserved", "offered", scenario="spot_rounds", rate=1.0, seeds=range(13, 53))
 def looks_at_balances_and_at_no_trade(patch):
     patch.setattr(unheard, "_untold", lambda s, rows: [])

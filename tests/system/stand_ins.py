@@ -6,15 +6,20 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from backstay.core.types import SECOND
 from backstay.ledger.memory_disk import MemoryDisk
 from backstay.simulator.feeds.ticks import Trade
+from backstay.simulator.specs import default_specs
 
 D = Decimal
 START = 1_767_571_200 * SECOND
 BTC = "BTCUSDT"
 ETH = "ETHUSDT"
 PRICES = {BTC: D(60000), ETH: D(3000)}
+HOURLY = tuple(replace(spec, funding_hours=1) for spec in default_specs())
+"""Markets that charge funding each hour, as some of the venue's do: eight hours are eight times as long."""
 
 
 class StillFeed:

@@ -10,6 +10,7 @@ from backstay.core.types import OrderStatus
 from backstay.simulator.settings import EngineSettings
 from backstay.strategies.position_manager.policy import StopKind
 
+from tests.system.stand_ins import HOURLY
 from tests.system.world import BTC, D, play, policy
 
 LADDER = policy(ladder=True)
@@ -256,13 +257,13 @@ def test_r16_funding_changes_the_balance_and_no_plan():
         await world.settle(3)
         recoveries = len(world.bodies(RecoveryStarted))
         before = world.received()
-        await world.settle(8 * 3600 + 60)
+        await world.settle(3600 + 60)
         assert any(b.reason == "FUNDING_FEE" for b in world.bodies(AccountReport))
         assert world.mutations(before) == []
         assert world.reads(before) == []
         assert len(world.bodies(RecoveryStarted)) == recoveries
 
-    play(script, policy=LADDER)
+    play(script, policy=LADDER, specs=HOURLY)
 
 
 def test_r17_transfers_and_leverage_by_hand_are_taken_in_without_a_read():

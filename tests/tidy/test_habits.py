@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -55,6 +56,7 @@ def ratchet() -> dict[str, dict[str, int]]:
     return json.loads(RATCHET.read_text(encoding="utf-8"))
 
 
+@cache
 def sizes() -> tuple[dict[str, int], dict[str, int]]:
     """(lines of each file, lines of each function) of all Python files."""
     of_files, of_functions = {}, {}

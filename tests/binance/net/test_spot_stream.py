@@ -129,7 +129,7 @@ async def test_silence_is_probed_and_a_deaf_connection_is_replaced():
 @run
 async def test_a_deposit_is_read_because_its_event_states_only_the_change():
     async with spot_stage() as exchange:
-        gateway = await exchange.opened()
+        gateway = await exchange.opened(timings=changed(FAST, read_lag=0.1))
         exchange.human(do="deposit", asset="BTC", amount="2")
         await until(lambda: gateway.of(BalancesSnapshot))
         wallet = {row.asset: row.wallet for row in gateway.of(BalancesSnapshot)[-1].rows}

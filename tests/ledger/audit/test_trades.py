@@ -15,7 +15,7 @@ from backstay.simulator.settings import EngineSettings
 from backstay.strategies.scored.policy import ScoredPolicy, SizePolicy
 from backstay.strategies.scored.wanted import ScoredTrader
 
-from tests.system.stand_ins import BTC
+from tests.system.stand_ins import BTC, HOURLY
 from tests.system.test_healthy import LADDER, a_life
 from tests.system.test_scored import tell
 from tests.system.world import play, policy
@@ -213,12 +213,12 @@ def test_funding_is_told_and_shared_out_where_the_venue_does_not_say_whose_it_wa
     async def script(world):
         world.open("LONG", "0.010", at="60000")
         world.open("LONG", "0.5", at="3000", symbol=ETH)
-        await world.settle(8 * 3600 + 60)
+        await world.settle(3600 + 60)
         for symbol in (BTC, ETH):
             world.hand("close", symbol=symbol)
             await world.settle(1)
 
-    found, earned = lived(script, tmp_path, policy=policy(), symbols=(BTC, ETH))
+    found, earned = lived(script, tmp_path, policy=policy(), symbols=(BTC, ETH), specs=HOURLY)
     assert net(found) == earned
     assert all(D(row["funding"]) for row in found), found
     assert all("funding is a share" in row["note"] for row in found)
