@@ -149,12 +149,30 @@ def test_o9_a_row_that_says_itself_that_it_is_newer_overrules_at_once(updated, p
 
 @pytest.mark.parametrize(
     ("updated", "asked_at", "reasons"),
-    [(8_999, 9_200, ("position_read_lags",)), (9_000, 9_200, ()), (8_999, 12_000, ()), (None, 9_200, ())],
+    [
+        (8_999, 9_200, ("position_read_lags",)),
+        (8_999, 68_999, ("position_read_lags",)),
+        (8_999, 69_000, ()),
+        (9_000, 9_200, ()),
+        (None, 9_200, ()),
+    ],
 )
 def test_o9_a_row_that_says_itself_that_it_is_older_than_a_fill_settles_nothing(updated, asked_at, reasons):
     account = at(held(), 9_000, order(OrderStatus.FILLED, order_id=9, client_id="web_1", at=9_000))
     account = at(begun(account, 9_100), asked_at + 100, read_of("0.010", asked_at, updated))
     assert state(account).reasons == reasons
+
+
+@pytest.mark.parametrize(("asked_at", "overrules"), [(12_000, False), (68_999, False), (69_000, True)])
+def test_o9_a_row_that_says_itself_that_it_is_older_overrules_no_report_for_a_minute(asked_at, overrules):
+    account = at(begun(moved_at(9_000), 9_100), asked_at + 100, read_of("0.010", asked_at, 8_000))
+    assert (state(account).position.quantity == D("0.010")) is overrules
+
+
+def test_o9_a_row_of_the_same_size_settles_it_however_old_it_is():
+    """Funding is told with the position, and moves no position."""
+    account = at(begun(moved_at(9_000, "0.010"), 9_100), 9_300, read_of("0.010", 9_200, 8_000))
+    assert state(account).reasons == ()
 
 
 def test_a_read_of_the_same_size_at_another_average_is_news():

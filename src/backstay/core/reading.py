@@ -25,6 +25,9 @@ ABSENCE_GAP = {Surface.REGULAR: 10 * SECOND, Surface.ALGO: 60 * SECOND}
 """Two not-found reads of an *accepted* order must be this far apart to prove absence (X-1)."""
 READ_LAG = 3 * SECOND
 """Position reads may lag: a fresher stream row is not overruled by a snapshot that merely lacks it."""
+STATED_LAG = 60 * SECOND
+"""A row that says itself that it is older than what was told overrules nothing (O-9): for a minute, lest a
+venue that dates its rows otherwise leaves a scope in doubt for ever."""
 
 
 def merge_orders(
@@ -100,17 +103,18 @@ def merge_position(s: ScopeState, row: PositionRow | None, requested_at: TimeNs,
     """Apply a position read that covers this scope; `row` None: the venue lists no position there.
 
     A read that contradicts a row which the stream reported only moments ago, without proof that it is
-    newer, does not overrule it; nor does one settle anything whose row is older than a fill of only moments
-    ago: the scope stays in recovery until the read path has caught up.
+    newer, does not overrule it; nor does one whose row says that it is older than that row, or than a fill:
+    the scope stays in recovery until the read path has caught up.
     """
     known: Position = s.position
     if known.at > requested_at:
         return s
     quantity = row.quantity if row is not None else ZERO
     proven = row is not None and row.updated_at >= known.at // MS * MS
-    contradicts = quantity != known.quantity and not proven and known.at > requested_at - READ_LAG
-    without = row is not None and 0 < row.updated_at < s.fill_at // MS * MS
-    if contradicts or (without and s.fill_at > requested_at - READ_LAG):
+    differs = quantity != known.quantity
+    told = max(s.fill_at, proven_until(known) if differs else 0)
+    older = row is not None and 0 < row.updated_at < told // MS * MS and told > requested_at - STATED_LAG
+    if older or (differs and not proven and known.at > requested_at - READ_LAG):
         if s.trust is Trust.TRUSTED:
             return s  # covered by somebody else's recovery; its own gap-free stream knows better
         return replace(s, reasons=tuple(dict.fromkeys((*s.reasons, "position_read_lags"))))

@@ -37,8 +37,11 @@ class Audited(ScoredObserver):
         for key, lives in self.watch.truth.lives.items():
             if self.watch.managed(key):
                 known = [life for life in lives if life.opened_ms >= story.began_ms]
+                older = [life for life in lives if life.opened_ms < story.began_ms]
                 rows = sorted(rows_of.get(key, ()), key=lambda t: (t.opened_at, t.opened_seq))
-                self._compare(known, rows, story)
+                # What the ledger found open has a row of the part that it saw, which nothing is held against.
+                found = [row for row in rows if any(self._is_of(row, life) for life in older)]
+                self._compare(known, [row for row in rows if row not in found], story)
 
     def _compare(self, lives: list[Life], rows: list[Trade], story: ScoredStory) -> None:
         """Each life with the row that overlaps it."""
