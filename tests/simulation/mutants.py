@@ -142,10 +142,10 @@ def drops_the_duplicate_guard(patch):
 def cancels_before_it_replaces(patch):
     original = planner.change
 
-    def change(s, slot, held, generation, now):
+    def change(s, slot, held, *more):
         if held and slot.key.role is Role.SL and held[-1].surface is Surface.ALGO:
             return planner.cancel(s, held[-1], "replaced")
-        return original(s, slot, held, generation, now)
+        return original(s, slot, held, *more)
 
     patch.setattr(planner, "change", change)
 

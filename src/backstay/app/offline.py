@@ -21,7 +21,7 @@ from backstay.app.status import is_position
 from backstay.core.events import OperatorAction, OperatorCommand
 from backstay.core.lots import get
 from backstay.core.state import AccountState, ScopeState
-from backstay.core.types import PositionSide, Product, Scope
+from backstay.core.types import PositionSide, Product, Role, Scope, TimeNs
 from backstay.runtime.owner import Owner
 from backstay.telemetry.redaction import redact
 
@@ -93,8 +93,9 @@ async def _carry_out(
         for taken in session.guards:
             if taken.owner.account.run is not None:
                 seq = seq or taken.owner.apply(event)
+    began = {guard: guard.world.clock.now_ns() for guard in session.guards}
     await session.start()
-    meant = {guard: _open(guard.owner, wants) for guard in session.guards}
+    meant = {guard: _open(guard.owner, wants, began[guard]) for guard in session.guards}
     for guard, keys in meant.items():
         for target in keys.held if symbol else (event.scope,):
             told = guard.owner.command(replace(event, scope=target))
@@ -129,15 +130,23 @@ class _Open(msgspec.Struct, frozen=True):
     left_alone: tuple[Scope, ...]
 
 
-def _open(owner: Owner, wants: Callable[[Scope], bool]) -> _Open:
-    """Spot's holdings among them; lots are sold one by one, and are no position."""
-    engine = owner.engine
-    found = sorted(key for key, s in owner.account.scopes.items() if is_position(s, engine) and wants(key))
+def _open(owner: Owner, wants: Callable[[Scope], bool], began: TimeNs) -> _Open:
+    """Spot's holdings among them; lots are sold one by one, and are no position. One that a kill has closed
+    since we `began` is meant as well: it closes what is found before all accounts are taken over.
+    """
+    engine, scopes = owner.engine, owner.account.scopes
+    found = sorted(
+        key for key, s in scopes.items() if wants(key) and (is_position(s, engine) or _was_closed(s, began))
+    )
     managed = [engine.manager(key) is not None for key in found]
     return _Open(
         tuple(key for key, ours in zip(found, managed, strict=True) if ours),
         tuple(key for key, ours in zip(found, managed, strict=True) if not ours),
     )
+
+
+def _was_closed(s: ScopeState, began: TimeNs) -> bool:
+    return any(c.role is Role.EXIT and c.filled and c.created_at >= began for c in s.contexts.values())
 
 
 async def _flat(owner: Owner, held: tuple[Scope, ...], patience_s: float) -> None:

@@ -230,5 +230,5 @@ def _refusal(path: Path, holder: Holder) -> str:
     who = f"process {holder.pid} ({holder.mode}){since}" if holder.pid else "another process"
     return (
         f"{who} owns {path.parent} already: two owners would send orders twice. Use that one "
-        f"(`backstay positions status`), stop it, or choose another run.data_dir"
+        f"(`backstay positions status`), stop it, or choose another folder (run.data_dir, logs.dir)"
     )
