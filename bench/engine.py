@@ -143,7 +143,7 @@ def build(folder: Path, records: int, tail: int) -> Head:
             out.append(line)
             if not isinstance(body, (Decided, Noted)):
                 account = fold(account, body, at)
-            due = seq == records - tail or not seq % MILE
+            due = seq == records - tail or (seq < records - tail and not seq % MILE)
             if len(out) == 10_000 or due or seq == records:
                 file.write(b"\n".join(out) + b"\n")
                 out.clear()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import pairwise
 from signal import SIG_DFL, SIGINT, signal
 from time import perf_counter
 
@@ -22,6 +23,9 @@ from backstay.ledger.errors import LedgerError
 from backstay.ledger.reader import entries
 from backstay.ledger.replay import Decide, DecisionsDigest, Replayed, replay
 from backstay.ledger.snapshots import Seam, SnapshotStore
+
+SHARES = 2
+"""For each process: one that is done early goes on with another, and few snapshots have to be unpacked."""
 
 
 class ProcessLostError(LedgerError):
@@ -49,11 +53,12 @@ def replay_in_parts(
     started = perf_counter()
     store = SnapshotStore(disk, path, pack=pack, unpack=unpack)
     seams = store.seams()
+    ends = (*seams, None)
     processes = min(jobs or os.cpu_count() or 1, len(seams))
-    found = _side_by_side(disk, path, seams, decide, processes) if processes > 1 else None
+    found = _side_by_side(disk, path, ends, decide, processes) if processes > 1 else None
     if found is None:
         processes = 1
-        found = _one_by_one(disk, path, seams, decide)
+        found = _through(disk, path, decide, AccountState(), 0, ends)
     state, parts = found
     differing = (s for s, p in zip(seams, parts, strict=False) if s.digest != p.state_digest)
     bad = next((seam.path for seam in differing if store.at(seam) is not None), "")
@@ -64,22 +69,29 @@ type _Found = tuple[AccountState, list[Replayed]]
 
 
 def _side_by_side(
-    disk: Disk, path: str, seams: Sequence[Seam], decide: Decide[AccountState] | None, processes: int
+    disk: Disk,
+    path: str,
+    ends: Sequence[Seam | None],
+    decide: Decide[AccountState] | None,
+    processes: int,
 ) -> _Found | None:
     """None: the parts do not join, or a snapshot cannot be unpacked by this version."""
-    play = partial(_part, disk, path, decide)
+    shares = min(SHARES * processes, len(ends))
+    cuts = [len(ends) * n // shares for n in range(shares + 1)]
+    begins = [ends[cut - 1] if cut else None for cut in cuts[:-1]]
+    play = partial(_share, disk, path, decide)
     try:
         with ProcessPoolExecutor(processes, initializer=_begin) as pool:
-            played = list(pool.map(play, (None, *seams), (*seams, None)))
+            played = list(pool.map(play, begins, [ends[a:b] for a, b in pairwise(cuts)]))
     except BrokenProcessPool:
         raise ProcessLostError(
             f"a process that replayed a part of {path} was ended from outside, by want of memory perhaps; "
             "--jobs 1 needs the least"
         ) from None
-    parts = [part for part, _ in played if part is not None]
-    if len(parts) < len(played):
+    parts = [part for share, _ in played for part in share]
+    if len(parts) < len(ends):
         return None
-    if any(seam.digest != part.state_digest for seam, part in zip(seams, parts, strict=False)):
+    if any(end is not None and end.digest != p.state_digest for end, p in zip(ends, parts, strict=True)):
         return None
     return unpack(played[-1][1]), parts
 
@@ -90,39 +102,43 @@ def _begin() -> None:
     signal(SIGINT, SIG_DFL)
 
 
-def _part(
-    disk: Disk, path: str, decide: Decide[AccountState] | None, begin: Seam | None, end: Seam | None
-) -> tuple[Replayed | None, bytes]:
-    """Replay from one snapshot to another; with the packed state when there is no other."""
+def _share(
+    disk: Disk,
+    path: str,
+    decide: Decide[AccountState] | None,
+    begin: Seam | None,
+    ends: Sequence[Seam | None],
+) -> tuple[list[Replayed], bytes]:
+    """What one process replays in a row; with the packed state when it is the ledger's end. No part: its
+    first snapshot cannot be had.
+    """
     state, offset = AccountState(), 0
     if begin is not None:
         snapshot = SnapshotStore(disk, path, pack=pack, unpack=unpack).at(begin)
         if snapshot is None:
-            return None, b""
+            return [], b""
         state, offset = snapshot.state, begin.head.offset
-    state, replayed = _between(disk, path, decide, state, offset, end)
-    return replayed, b"" if end is not None else pack(state)
+    state, parts = _through(disk, path, decide, state, offset, ends)
+    return parts, b"" if ends[-1] is not None else pack(state)
 
 
-def _one_by_one(disk: Disk, path: str, seams: Sequence[Seam], decide: Decide[AccountState] | None) -> _Found:
-    state, offset, parts = AccountState(), 0, []
-    for end in (*seams, None):
-        state, replayed = _between(disk, path, decide, state, offset, end)
-        parts.append(replayed)
-        offset = end.head.offset if end is not None else 0
-    return state, parts
-
-
-def _between(
+def _through(
     disk: Disk,
     path: str,
     decide: Decide[AccountState] | None,
     state: AccountState,
     offset: int,
-    end: Seam | None,
-) -> tuple[AccountState, Replayed]:
-    chunks = entries(disk, path, offset, end.head.offset if end is not None else None)
-    return replay(chunks, initial=state, fold=fold_in_place, pack=pack, decide=decide)
+    ends: Sequence[Seam | None],
+) -> _Found:
+    """From a state to each of these ends in turn; None is the ledger's."""
+    parts = []
+    for end in ends:
+        stop = end.head.offset if end is not None else None
+        chunks = entries(disk, path, offset, stop)
+        state, part = replay(chunks, initial=state, fold=fold_in_place, pack=pack, decide=decide)
+        parts.append(part)
+        offset = stop or offset
+    return state, parts
 
 
 def _together(parts: Sequence[Replayed], elapsed: float) -> Replayed:
