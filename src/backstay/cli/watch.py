@@ -101,7 +101,3 @@ def screen(status: dict[str, Any], positions: list[dict[str, Any]]) -> "Renderab
     ]
     table: RenderableType = positions_table(positions) if positions else Text("no open position")
     return Group(head, Text(), table, Text(), figures, Text(), *news)
-
-
-def _states(streams: dict[str, str]) -> str:
-    return " ".join(f"{name} {state}" for name, state in streams.items())
