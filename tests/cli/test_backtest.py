@@ -111,8 +111,11 @@ def test_wrong_options_are_one_message(
         ("2026-01-01T00:10:00,ETHUSDT,BUY,0.01", "row 1: ETHUSDT is a symbol without --data"),
         ("2026-01-01T00:10:00,BTCUSDT,BUY,-1", "row 1: the quantity -1 is not above zero"),
         ("2026-01-01T00:10:00,BTCUSDT,BUY,100", "was refused: -2019"),
-        ("2025-12-31T23:59:00,BTCUSDT,BUY,0.01", "row 1: 2025-12-31T23:59:00 lies outside of the bars"),
-        ("2026-01-01T00:59:01,BTCUSDT,BUY,0.01", "which open 2026-01-01T00:00:00 to 2026-01-01T00:59:00"),
+        ("2025-12-31T23:59:00,BTCUSDT,BUY,0.01", "row 1: 2025-12-31T23:59:00+00:00 lies outside of the bars"),
+        (
+            "2026-01-01T00:59:01,BTCUSDT,BUY,0.01",
+            "which open 2026-01-01T00:00:00+00:00 to 2026-01-01T00:59:00+00:00",
+        ),
     ],
 )
 def test_positions_by_hand_that_cannot_be_are_one_message(
@@ -178,10 +181,8 @@ def test_recorded_rates_are_read_from_the_archive_and_what_they_do_not_cover_is_
     told = capsys.readouterr()
     # 0.001 at 08:00 of 600 USDT, the usual rate at 16:00; the one of midnight came before the position.
     assert json.loads(told.out)["funding"] == "-0.66"
-    assert (
-        "warning: BTCUSDT: funding rates are known from 2026-01-01T00:00:00 to 2026-01-01T08:00:00"
-        in told.err
-    )
+    span = "2026-01-01T00:00:00+00:00 to 2026-01-01T08:00:00+00:00"
+    assert f"warning: BTCUSDT: funding rates are known from {span}" in told.err
     assert execute([*command, "--funding", str(rates), str(rates)]) == 2
     assert "--funding: BTCUSDT: two files of rates" in capsys.readouterr().err
 

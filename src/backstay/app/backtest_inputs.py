@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from backstay.app.backtest_setup import Opening, Outcome, Setup, check, utc
+from backstay.app.backtest_setup import Opening, Outcome, Setup, check
 from backstay.app.backtesting import backtest
 from backstay.app.config import Settings
 from backstay.app.errors import ConfigError
 from backstay.app.ledger_paths import LEDGER
+from backstay.app.status import iso
 from backstay.backtest.bars import Bars, load
 from backstay.core.types import MS, Product, Side
 from backstay.ledger.codec import GENESIS
@@ -141,6 +142,6 @@ def _opening(row: dict[str, str], known: Mapping[str, Bars], where: str) -> Open
     first, last = int(bars.open_time[0]), int(bars.open_time[-1])
     if not first <= at <= last:
         raise ConfigError(
-            f"{where}: {utc(at)} lies outside of the bars, which open {utc(first)} to {utc(last)}"
+            f"{where}: {iso(at)} lies outside of the bars, which open {iso(first)} to {iso(last)}"
         )
     return Opening(at, row["symbol"], side, quantity)

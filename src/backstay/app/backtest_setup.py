@@ -1,11 +1,11 @@
 """What a backtest is given and what it gives back, and the two parts of a live run that it has no use for."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
+from backstay.app.status import iso
 from backstay.backtest.bars import Bars
 from backstay.backtest.results import Curve, Results
 from backstay.backtest.trades import Trade
@@ -14,7 +14,7 @@ from backstay.core.engine import Engine
 from backstay.core.names import counted
 from backstay.core.records import Body
 from backstay.core.scored import SignalScored
-from backstay.core.types import SECOND, PositionMode, Side, TimeNs
+from backstay.core.types import PositionMode, Side, TimeNs
 from backstay.signals.line import needed_bars
 from backstay.simulator.feeds.marks import FUNDING_EVERY, Funding
 from backstay.strategies.position_manager.policy import PositionPolicy
@@ -96,10 +96,10 @@ def doubts(setup: Setup) -> Iterator[str]:
         rows = setup.funding[bars.symbol].rows if bars.symbol in setup.funding else []
         first, last = int(bars.open_time[0]), bars.end(len(bars) - 1)
         if rows and (rows[0][0] > first + FUNDING_EVERY or rows[-1][0] < last - FUNDING_EVERY):
-            known = f"{utc(rows[0][0])} to {utc(rows[-1][0])}"
+            known = f"{iso(rows[0][0])} to {iso(rows[-1][0])}"
             yield (
-                f"{bars.symbol}: funding rates are known from {known}, its bars go from {utc(first)} to "
-                f"{utc(last)}: before, the first one is charged, afterwards the usual rate"
+                f"{bars.symbol}: funding rates are known from {known}, its bars go from {iso(first)} to "
+                f"{iso(last)}: before, the first one is charged, afterwards the usual rate"
             )
 
 
@@ -111,11 +111,6 @@ def _unscored(setup: Setup, bars: Bars) -> Iterator[str]:
             if len(bars) < needed:
                 known = counted(len(bars), "bar is", "bars are")
                 yield f"{bars.symbol}: {known} known, and nothing is scored before {needed}: give more"
-
-
-def utc(at: TimeNs) -> str:
-    """ISO, to the second."""
-    return datetime.fromtimestamp(at // SECOND, UTC).replace(tzinfo=None).isoformat()
 
 
 def check(setup: Setup) -> None:
