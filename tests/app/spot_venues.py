@@ -15,6 +15,13 @@ from backstay.app.run import run as run_guards
 
 SWING = {"strategy": "swing", "product": "spot", "symbols": ["BTCUSDT"], "sell_when": "fill"}
 POSITIONS = {"strategy": "position_manager", "symbols": ["BTCUSDT"]}
+HOLDING = {
+    "strategy": "position_manager",
+    "product": "spot",
+    "symbols": ["BTCUSDT"],
+    "stop_loss": {"distance": "4%"},
+    "take_profit": {"levels": [{"distance": "4%"}]},
+}
 
 
 def hosts(served):

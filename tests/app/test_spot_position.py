@@ -17,16 +17,9 @@ from backstay.ledger.disk import FileDisk
 from backstay.ledger.projections.errors import StoreError
 from backstay.ledger.verify import verify
 
+from tests.app.spot_venues import HOLDING
 from tests.app.test_two_products import running, stage
 from tests.binance.net.asyncs import run, until
-
-HOLDING = {
-    "strategy": "position_manager",
-    "product": "spot",
-    "symbols": ["BTCUSDT"],
-    "stop_loss": {"distance": "4%"},
-    "take_profit": {"levels": [{"distance": "4%"}]},
-}
 
 
 async def pair(there, size):

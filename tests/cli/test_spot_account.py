@@ -7,7 +7,7 @@ import pytest
 from backstay.app.config import load_settings
 from backstay.app.store import LEDGERS
 
-from tests.app.spot_venues import KEYS, POSITIONS, SWING, venues
+from tests.app.spot_venues import HOLDING, KEYS, POSITIONS, SWING, venues
 from tests.cli.harness import run
 
 
@@ -33,15 +33,6 @@ def traded(folder, keys):
             there.buy("0.001", "0.002")
             there.until(lambda: len(there.resting()) == 2)
         yield there
-
-
-HOLDING = {
-    "strategy": "position_manager",
-    "product": "spot",
-    "symbols": ["BTCUSDT"],
-    "stop_loss": {"distance": "4%"},
-    "take_profit": {"levels": [{"distance": "4%"}]},
-}
 
 
 @pytest.fixture
