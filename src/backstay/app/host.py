@@ -57,11 +57,10 @@ class GuardHost:
         """
         event = msgspec.structs.replace(event, reason=redact(event.reason))
         ends_halt = event.scope is None and event.action in {OperatorAction.ACK, OperatorAction.RESUME}
+        released = 0
         if ends_halt and self.guard.venue.status().halted:
             self.guard.venue.release_halt(event.reason or f"{event.action} by {event.who}")
             released = self.guard.journal.seq
-        else:
-            released = 0
         seq = self.guard.owner.command(event) or released
         if event.action is OperatorAction.KILL and event.cancel_foreign:
             symbol = event.scope.symbol if event.scope is not None else ""
